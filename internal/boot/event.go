@@ -1,0 +1,72 @@
+package boot
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Kind is the step of a boot that an event tells of.
+type Kind string
+
+const (
+	DiscoverSeen    Kind = "discover"     // a DHCPDISCOVER of a network boot
+	OfferSent       Kind = "offer"        // our ProxyDHCP offer
+	RequestSeen     Kind = "dhcp-request" // the client takes somebody's address: tells address and MAC
+	BootRequestSeen Kind = "boot-request" // a request on port 4011
+	BootReplySent   Kind = "boot-reply"   // our reply to it
+	Ignored         Kind = "ignored"      // a packet that got no answer; Reason says why
+	ReadRequest     Kind = "rrq"          // a TFTP read request
+	OptionsSent     Kind = "oack"         // TFTP options granted
+	Progress        Kind = "progress"     // a transfer under way, a few times a second at most
+	TransferEnd     Kind = "transfer-end" // Reason says how
+	HTTPRequest     Kind = "http-request"
+	ScriptSent      Kind = "script" // an iPXE script made for this client
+)
+
+// Event is one step of one client, answered or not. A role emits it and knows nothing of what
+// becomes of it: story, metric or log line.
+type Event struct {
+	Time time.Time `json:"time"`
+	Node string    `json:"node,omitempty"`
+	Role string    `json:"role"` // proxydhcp, tftp or http
+	Kind Kind      `json:"kind"`
+
+	// Who: as far as the packet tells.
+	MAC      MAC        `json:"mac,omitzero"`
+	IP       netip.Addr `json:"ip,omitzero"`     // the client's own address
+	Peer     string     `json:"peer,omitempty"`  // where the packet came from, with its port
+	Local    string     `json:"local,omitempty"` // the address and port that it was sent to
+	If       string     `json:"if,omitempty"`
+	XID      uint32     `json:"xid,omitempty"`
+	Arch     *Arch      `json:"arch,omitempty"`
+	Firmware Firmware   `json:"firmware,omitempty"`
+	Network  string     `json:"network,omitempty"`
+	Relay    netip.Addr `json:"relay,omitzero"`
+
+	// What was decided or done.
+	Rule   string `json:"rule,omitempty"`
+	File   string `json:"file,omitempty"`
+	Server string `json:"server,omitempty"` // the one the client was sent to
+	Reason Reason `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"` // evidence in words
+
+	// How far a transfer came.
+	Transfer    uint64        `json:"transfer,omitempty"` // one number for all events of a transfer
+	Options     string        `json:"options,omitempty"`  // TFTP: asked or granted, as in "blksize=1468 tsize=0"
+	Bytes       int64         `json:"bytes,omitempty"`
+	Size        int64         `json:"size,omitempty"` // of the whole file
+	Blocks      int64         `json:"blocks,omitempty"`
+	Retransmits int           `json:"retransmits,omitempty"`
+	FirstBlock  time.Duration `json:"first_block,omitempty"` // request to first acknowledged block
+	Dur         time.Duration `json:"dur,omitempty"`         // of the exchange so far
+}
+
+// Emit takes an event. Roles hold one of these; nil means that nobody listens.
+type Emit func(Event)
+
+// To calls the function if there is one.
+func (e Emit) To(ev Event) {
+	if e != nil {
+		e(ev)
+	}
+}

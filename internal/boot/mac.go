@@ -1,0 +1,50 @@
+package boot
+
+import (
+	"fmt"
+	"net"
+)
+
+// MAC is an Ethernet hardware address as a comparable value, so that it can be a map key and
+// never aliases a packet buffer. The zero value means "not known".
+type MAC [6]byte
+
+// ParseMAC reads the usual spellings (colons, dashes, dots).
+func ParseMAC(s string) (MAC, error) {
+	hw, err := net.ParseMAC(s)
+	if err != nil || len(hw) != 6 {
+		return MAC{}, fmt.Errorf("%q is not a MAC address (six hexadecimal pairs, as in 52:54:00:12:34:56)", s)
+	}
+	return MAC(hw), nil
+}
+
+// String prints aa:bb:cc:dd:ee:ff, or "" for the zero value.
+func (m MAC) String() string {
+	if m.IsZero() {
+		return ""
+	}
+	return net.HardwareAddr(m[:]).String()
+}
+
+// IsZero reports whether the address is not known.
+func (m MAC) IsZero() bool { return m == MAC{} }
+
+// HardwareAddr returns a fresh copy in the standard library's form.
+func (m MAC) HardwareAddr() net.HardwareAddr { return append(net.HardwareAddr(nil), m[:]...) }
+
+// MarshalText makes a MAC a JSON string (and a JSON map key).
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (m *MAC) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*m = MAC{}
+		return nil
+	}
+	v, err := ParseMAC(string(b))
+	if err != nil {
+		return err
+	}
+	*m = v
+	return nil
+}

@@ -1,0 +1,123 @@
+package boot
+
+// Reason is why something was answered or not. It is the label of a metric, the field of a log
+// line, the text of an event and the expected value of a test: one constant for all of them.
+type Reason string
+
+// Reasons of decisions.
+const (
+	Answered        Reason = "answered"
+	NoNetwork       Reason = "no-network"
+	NetworkSilent   Reason = "network-silent"
+	NoRule          Reason = "no-rule"
+	NoServer        Reason = "no-server"
+	NoTestBootstrap Reason = "no-test-bootstrap"
+)
+
+// Reasons of the DHCP side.
+const (
+	Malformed     Reason = "malformed"
+	NotRequest    Reason = "not-request"
+	NotEthernet   Reason = "not-ethernet"
+	NotDHCP       Reason = "not-dhcp"
+	NotPXE        Reason = "not-pxe"
+	NoArch        Reason = "no-arch"
+	OtherMessage  Reason = "other-message"
+	OtherServer   Reason = "other-server"
+	NoAddress     Reason = "no-address"
+	FromOurselves Reason = "from-ourselves"
+	RateLimited   Reason = "rate-limited"
+	QueueFull     Reason = "queue-full"
+	SendFailed    Reason = "send-failed"
+	Draining      Reason = "draining"
+	Panicked      Reason = "panicked"
+)
+
+// Reasons of transfers.
+const (
+	Done             Reason = "done"
+	TsizeProbe       Reason = "tsize-probe"
+	FileMissing      Reason = "file-missing"
+	AccessDenied     Reason = "access-denied"
+	NotAFile         Reason = "not-a-file"
+	ReadFailed       Reason = "read-failed"
+	BadRequest       Reason = "bad-request"
+	BadMode          Reason = "bad-mode"
+	WriteRefused     Reason = "write-refused"
+	UnexpectedOpcode Reason = "unexpected-opcode"
+	UnknownTID       Reason = "unknown-tid"
+	DuplicateRequest Reason = "duplicate-request"
+	ClientError      Reason = "client-error"
+	ClientGone       Reason = "client-gone"
+	Timeout          Reason = "timeout"
+	TooManyTransfers Reason = "too-many-transfers"
+	BadBlock         Reason = "bad-block"
+	RangeRefused     Reason = "range-refused"
+	MethodRefused    Reason = "method-refused"
+)
+
+// reasonTexts says each reason in words; a test checks that none is missing.
+var reasonTexts = map[Reason]string{
+	Answered:        "answered",
+	NoNetwork:       "the client is on no network of the site file",
+	NetworkSilent:   "the network says deliver: none",
+	NoRule:          "no rule matches this client",
+	NoServer:        "no server of the rule speaks a protocol that this client understands",
+	NoTestBootstrap: "the built-in test bootstrap exists for bios and uefi-x64 only",
+
+	Malformed:     "the packet cannot be decoded",
+	NotRequest:    "the packet is not a request of a client",
+	NotEthernet:   "the client's hardware address is not an Ethernet address",
+	NotDHCP:       "a BOOTP packet without a DHCP message type",
+	NotPXE:        "not a network boot: option 60 is neither PXEClient nor HTTPClient",
+	NoArch:        "the client does not say its architecture (option 93, or within option 60)",
+	OtherMessage:  "a DHCP message that is the address server's business",
+	OtherServer:   "the request names another server (option 54)",
+	NoAddress:     "a request on port 4011 from a client that gives no address to answer to",
+	FromOurselves: "our own packet",
+	RateLimited:   "this client asks too often",
+	QueueFull:     "more packets than can be worked on",
+	SendFailed:    "the answer could not be sent",
+	Draining:      "this node is being stopped and starts nothing new",
+	Panicked:      "a fault in Surefoot while working on this packet (please report it)",
+
+	Done:             "delivered completely",
+	TsizeProbe:       "the client asked for the size only and will come back (what EDK2 does)",
+	FileMissing:      "no such file",
+	AccessDenied:     "the name leads out of the root",
+	NotAFile:         "not a regular file",
+	ReadFailed:       "the file could not be read",
+	BadRequest:       "the request cannot be decoded",
+	BadMode:          "the transfer mode is neither octet nor netascii",
+	WriteRefused:     "uploads are off",
+	UnexpectedOpcode: "a packet on the request port that is not a request",
+	UnknownTID:       "a packet that belongs to no transfer",
+	DuplicateRequest: "the same request once more, from a client whose transfer goes on",
+	ClientError:      "the client ended the transfer with an error",
+	ClientGone:       "the client closed the connection or its port",
+	Timeout:          "the client stopped acknowledging",
+	TooManyTransfers: "as many transfers as are allowed are running",
+	BadBlock:         "an acknowledgement of a block that was never sent",
+	RangeRefused:     "the range asked for is not in the file",
+	MethodRefused:    "an HTTP method other than GET and HEAD",
+}
+
+// Text says the reason in words.
+func (r Reason) Text() string {
+	if t, ok := reasonTexts[r]; ok {
+		return t
+	}
+	return string(r)
+}
+
+// Reasons returns every reason, for docs and metrics.
+func Reasons() []Reason {
+	var out []Reason
+	for r := range reasonTexts {
+		out = append(out, r)
+	}
+	return out
+}
+
+// Good reports whether the reason ends a step as it should.
+func (r Reason) Good() bool { return r == Answered || r == Done || r == TsizeProbe || r == "" }

@@ -1,0 +1,150 @@
+package boot
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// Site is a valid site file in the form that decisions need. It is never changed after it was
+// made: a reload makes a new one.
+type Site struct {
+	Name     string
+	Self     string // the node that decides
+	Rules    []Rule // first match wins
+	Servers  map[string]Server
+	Networks []Network // a network without a subnet matches every client and stands last
+}
+
+// Server is who can hand out a bootstrap: one of our nodes, or any TFTP server.
+type Server struct {
+	Name string         `json:"name"`
+	TFTP netip.AddrPort `json:"tftp,omitzero"` // the zero value: does not speak it
+	HTTP netip.AddrPort `json:"http,omitzero"`
+	Node bool           `json:"node,omitempty"` // one of our nodes: serves scripts and port 4011 as well
+}
+
+// Addr returns the server's address, whichever protocol it speaks.
+func (s Server) Addr() netip.Addr {
+	if s.TFTP.IsValid() {
+		return s.TFTP.Addr()
+	}
+	return s.HTTP.Addr()
+}
+
+// Rule says which file which clients get, and from whom.
+type Rule struct {
+	Name     string
+	When     Match
+	File     string   // as on the server; TestBootstrap stands for the built-in one
+	From     []string // names of servers, in order of preference
+	IPXE     IPXEMode
+	Contains string // text that the right file holds, "" if not said
+	SHA256   string // hash of the right file in hexadecimal, "" if not said
+}
+
+// TestBootstrap is the file name in a rule that stands for the built-in test bootstrap.
+const TestBootstrap = "surefoot-test"
+
+// The names under which the servers hand out the built-in test bootstrap. HTTP boot goes by the
+// extension, so the EFI program has one.
+const (
+	TestBootstrapBIOS = "surefoot-test.0"
+	TestBootstrapX64  = "surefoot-test.efi"
+)
+
+// IPXEMode says how an iPXE client is told about the file.
+type IPXEMode string
+
+const (
+	// IPXEScript gives the URL of a script, made for this client, that tries every server in
+	// order. The default: it is the form in which iPXE itself fails over.
+	IPXEScript IPXEMode = "script"
+	// IPXEFile gives the file itself, as to any PXE ROM.
+	IPXEFile IPXEMode = "file"
+)
+
+// Match is the condition of a rule. An empty list matches every client.
+type Match struct {
+	Arch        []Arch
+	Firmware    []Firmware
+	MAC         []string // MAC addresses or their beginnings, lower case with colons
+	Network     []string
+	UserClass   []string // option 77, whole
+	VendorClass []string // beginnings of option 60
+}
+
+// Network is a set of clients that are reached in the same way.
+type Network struct {
+	Name         string
+	Subnet       netip.Prefix // the zero value: every client
+	Deliver      Delivery
+	BIOS         BIOSStyle
+	Reservations map[MAC]Reservation
+}
+
+// Reservation binds one machine to a rule.
+type Reservation struct {
+	Name string
+	Rule string // "" leaves it to the rules
+}
+
+// Delivery is how a network's clients hear of their bootstrap.
+type Delivery string
+
+const (
+	DeliverProxy Delivery = "proxy" // ProxyDHCP, beside whoever hands out the addresses
+	DeliverNone  Delivery = "none"  // stay silent
+)
+
+// BIOSStyle is the form of the ProxyDHCP offer for legacy PXE ROMs.
+type BIOSStyle string
+
+const (
+	// BIOSDirect puts server and file into the offer (43.6 = 8): the ROM downloads at once.
+	BIOSDirect BIOSStyle = "direct"
+	// BIOSDiscover puts the list of nodes into the offer (43.8): the ROM asks each on port
+	// 4011 until one answers. A second longer, but it survives the death of a node after its offer.
+	BIOSDiscover BIOSStyle = "discover"
+)
+
+// Locate returns the network of a client: by relay, else by its own address, else by the
+// address of the interface on which it was heard.
+func (s *Site) Locate(c Client) (Network, bool) {
+	for _, a := range []netip.Addr{c.Relay, c.Addr, c.Link.Addr()} {
+		if !a.IsValid() || a.IsUnspecified() {
+			continue
+		}
+		for _, n := range s.Networks {
+			if !n.Subnet.IsValid() || n.Subnet.Contains(a) {
+				return n, true
+			}
+		}
+		return Network{}, false // the first address known decides
+	}
+	for _, n := range s.Networks {
+		if !n.Subnet.IsValid() {
+			return n, true
+		}
+	}
+	return Network{}, false
+}
+
+// ipxeBinaries are the names under which iPXE itself is commonly handed out.
+var ipxeBinaries = []string{"ipxe", "snponly", "snp", "undionly", "intel", "realtek"}
+
+// isIPXEBinary reports whether a file name is that of an iPXE program (not of a script).
+func isIPXEBinary(file string) bool {
+	base := strings.ToLower(file[strings.LastIndexAny(file, `/\`)+1:])
+	name, ext, _ := strings.Cut(base, ".")
+	switch ext {
+	case "efi", "kpxe", "pxe", "kkpxe", "kkkpxe", "0", "lkrn", "krn":
+	default:
+		return false
+	}
+	for _, b := range ipxeBinaries {
+		if name == b || strings.HasPrefix(name, b+"-") {
+			return true
+		}
+	}
+	return false
+}

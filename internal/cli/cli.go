@@ -1,0 +1,118 @@
+// Package cli is the command line: one file per noun. It parses, calls a room, prints, and turns
+// errors into exit codes and hints. It decides nothing.
+//
+// stdout is the answer and stderr everything else; a noun alone shows and never changes anything.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// Env is the world as a command sees it, so that tests can give it another one.
+type Env struct {
+	In     io.Reader
+	Out    io.Writer
+	Err    io.Writer
+	Getenv func(string) string
+}
+
+// Exit codes, the same for every command. 2 stays free: a crashing Go program exits with 2.
+// Unknown codes mean failure.
+const (
+	ExitOK           = 0
+	ExitFailed       = 1
+	ExitProblems     = 3 // ran fine and found problems
+	ExitNotPermitted = 4
+	ExitNoDaemon     = 5
+	ExitUsage        = 64
+	ExitInterrupted  = 130
+)
+
+const exitHelp = `EXIT STATUS
+  0 done   1 failed   3 ran fine and found problems   4 not permitted
+  5 daemon not reachable   64 wrong usage   130 interrupted
+  Any other code means failure.`
+
+// Error is an error with what the person at the keyboard needs besides its text. The zero Code
+// counts as ExitFailed.
+type Error struct {
+	Code    int
+	Err     error    // nil: nothing is printed, the command has said it all on stdout
+	Hints   []string // commands or settings that help, one a line
+	Machine string   // a stable word for --json, "" for "failed"
+}
+
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return "problems found"
+	}
+	return e.Err.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hinter is implemented by errors of other rooms that know their own remedy.
+type Hinter interface{ Hint() []string }
+
+// Main runs one command and returns its exit code.
+func Main(ctx context.Context, args []string, env Env) int {
+	root := newRootCommand(&env)
+	root.SetArgs(args)
+	root.SetIn(env.In)
+	root.SetOut(env.Out)
+	root.SetErr(env.Err)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	return report(&env, cmd, err, ctx.Err() != nil)
+}
+
+// report prints an error with its hints, as JSON where --json was given, and returns the code.
+func report(env *Env, cmd *cobra.Command, err error, interrupted bool) int {
+	code, machine, hints, silent := ExitFailed, "failed", []string(nil), false
+	var e *Error
+	var h Hinter
+	switch {
+	case errors.As(err, &e):
+		if e.Code != 0 {
+			code = e.Code
+		}
+		if e.Machine != "" {
+			machine = e.Machine
+		}
+		hints, silent = e.Hints, e.Err == nil
+	case errors.Is(err, context.Canceled) && interrupted:
+		code, machine = ExitInterrupted, "interrupted"
+	}
+	if len(hints) == 0 && errors.As(err, &h) {
+		hints = h.Hint()
+	}
+	if silent {
+		return code
+	}
+	if f := cmd.Flags().Lookup("json"); f != nil && f.Value.String() == "true" {
+		out := map[string]any{"error": map[string]any{"code": machine, "message": err.Error(), "hint": hints}}
+		_ = json.NewEncoder(env.Out).Encode(out)
+		return code
+	}
+	fmt.Fprintf(env.Err, "surefoot: %v\n", err)
+	for _, hint := range hints {
+		fmt.Fprintf(env.Err, "hint: %s\n", hint)
+	}
+	return code
+}
+
+// usageError is what a wrong flag or argument becomes.
+func usageError(cmd *cobra.Command, err error) error {
+	return &Error{
+		Code: ExitUsage, Err: err, Machine: "usage",
+		Hints: []string{fmt.Sprintf("%s --help shows what it takes", cmd.CommandPath())},
+	}
+}
