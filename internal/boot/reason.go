@@ -58,7 +58,7 @@ const (
 
 // reasonTexts says each reason in words; a test checks that none is missing.
 var reasonTexts = map[Reason]string{
-	Answered:        "answered",
+	Answered:        "answered with a server and a file",
 	NoNetwork:       "the client is on no network of the site file",
 	NetworkSilent:   "the network says deliver: none",
 	NoRule:          "no rule matches this client",
