@@ -33,6 +33,7 @@ type Event struct {
 
 	// Who: as far as the packet tells.
 	MAC      MAC        `json:"mac,omitzero"`
+	UUID     UUID       `json:"uuid,omitzero"`   // option 97, when sent
 	IP       netip.Addr `json:"ip,omitzero"`     // the client's own address
 	Peer     string     `json:"peer,omitempty"`  // where the packet came from, with its port
 	Local    string     `json:"local,omitempty"` // the address and port that it was sent to
