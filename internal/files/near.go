@@ -1,0 +1,150 @@
+package files
+
+import (
+	"cmp"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	maxNear    = 3
+	maxIndexed = 4096            // names looked at for a suggestion
+	indexAge   = 2 * time.Second // how long one walk serves the misses that follow it
+)
+
+// index is a bounded list of what the root holds, nearest to the top first, for suggestions only.
+type index struct {
+	mu    sync.Mutex // guards the rest
+	at    time.Time
+	names []string
+}
+
+// near suggests names for one that nothing has: the same name elsewhere or in other case first,
+// then a name one or two letters off, then one with the same extension in the same directory.
+// The work is bounded whatever the size of the root.
+func (r *Root) near(name string) []string {
+	want := path.Clean(slashed(name))
+	if want == "." || len(want) > 255 {
+		return nil
+	}
+	dir, base := path.Split(foldKey(want))
+	type candidate struct {
+		name  string
+		score int
+	}
+	var found []candidate
+	for _, n := range r.indexed() {
+		ndir, nbase := path.Split(foldKey(n))
+		ext := path.Ext(base)
+		score := -1
+		switch {
+		case nbase == base:
+			score = 0
+		case distance(nbase, base, 2) <= allowed(base):
+			score = 2 * distance(nbase, base, 2)
+		case ndir == dir && ext != "" && path.Ext(nbase) == ext:
+			score = 6
+		default:
+			continue
+		}
+		if ndir != dir {
+			score++
+		}
+		found = append(found, candidate{n, score})
+	}
+	slices.SortStableFunc(found, func(a, b candidate) int { return cmp.Compare(a.score, b.score) })
+	var out []string
+	for _, c := range found[:min(len(found), maxNear)] {
+		out = append(out, c.name)
+	}
+	return out
+}
+
+// allowed is how many letters may be off in a name of this length.
+func allowed(base string) int {
+	if len(base) < 5 {
+		return 1
+	}
+	return 2
+}
+
+// indexed returns the names, from a walk that is at most indexAge old.
+func (r *Root) indexed() []string {
+	r.index.mu.Lock()
+	defer r.index.mu.Unlock()
+	if now := time.Now(); r.index.names == nil || now.Sub(r.index.at) > indexAge {
+		r.index.names, r.index.at = r.walk(), now
+	}
+	return r.index.names
+}
+
+// walk lists files, a level of directories after the other, up to maxIndexed entries.
+func (r *Root) walk() []string {
+	out := make([]string, 0, 64)
+	for b := range r.builtin {
+		out = append(out, b)
+	}
+	slices.Sort(out)
+	if r.root == nil {
+		return out
+	}
+	left := maxIndexed
+	for dirs := []string{"."}; len(dirs) > 0 && left > 0; dirs = dirs[1:] {
+		d, err := r.root.OpenFile(dirs[0], os.O_RDONLY|unix.O_NONBLOCK|unix.O_DIRECTORY, 0)
+		if err != nil {
+			continue
+		}
+		entries, _ := d.ReadDir(left)
+		_ = d.Close()
+		left -= len(entries)
+		slices.SortFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+		for _, e := range entries {
+			n := path.Join(dirs[0], e.Name())
+			switch {
+			case e.IsDir():
+				dirs = append(dirs, n)
+			case e.Type().IsRegular() || e.Type()&os.ModeSymlink != 0:
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}
+
+// distance is the number of letters to insert, remove, exchange or swap with their neighbour to
+// turn a into b, or limit+1 if it is more than limit.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit {
+		return limit + 1
+	}
+	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		least := i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], prev2[j-2]+1)
+			}
+			least = min(least, cur[j])
+		}
+		if least > limit {
+			return limit + 1
+		}
+		prev2, prev, cur = prev, cur, prev2
+	}
+	return min(prev[len(b)], limit+1)
+}
