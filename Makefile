@@ -1,0 +1,70 @@
+# Surefoot. `make` alone lists what there is.
+
+GO      ?= go
+TOOL    := $(GO) tool -modfile=scripts/tools.mod
+BIN     := bin/surefoot
+ROOT    := $(shell [ "$$(id -u)" = 0 ] && echo yes)
+SUDO    := $(if $(ROOT),,sudo)
+# The version is git's: stamped only where git can say it (in a source archive it cannot).
+VCS     := $(shell git status --porcelain >/dev/null 2>&1 && echo true || echo false)
+BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(VCS) -ldflags='-s -w'
+# As root nothing may be skipped; anybody else's run leaves out what needs network namespaces.
+REQUIRE := $(if $(ROOT),SUREFOOT_TEST_REQUIRE=1)
+MINUTES ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test check generate bench e2e fuzz deb clean setup
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## build, and boot an emulated PC through Surefoot in a lab on this machine
+	@scripts/setup run
+	@$(MAKE) --no-print-directory build
+	@if [ -n "$(SUDO)" ] && ! command -v sudo >/dev/null; then \
+		echo "make run: the lab needs root for its network namespaces; run it as root" >&2; exit 1; fi
+	@exec $(SUDO) $(BIN) lab run
+
+build: ## bin/surefoot, one static binary
+	@mkdir -p bin
+	$(BUILD) -o $(BIN) ./cmd/surefoot
+
+test: ## everything: unit, packets, fuzz seeds, command line, namespaces, boots (about ... minutes)
+	@scripts/setup test
+	@$(MAKE) --no-print-directory build
+	$(GO) vet ./...
+	@$(if $(ROOT),,echo "not root: tests that need network namespaces are skipped (sudo make test runs all)")
+	$(REQUIRE) $(GO) test -p 2 -timeout 14m ./...
+
+check: ## formatting, vet, staticcheck, import policy, generated files, and the tests with -race
+	@scripts/setup test check
+	@out=$$($(TOOL) gofumpt -l .) && [ -z "$$out" ] || { echo "not gofumpt-formatted:" $$out >&2; exit 1; }
+	$(GO) vet ./...
+	$(TOOL) staticcheck ./...
+	@scripts/check-generated
+	$(REQUIRE) CGO_ENABLED=1 $(GO) test -race -p 2 -timeout 30m ./...
+
+generate: ## test bootstraps, references in docs, golden tables
+	@scripts/setup generate
+	$(GO) generate ./...
+
+bench: ## benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+e2e: ## boots of emulated PCs; E2E=NAME runs one
+	@scripts/setup test
+	@$(MAKE) --no-print-directory build
+	@$(GO) test -c -o bin/e2e.test ./e2e
+	@cd e2e && exec ../bin/e2e.test -test.v $(if $(E2E),-test.run '$(E2E)')
+
+fuzz: ## every fuzz target for MINUTES=1 each
+	@scripts/fuzz $(MINUTES)
+
+deb: build ## dist/*.deb
+	@scripts/deb
+
+clean: ## remove what was built
+	rm -rf bin dist
+
+setup: ## install every Debian package that any target uses
+	@scripts/setup all
