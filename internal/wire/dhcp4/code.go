@@ -1,0 +1,165 @@
+package dhcp4
+
+import "fmt"
+
+// Code is the number of an option.
+type Code uint8
+
+// The options that Surefoot has to do with (RFC 2132 unless said).
+const (
+	Pad               Code = 0
+	SubnetMask        Code = 1
+	Router            Code = 3
+	DNSServer         Code = 6
+	RLPServer         Code = 11 // read by the UEFI bootstrap of Citrix Provisioning
+	HostName          Code = 12
+	BootFileSize      Code = 13
+	DomainName        Code = 15
+	RootPath          Code = 17
+	BroadcastAddress  Code = 28
+	VendorSpecific    Code = 43 // in PXE: sub-options, see wire/pxe
+	RequestedAddress  Code = 50
+	LeaseTime         Code = 51
+	Overload          Code = 52
+	MessageTypeOption Code = 53
+	ServerID          Code = 54
+	ParameterList     Code = 55
+	Message           Code = 56
+	MaxMessageSize    Code = 57
+	RenewalTime       Code = 58
+	RebindingTime     Code = 59
+	VendorClass       Code = 60
+	ClientID          Code = 61
+	TFTPServerName    Code = 66
+	BootFileName      Code = 67
+	UserClass         Code = 77 // RFC 3004
+	RelayAgentInfo    Code = 82 // RFC 3046
+	ClientArch        Code = 93 // RFC 4578
+	ClientNDI         Code = 94 // RFC 4578
+	ClientUUID        Code = 97 // RFC 4578
+	TFTPServers       Code = 150
+	IPXE              Code = 175
+	End               Code = 255
+)
+
+// form is how the value of an option is written down for people.
+type form uint8
+
+const (
+	asHex form = iota
+	asText
+	asAddrs
+	asNumber
+	asType
+	asCodes
+)
+
+// describe returns the name of an option and the form of its value; ok is false for an option
+// without a name.
+func (c Code) describe() (name string, f form, ok bool) {
+	switch c {
+	case Pad:
+		return "pad", asHex, true
+	case SubnetMask:
+		return "subnet-mask", asAddrs, true
+	case 2:
+		return "time-offset", asNumber, true
+	case Router:
+		return "router", asAddrs, true
+	case 4:
+		return "time-server", asAddrs, true
+	case DNSServer:
+		return "dns-server", asAddrs, true
+	case RLPServer:
+		return "rlp-server", asAddrs, true
+	case HostName:
+		return "host-name", asText, true
+	case BootFileSize:
+		return "boot-file-size", asNumber, true
+	case DomainName:
+		return "domain-name", asText, true
+	case RootPath:
+		return "root-path", asText, true
+	case 26:
+		return "mtu", asNumber, true
+	case BroadcastAddress:
+		return "broadcast-address", asAddrs, true
+	case VendorSpecific:
+		return "vendor-specific", asHex, true
+	case RequestedAddress:
+		return "requested-address", asAddrs, true
+	case LeaseTime:
+		return "lease-time", asNumber, true
+	case Overload:
+		return "overload", asNumber, true
+	case MessageTypeOption:
+		return "message-type", asType, true
+	case ServerID:
+		return "server-id", asAddrs, true
+	case ParameterList:
+		return "parameter-list", asCodes, true
+	case Message:
+		return "message", asText, true
+	case MaxMessageSize:
+		return "max-message-size", asNumber, true
+	case RenewalTime:
+		return "renewal-time", asNumber, true
+	case RebindingTime:
+		return "rebinding-time", asNumber, true
+	case VendorClass:
+		return "vendor-class", asText, true
+	case ClientID:
+		return "client-id", asHex, true
+	case TFTPServerName:
+		return "tftp-server-name", asText, true
+	case BootFileName:
+		return "boot-file-name", asText, true
+	case UserClass:
+		return "user-class", asText, true
+	case RelayAgentInfo:
+		return "relay-agent-info", asHex, true
+	case ClientArch:
+		return "client-arch", asHex, true
+	case ClientNDI:
+		return "client-ndi", asHex, true
+	case ClientUUID:
+		return "client-uuid", asHex, true
+	case TFTPServers:
+		return "tftp-servers", asAddrs, true
+	case IPXE:
+		return "ipxe", asHex, true
+	case End:
+		return "end", asHex, true
+	}
+	return "option", asHex, false
+}
+
+// Name returns the option's name without its number.
+func (c Code) Name() string { name, _, _ := c.describe(); return name }
+
+// String prints name and number, as in "vendor-class(60)".
+func (c Code) String() string { return fmt.Sprintf("%s(%d)", c.Name(), uint8(c)) }
+
+// MessageType is the value of option 53 (RFC 2132 section 9.6).
+type MessageType uint8
+
+// The messages.
+const (
+	Discover MessageType = 1
+	Offer    MessageType = 2
+	Request  MessageType = 3
+	Decline  MessageType = 4
+	ACK      MessageType = 5
+	NAK      MessageType = 6
+	Release  MessageType = 7
+	Inform   MessageType = 8
+)
+
+// String prints name and number, as in "DISCOVER(1)".
+func (t MessageType) String() string {
+	names := [...]string{"none", "DISCOVER", "OFFER", "REQUEST", "DECLINE", "ACK", "NAK", "RELEASE", "INFORM"}
+	if int(t) < len(names) {
+		return fmt.Sprintf("%s(%d)", names[t], uint8(t))
+	}
+	return fmt.Sprintf("message(%d)", uint8(t))
+}
