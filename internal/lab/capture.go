@@ -1,0 +1,125 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Capture sees every frame on a bridge of the lab, keeps them in a file and tells whoever
+// watches. Frames are seen by the time they pass, in the order in which they pass.
+type Capture struct {
+	Path string // pcap file
+	sock *os.File
+	file *pcapWriter
+	done chan struct{}
+
+	mu       sync.Mutex // guards watchers
+	watchers []func(Frame)
+}
+
+// Frame is an Ethernet frame as it passed the bridge. The bytes are the watcher's to keep.
+type Frame struct {
+	At    time.Time
+	Bytes []byte
+}
+
+// maxFrame is more than an Ethernet frame of the lab holds, with room for merged segments.
+const maxFrame = 65536 + 64
+
+// Capture starts to record a bridge into a file. Close ends it; the lab does not.
+func (l *Lab) Capture(path string, behindRelay bool) (*Capture, error) {
+	dev := bridge
+	if behindRelay {
+		dev = relayBridge
+	}
+	sock, err := l.packetSocket(partSwitch, dev)
+	if err != nil {
+		return nil, err
+	}
+	w, err := newPcap(path)
+	if err != nil {
+		sock.Close()
+		return nil, err
+	}
+	c := &Capture{Path: path, sock: sock, file: w, done: make(chan struct{})}
+	go c.run()
+	return c, nil
+}
+
+// packetSocket opens a raw socket on an interface of a part of the lab: it reads every frame
+// that passes and writes frames as they are.
+func (l *Lab) packetSocket(part, dev string) (*os.File, error) {
+	sw := l.places[part]
+	if sw == nil {
+		return nil, errNoSwitch
+	}
+	var f *os.File
+	err := sw.do(func() error {
+		ifi, err := net.InterfaceByName(dev)
+		if err != nil {
+			return err
+		}
+		all := htons(unix.ETH_P_ALL)
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		f = os.NewFile(uintptr(fd), dev)
+		// Promiscuous: a bridge hands itself only what is for it.
+		return errors.Join(
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20),
+			unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP,
+				&unix.PacketMreq{Ifindex: int32(ifi.Index), Type: unix.PACKET_MR_PROMISC}),
+			unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: ifi.Index}))
+	})
+	if err != nil {
+		if f != nil {
+			f.Close()
+		}
+		return nil, fmt.Errorf("packet socket on %s of lab %s: %w", dev, l.ID, err)
+	}
+	return f, nil
+}
+
+// htons puts a number of 16 bits into network byte order.
+func htons(v uint16) uint16 { return v<<8 | v>>8 }
+
+func (c *Capture) run() {
+	defer close(c.done)
+	buf := make([]byte, maxFrame)
+	for {
+		n, err := c.sock.Read(buf)
+		if err != nil {
+			return // closed
+		}
+		f := Frame{At: time.Now(), Bytes: append([]byte(nil), buf[:n]...)}
+		c.mu.Lock()
+		watchers := c.watchers
+		c.mu.Unlock()
+		for _, w := range watchers {
+			w(f)
+		}
+		c.file.write(f)
+	}
+}
+
+// Watch calls f for every frame from now on, in the capture's own goroutine: f must be quick,
+// and while it runs no later frame is recorded.
+func (c *Capture) Watch(f func(Frame)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watchers = append(c.watchers[:len(c.watchers):len(c.watchers)], f)
+}
+
+// Close ends the capture; the file is complete when it returns.
+func (c *Capture) Close() error {
+	err := c.sock.Close()
+	<-c.done
+	return errors.Join(err, c.file.close())
+}
