@@ -1,0 +1,171 @@
+// Package rawsock opens the two kinds of raw socket by which a server talks to machines that
+// have no address yet: AF_PACKET sockets, one an interface, that read DHCP requests and write
+// whole frames (packet(7)), and an IPv4 socket that sends packets with a source port that
+// another process may hold (raw(7)). So a ProxyDHCP server works beside a DHCP server on the
+// same host, and never needs the ARP table for a client.
+//
+// It knows no DHCP: what is in a frame is the business of wire/frame and wire/dhcp4.
+package rawsock
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/mdlayher/packet"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"surefoot/internal/boot"
+)
+
+// receiveBuffer is what one interface's socket may hold while the program is busy: some
+// thousand requests, in bytes of kernel memory.
+const receiveBuffer = 8 << 20
+
+// MaxFrame is the most of a frame that the filter passes on, in bytes: no DHCP request that
+// fits an Ethernet is longer.
+const MaxFrame = 2048
+
+// PacketConn reads UDP datagrams to one port on one interface as Ethernet frames, and writes
+// frames. It sees what the kernel sees, whoever holds the port, but not what this host sends.
+type PacketConn struct {
+	name string
+	c    *packet.Conn
+}
+
+// ListenPacket opens a socket on the interface with that index for IPv4 UDP datagrams to a
+// port, fragments excepted. A missing capability is a *PermissionError.
+func ListenPacket(name string, index int, mac boot.MAC, port uint16) (*PacketConn, error) {
+	filter, err := bpf.Assemble(udpTo(port))
+	if err != nil {
+		return nil, fmt.Errorf("assemble packet filter: %w", err)
+	}
+	ifi := &net.Interface{Index: index, Name: name, HardwareAddr: mac.HardwareAddr()}
+	c, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_IP, &packet.Config{Filter: filter})
+	if err != nil {
+		return nil, explain("open a packet socket on "+name, err)
+	}
+	p := &PacketConn{name: name, c: c}
+	if err := p.control(setPacketOptions); err != nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("set up the packet socket on %s: %w", name, err)
+	}
+	return p, nil
+}
+
+func setPacketOptions(fd int) error {
+	// Linux 4.20. Without it the socket reads back every frame that this host sends.
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1); err != nil {
+		return fmt.Errorf("ignore outgoing frames (needs Linux 4.20): %w", err)
+	}
+	// Beyond net.core.rmem_max it needs CAP_NET_ADMIN; with less the socket works as well.
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	}
+	return nil
+}
+
+func (p *PacketConn) control(f func(fd int) error) error {
+	rc, err := p.c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var inner error
+	if err := rc.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
+		return err
+	}
+	return inner
+}
+
+// Read reads one frame; one longer than b is cut. It returns os.ErrDeadlineExceeded after
+// SetReadDeadline, net.ErrClosed after Close, and an error for which Down is true while the
+// interface is down or gone.
+func (p *PacketConn) Read(b []byte) (int, error) {
+	n, _, err := p.c.ReadFrom(b)
+	if err != nil {
+		return 0, fmt.Errorf("read from %s: %w", p.name, err)
+	}
+	return n, nil
+}
+
+// Write sends one frame, Ethernet header included.
+func (p *PacketConn) Write(frame []byte) error {
+	if len(frame) < 14 {
+		return fmt.Errorf("write to %s: a frame of %d bytes", p.name, len(frame))
+	}
+	_, err := p.c.WriteTo(frame, &packet.Addr{HardwareAddr: append(net.HardwareAddr(nil), frame[:6]...)})
+	if err != nil {
+		return fmt.Errorf("write to %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// SetReadDeadline ends a waiting Read at that time; the zero value waits for ever.
+func (p *PacketConn) SetReadDeadline(t time.Time) error { return p.c.SetReadDeadline(t) }
+
+// Close closes the socket and ends a waiting Read.
+func (p *PacketConn) Close() error { return p.c.Close() }
+
+// Dropped returns how many frames the kernel has dropped since the last call because the
+// program did not read fast enough.
+func (p *PacketConn) Dropped() uint32 {
+	s, err := p.c.Stats()
+	if err != nil {
+		return 0
+	}
+	return s.Drops
+}
+
+// Gone reports whether the interface was removed, so that the socket will never read again.
+func (p *PacketConn) Gone() bool {
+	gone := false
+	_ = p.control(func(fd int) error {
+		sa, err := unix.Getsockname(fd)
+		ll, ok := sa.(*unix.SockaddrLinklayer)
+		gone = err == nil && ok && ll.Ifindex <= 0
+		return err
+	})
+	return gone
+}
+
+// Down reports whether an error says that the interface is down or gone: the socket may be read
+// again later.
+func Down(err error) bool {
+	return errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)
+}
+
+// Closed reports whether an error says that the socket was closed or its deadline has come.
+func Closed(err error) bool {
+	return errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, unix.EBADF)
+}
+
+// udpTo is a filter that passes unfragmented IPv4 UDP datagrams to a port. Frames for other
+// hosts, which an interface in promiscuous mode or with foreign VLAN tags delivers, do not pass.
+func udpTo(port uint16) []bpf.Instruction {
+	const (
+		etherType, ipv4   = 12, 0x0800
+		fragment, offset  = 20, 0x3fff // more fragments, or not the first
+		protocol, udp     = 23, 17
+		ip, udpDst        = 14, 16 // the port's place, counted from the end of the IP header less 14
+		outgoing, foreign = unix.PACKET_OUTGOING, unix.PACKET_OTHERHOST
+	)
+	return []bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtType},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: foreign, SkipTrue: 10},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: outgoing, SkipTrue: 9},
+		bpf.LoadAbsolute{Off: etherType, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: ipv4, SkipTrue: 7},
+		bpf.LoadAbsolute{Off: protocol, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: udp, SkipTrue: 5},
+		bpf.LoadAbsolute{Off: fragment, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: offset, SkipTrue: 3},
+		bpf.LoadMemShift{Off: ip},
+		bpf.LoadIndirect{Off: udpDst, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(port), SkipTrue: 1},
+		bpf.RetConstant{Val: 0},
+		bpf.RetConstant{Val: MaxFrame},
+	}
+}

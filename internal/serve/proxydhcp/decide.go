@@ -1,0 +1,168 @@
+package proxydhcp
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"surefoot/internal/boot"
+	"surefoot/internal/wire/dhcp4"
+	"surefoot/internal/wire/pxe"
+)
+
+// Heard is a packet together with the way on which it came.
+type Heard struct {
+	Packet   *dhcp4.Packet
+	From, To netip.AddrPort // of the IP header; the port of To is 67 or 4011
+	Link     Link           // the interface
+}
+
+// Link is what an answer needs to know of an interface.
+type Link struct {
+	Name  string
+	MAC   boot.MAC
+	Addrs []netip.Prefix // never empty, the primary address first
+}
+
+// Outcome is what is to be done about a packet. It is complete: whoever carries it out decides
+// nothing.
+type Outcome struct {
+	Reason   boot.Reason   // Answered, or why there is no reply
+	Seen     boot.Kind     // what the packet is in a boot's story; "" if it is part of none
+	Client   boot.Client   // as far as the packet tells
+	Decision boot.Decision // meaningful if boot.Decide was asked, so if its Reason is not ""
+	Reply    *dhcp4.Packet // nil without an answer
+	Route    Route
+}
+
+// Decide says what is to be done about a packet. It has no clock, no socket and no logger.
+func Decide(h Heard, s *boot.Site, down boot.Down) Outcome {
+	c, reason := pxe.ClientOf(h.Packet)
+	c.Link = h.Link.Addrs[0]
+	o := Outcome{Client: c, Reason: reason}
+	if reason != boot.Answered {
+		return o
+	}
+	if !sane(c.Addr, h.Link) || !sane(c.Relay, h.Link) {
+		o.Reason = boot.Malformed
+		return o
+	}
+	if h.To.Port() == dhcp4.PXEPort {
+		return o.bootRequest(h, s, down)
+	}
+	switch h.Packet.Type() {
+	case dhcp4.Discover:
+		return o.discover(h, s, down)
+	case dhcp4.Request:
+		// The address server answers it. Its address joins what TFTP and HTTP see, which know
+		// addresses only, with what is seen here, which is a MAC.
+		o.Seen = boot.RequestSeen
+		if a := h.Packet.Addr(dhcp4.RequestedAddress); a.IsValid() {
+			o.Client.Addr = a
+		}
+	}
+	o.Reason = boot.OtherMessage
+	return o
+}
+
+// discover answers the DHCPDISCOVER of a network boot on port 67 with an offer.
+func (o Outcome) discover(h Heard, s *boot.Site, down boot.Down) Outcome {
+	o.Seen = boot.DiscoverSeen
+	o.Decision = boot.Decide(o.Client, s, down)
+	if o.Reason = o.Decision.Reason; o.Reason != boot.Answered {
+		return o
+	}
+	self := nodeAt(s, h.ownAddr())
+	o.Reply = EncodeOffer(o.Client, o.Decision.Answer, self, h.Packet)
+	o.Route = routeOffer(h.Packet, o.Client, h.Link, self.Addr())
+	return o
+}
+
+// bootRequest answers a request on port 4011 (F3; PXE 2.1 section 2.2.4).
+func (o Outcome) bootRequest(h Heard, s *boot.Site, down boot.Down) Outcome {
+	if t := h.Packet.Type(); t != dhcp4.Request && t != dhcp4.Inform {
+		o.Reason = boot.OtherMessage
+		return o
+	}
+	o.Seen = boot.BootRequestSeen
+	own := h.ownAddr()
+	if a := h.Packet.Addr(dhcp4.ServerID); a.IsValid() && a != own && !h.Link.has(a) && a != s.Servers[s.Self].Addr() {
+		o.Reason = boot.OtherServer
+		return o
+	}
+	from := h.From.Addr()
+	if !from.IsValid() || from.IsUnspecified() || !sane(from, h.Link) {
+		o.Reason = boot.NoAddress
+		return o
+	}
+	o.Client.Addr = from
+	o.Decision = boot.Decide(o.Client, s, down)
+	if o.Reason = o.Decision.Reason; o.Reason != boot.Answered {
+		return o
+	}
+	self := nodeAt(s, own)
+	o.Reply = EncodeBoot(o.Client, o.Decision.Answer, self, h.Packet)
+	// To the port that the client sent from: EDK2 listens on 4011, iPXE on 68 (F3).
+	o.Route = Route{Kind: RouteBoot, Src: netip.AddrPortFrom(own, dhcp4.PXEPort), Dst: h.From}
+	return o
+}
+
+// ownAddr returns the address by which this node is known to the client: the one that was asked,
+// or the interface's first if the packet was a broadcast.
+func (h Heard) ownAddr() netip.Addr {
+	if a := h.To.Addr(); h.Link.has(a) {
+		return a
+	}
+	return h.Link.Addrs[0].Addr()
+}
+
+func (l Link) has(a netip.Addr) bool {
+	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Addr() == a })
+}
+
+// nodeAt returns this node as a server that is reached at an address of its own. That address
+// stands in option 54, and in siaddr where the client is to come back to this node: port 4011
+// is served there, whatever address the site file names for TFTP.
+func nodeAt(s *boot.Site, addr netip.Addr) boot.Server {
+	self := s.Servers[s.Self]
+	self.Name, self.Node = s.Self, true
+	self.TFTP = netip.AddrPortFrom(addr, tftpPort)
+	return self
+}
+
+// sane reports whether an address that a packet names can be one machine's. Otherwise a reply
+// to it could reach everyone, or ourselves.
+func sane(a netip.Addr, l Link) bool {
+	if !a.IsValid() {
+		return true
+	}
+	if a.IsMulticast() || a.IsLoopback() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return false
+	}
+	return !slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Bits() < 31 && a == lastOf(p) })
+}
+
+// lastOf returns the broadcast address of a subnet.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().As4()
+	for i := p.Bits(); i < 32; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	return netip.AddrFrom4(b)
+}
+
+// Detail says in words what the outcome's reason rests on, for events.
+func (o Outcome) Detail() string {
+	switch {
+	case o.Reply != nil:
+		return o.Route.String()
+	case o.Reason == boot.NoNetwork || o.Reason == boot.NoRule || o.Reason == boot.NoServer:
+		if t := o.Decision.Trace; len(t) > 0 {
+			last := t[len(t)-1]
+			return fmt.Sprintf("%s: %s", last.Subject, last.Why)
+		}
+	case o.Reason == boot.NotPXE && o.Client.VendorClass != "":
+		return fmt.Sprintf("vendor class %q", o.Client.VendorClass)
+	}
+	return ""
+}

@@ -1,0 +1,199 @@
+package proxydhcp
+
+import (
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"surefoot/internal/boot"
+	"surefoot/internal/wire/dhcp4"
+	"surefoot/internal/wire/frame"
+	"surefoot/internal/wire/pxe"
+)
+
+const tftpPort = 69
+
+// form is a way of writing an Answer that a family of firmware understands.
+type form uint8
+
+const (
+	// formDirect puts server and file into the offer, with 43.6=8 (BOOTLAB section 4).
+	formDirect form = iota
+	// formDiscover puts the list of nodes into the offer; each is asked on port 4011 in turn.
+	formDiscover
+	// formBINL says "ask me on port 4011" by having no option 43 and no file. EDK2 keeps every
+	// such offer and asks one after the other (F1..F3), so it survives the death of a node.
+	formBINL
+	// formHTTP is a URL for UEFI HTTP boot (F23).
+	formHTTP
+	// formRaspberry is formDirect with the menu that a Raspberry Pi looks for (F12).
+	formRaspberry
+)
+
+func formOf(c boot.Client, a boot.Answer) form {
+	switch {
+	case c.Firmware == boot.FirmwareUEFIHTTP:
+		return formHTTP
+	case c.Firmware == boot.FirmwareRPi:
+		return formRaspberry
+	case c.Firmware == boot.FirmwareEDK2:
+		return formBINL
+	case c.Arch == boot.ArchBIOS && a.BIOS == boot.BIOSDiscover:
+		return formDiscover // the ROM's own PXE and iPXE alike
+	}
+	return formDirect // iPXE of either kind, BIOS ROMs, and whoever is not known
+}
+
+// EncodeOffer writes an Answer as the ProxyDHCP offer to a DISCOVER. self is this node, with an
+// address at which it serves port 4011. It offers no address and no lease, whatever is asked.
+func EncodeOffer(c boot.Client, a boot.Answer, self boot.Server, req *dhcp4.Packet) *dhcp4.Packet {
+	p := reply(c, self, req, dhcp4.Offer)
+	switch formOf(c, a) {
+	case formBINL:
+		p.SIAddr = self.Addr()
+	case formDiscover:
+		p.Set(dhcp4.VendorSpecific, pxe.Vendor{
+			// In dnsmasq's order (BOOTLAB section 5), and with "accept no others".
+			pxe.Control(pxe.NoBroadcast | pxe.NoMulticast | pxe.OnlyListed),
+			pxe.Prompt(0, menuText),
+			pxe.Servers(pxe.ItemSurefoot, nodes(a, self)),
+			pxe.Menu(pxe.ItemSurefoot, menuText),
+		}.Bytes())
+	case formHTTP:
+		where(p, c, a, self)
+	case formRaspberry:
+		p.Set(dhcp4.VendorSpecific, pxe.RaspberryMenu().Bytes())
+		where(p, c, a, self)
+	case formDirect:
+		p.Set(dhcp4.VendorSpecific, pxe.Vendor{pxe.Control(pxe.TakeBootFile)}.Bytes())
+		where(p, c, a, self)
+	}
+	return closing(p, req)
+}
+
+// EncodeBoot writes an Answer as the reply to a request on port 4011: the file and the server,
+// for every family. The menu item that the client chose (43.71) is given back, as PXE asks.
+func EncodeBoot(c boot.Client, a boot.Answer, self boot.Server, req *dhcp4.Packet) *dhcp4.Packet {
+	p := reply(c, self, req, dhcp4.ACK)
+	p.CIAddr = req.CIAddr
+	if b, ok := req.Get(dhcp4.VendorSpecific); ok {
+		if v, err := pxe.ParseVendor(b); err == nil {
+			if item, ok := v.Get(pxe.SubItem); ok && len(item) == 4 {
+				p.Set(dhcp4.VendorSpecific, pxe.Vendor{{Code: pxe.SubItem, Data: item}}.Bytes())
+			}
+		}
+	}
+	where(p, c, a, self)
+	return closing(p, req)
+}
+
+const menuText = "Surefoot"
+
+// reply begins a reply: what every one has in common. Hops, flags and giaddr stay as they came,
+// since the relay agent goes by them (F15; RFC 1542 section 4.1.2).
+func reply(c boot.Client, self boot.Server, req *dhcp4.Packet, t dhcp4.MessageType) *dhcp4.Packet {
+	p := &dhcp4.Packet{
+		Op: dhcp4.OpReply, HType: req.HType, HLen: req.HLen, CHAddr: req.CHAddr,
+		XID: req.XID, Hops: req.Hops, Flags: req.Flags, GIAddr: req.GIAddr,
+	}
+	p.SetType(t)
+	p.SetAddr(dhcp4.ServerID, self.Addr())
+	class := pxe.PXEClient
+	if c.Firmware == boot.FirmwareUEFIHTTP {
+		class = pxe.HTTPClient
+	}
+	p.SetText(dhcp4.VendorClass, class)
+	if b, ok := req.Get(dhcp4.ClientUUID); ok {
+		if echo, ok := pxe.EchoUUID(b); ok {
+			p.Set(dhcp4.ClientUUID, echo)
+		}
+	}
+	return p
+}
+
+// closing ends a reply: option 82 as it came, last (RFC 3046 section 2.2), and no more than the
+// client takes: where the field file says the same, option 67 goes first.
+func closing(p, req *dhcp4.Packet) *dhcp4.Packet {
+	if _, err := p.Encode(req.MaxSize() - frame.Overhead); err != nil && p.File != "" {
+		p.Del(dhcp4.BootFileName)
+	}
+	if b, ok := req.Get(dhcp4.RelayAgentInfo); ok {
+		p.Set(dhcp4.RelayAgentInfo, b)
+	}
+	return p
+}
+
+// where writes the file and the server.
+func where(p *dhcp4.Packet, c boot.Client, a boot.Answer, self boot.Server) {
+	first := a.Servers[0]
+	switch {
+	case c.Firmware == boot.FirmwareUEFIHTTP:
+		p.SIAddr = first.HTTP.Addr()
+		p.SetBootFile(fileURL(first.HTTP, a.File))
+	case a.Script:
+		p.SIAddr = self.Addr()
+		file(p, ScriptURL(self, c), true)
+	case c.Firmware == boot.FirmwareIPXE && strings.Contains(a.File, "://"):
+		p.SIAddr = self.Addr()
+		file(p, a.File, true)
+	default:
+		p.SIAddr = first.TFTP.Addr()
+		p.SName = p.SIAddr.String()
+		name := a.File
+		if c.Firmware == boot.FirmwareIPXE && first.TFTP.Port() != tftpPort {
+			name = fmt.Sprintf("tftp://%s/%s", first.TFTP, a.File) // no other client can be told a port
+		}
+		file(p, name, c.Firmware == boot.FirmwareEDK2)
+	}
+}
+
+// file writes a file name into the header field, and into option 67 where that is asked for or
+// the field is too short.
+func file(p *dhcp4.Packet, name string, option bool) {
+	if len(name) <= dhcp4.MaxFile {
+		p.File = name
+	} else {
+		option = true
+	}
+	if option {
+		p.SetBootFile(name)
+	}
+}
+
+// nodes returns the addresses of this node and of the other nodes in the answer: who can be
+// asked on port 4011. Other TFTP servers cannot.
+func nodes(a boot.Answer, self boot.Server) []netip.Addr {
+	out := []netip.Addr{self.Addr()}
+	for _, s := range a.Servers {
+		if s.Node && s.Name != self.Name {
+			out = append(out, s.Addr())
+		}
+	}
+	return out
+}
+
+func fileURL(server netip.AddrPort, name string) string {
+	if strings.Contains(name, "://") {
+		return name
+	}
+	u := url.URL{Scheme: "http", Host: host(server), Path: "/" + strings.TrimLeft(name, "/")}
+	return u.String()
+}
+
+// ScriptURL returns the URL of the iPXE script that self makes for a client: the query carries
+// what rules look at and the script's server cannot see. It always fits the field file.
+func ScriptURL(self boot.Server, c boot.Client) string {
+	u := fmt.Sprintf("http://%s/boot.ipxe?mac=%s&arch=%d", host(self.HTTP), c.MAC, uint16(c.Arch))
+	if !c.UUID.IsZero() {
+		u += "&uuid=" + c.UUID.String()
+	}
+	return u
+}
+
+func host(a netip.AddrPort) string {
+	if a.Port() == 80 {
+		return a.Addr().String()
+	}
+	return a.String()
+}
