@@ -29,12 +29,13 @@ build: ## bin/surefoot, one static binary
 	@mkdir -p bin
 	$(BUILD) -o $(BIN) ./cmd/surefoot
 
-test: ## everything: unit, packets, fuzz seeds, command line, namespaces, boots (about ... minutes)
+test: ## everything: unit, packets, fuzz seeds, command line, namespaces, boots
 	@scripts/setup test
 	@$(MAKE) --no-print-directory build
 	$(GO) vet ./...
 	@$(if $(ROOT),,echo "not root: tests that need network namespaces are skipped (sudo make test runs all)")
-	$(REQUIRE) $(GO) test -p 2 -timeout 14m ./...
+	$(REQUIRE) $(GO) test -p 2 -timeout 10m $$($(GO) list ./... | grep -v /e2e$$)
+	$(REQUIRE) SUREFOOT_BIN=$(CURDIR)/$(BIN) $(GO) test -v -timeout 14m ./e2e
 
 check: ## formatting, vet, staticcheck, import policy, generated files, and the tests with -race
 	@scripts/setup test check
@@ -51,11 +52,11 @@ generate: ## test bootstraps, references in docs, golden tables
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-e2e: ## boots of emulated PCs; E2E=NAME runs one
+e2e: ## boots of emulated PCs; E2E=NAME runs the scenarios whose names begin so
 	@scripts/setup test
 	@$(MAKE) --no-print-directory build
 	@$(GO) test -c -o bin/e2e.test ./e2e
-	@cd e2e && exec ../bin/e2e.test -test.v $(if $(E2E),-test.run '$(E2E)')
+	@cd e2e && $(REQUIRE) SUREFOOT_BIN=$(CURDIR)/$(BIN) ../bin/e2e.test -test.v -test.timeout 30m -test.run 'TestE2E/^$(E2E)'
 
 fuzz: ## every fuzz target for MINUTES=1 each
 	@scripts/fuzz $(MINUTES)
