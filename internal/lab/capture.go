@@ -38,7 +38,7 @@ func (l *Lab) Capture(path string, behindRelay bool) (*Capture, error) {
 	if behindRelay {
 		dev = relayBridge
 	}
-	sock, err := l.packetSocket(partSwitch, dev)
+	sock, err := l.PacketSocket(partSwitch, dev)
 	if err != nil {
 		return nil, err
 	}
@@ -52,15 +52,11 @@ func (l *Lab) Capture(path string, behindRelay bool) (*Capture, error) {
 	return c, nil
 }
 
-// packetSocket opens a raw socket on an interface of a part of the lab: it reads every frame
+// PacketSocket opens a raw socket on an interface of a part of the lab: it reads every frame
 // that passes and writes frames as they are.
-func (l *Lab) packetSocket(part, dev string) (*os.File, error) {
-	sw := l.places[part]
-	if sw == nil {
-		return nil, errNoSwitch
-	}
+func (l *Lab) PacketSocket(part, dev string) (*os.File, error) {
 	var f *os.File
-	err := sw.do(func() error {
+	err := l.Inside(part, func() error {
 		ifi, err := net.InterfaceByName(dev)
 		if err != nil {
 			return err

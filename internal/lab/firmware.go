@@ -62,4 +62,5 @@ func (f Firmware) number() byte {
 // MAC returns the hardware address of machine number i of a firmware: 52:54:00:77:<firmware>:<i>.
 func MAC(f Firmware, i byte) boot.MAC { return boot.MAC{0x52, 0x54, 0, 0x77, f.number(), i} }
 
-func macPrefix(f Firmware) string { m := MAC(f, 0).String(); return m[:len(m)-3] }
+// MACPrefix returns what the addresses of all machines of a firmware begin with, for rules.
+func MACPrefix(f Firmware) string { m := MAC(f, 0).String(); return m[:len(m)-3] }

@@ -22,8 +22,6 @@ type Options struct {
 	Relay  bool   // a second client network behind a relay
 	// SameHost runs the DHCP server in the namespace of node n1 instead of its own.
 	SameHost bool
-	// Progress is told each step in words; nil is silent.
-	Progress func(format string, args ...any)
 }
 
 // Lab is a site that runs.
@@ -47,9 +45,6 @@ func Up(ctx context.Context, o Options) (*Lab, error) {
 	}
 	if o.Dir == "" {
 		o.Dir = DefaultDir
-	}
-	if o.Progress == nil {
-		o.Progress = func(string, ...any) {}
 	}
 	if o.ID == "" {
 		var b [3]byte
@@ -125,7 +120,7 @@ func Open(dir, id string) (*Lab, error) {
 		if !s.Owner.Alive() || id != "" && s.ID != id {
 			continue
 		}
-		l := &Lab{State: s, places: map[string]*place{}, options: Options{Progress: func(string, ...any) {}}}
+		l := &Lab{State: s, places: map[string]*place{}}
 		if l.places[partSwitch], err = enter(s.space(partSwitch)); err != nil {
 			return nil, err
 		}

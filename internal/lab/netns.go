@@ -87,3 +87,14 @@ func (p *place) leave() {
 	close(p.calls)
 	close(p.left)
 }
+
+// Inside runs f on a thread that is in a part of the lab ("sw", "dhcp", "n1", ..., "r"): sockets
+// that it opens are there, wherever they are used later. f must not start goroutines that open
+// more.
+func (l *Lab) Inside(part string, f func() error) error {
+	p := l.places[part]
+	if p == nil {
+		return fmt.Errorf("lab %s has no part %q", l.ID, part)
+	}
+	return p.do(f)
+}

@@ -111,7 +111,10 @@ func (n *Node) Start(ctx context.Context) error {
 	return n.awaitReady(ctx, p)
 }
 
-// awaitReady waits for READY=1, as systemd does (sd_notify(3)).
+// AwaitReady waits until the running node says that it is ready (again), as systemd does
+// (sd_notify(3)): after its start, and after SIGHUP.
+func (n *Node) AwaitReady(ctx context.Context) error { return n.awaitReady(ctx, n.proc) }
+
 func (n *Node) awaitReady(ctx context.Context, p *Process) error {
 	ctx, cancel := context.WithTimeout(ctx, readyPatience)
 	defer cancel()

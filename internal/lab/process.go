@@ -118,3 +118,9 @@ func (p *Process) Stop(ctx context.Context) error {
 		return p.Kill()
 	}
 }
+
+// State waits for the end and says how it came: "exit status 1", "signal: killed".
+func (p *Process) State() string {
+	<-p.done
+	return p.cmd.ProcessState.String()
+}

@@ -27,6 +27,6 @@ func DefaultSite(nodes int, root string) string {
   - {name: any, file: surefoot-test, from: [%s]}
 networks:
   lab: {subnet: %s, deliver: proxy}
-`, macPrefix(BIOS), from, from, Subnet)
+`, MACPrefix(BIOS), from, from, Subnet)
 	return b.String()
 }

@@ -1,0 +1,116 @@
+package e2e
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"surefoot/internal/lab"
+)
+
+// scenario is one thing to be seen.
+type scenario struct {
+	name string
+	run  func(t *testing.T, b *bench)
+}
+
+// scenarios returns all of them, the plain boots first: what follows rests on them.
+func scenarios() []scenario {
+	var all []scenario
+	for _, group := range [][]scenario{bootScenarios(), failoverScenarios(), operateScenarios(), messageScenarios(), floodScenarios()} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+// bench is what all scenarios share.
+type bench struct{ binary string }
+
+// tally counts the outcomes of a run.
+type tally struct{ passed, failed atomic.Int32 }
+
+// results are those of this run; TestMain prints them when all is over.
+var results tally
+
+// count notes the outcome of a scenario when it ends.
+func (c *tally) count(t *testing.T) {
+	t.Cleanup(func() {
+		switch {
+		case t.Failed():
+			c.failed.Add(1)
+		case !t.Skipped():
+			c.passed.Add(1)
+		}
+	})
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	fmt.Printf("%d passed, %d failed\n", results.passed.Load(), results.failed.Load())
+	os.Exit(code)
+}
+
+func TestE2E(t *testing.T) {
+	if err := lab.Needs(true); err != nil {
+		if os.Getenv("SUREFOOT_TEST_REQUIRE") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	if gone, err := lab.Sweep(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	} else if len(gone) > 0 {
+		t.Logf("removed the labs that a killed run left behind: %q", gone)
+	}
+	b := &bench{binary: program(t)}
+	for _, s := range scenarios() {
+		t.Run(s.name, func(t *testing.T) {
+			results.count(t)
+			s.run(t, b)
+		})
+	}
+}
+
+// program returns the program to be proved: a fresh build, unless SUREFOOT_BIN names one.
+func program(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("SUREFOOT_BIN"); path != "" {
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return abs
+	}
+	// go test keeps results unless a file that was looked at has changed: look at the sources.
+	for _, dir := range []string{"../cmd", "../internal"} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, err := os.MkdirTemp("", "surefoot-e2e")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // a scenario runs it as an ordinary user
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "surefoot")
+	build := exec.Command("go", "build", "-o", path, "../cmd/surefoot")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the program: %v\n%s", err, strings.TrimSpace(string(out)))
+	}
+	return path
+}
