@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"time"
 
 	"github.com/mdlayher/packet"
@@ -135,11 +134,6 @@ func (p *PacketConn) Gone() bool {
 // again later.
 func Down(err error) bool {
 	return errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)
-}
-
-// Closed reports whether an error says that the socket was closed or its deadline has come.
-func Closed(err error) bool {
-	return errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, unix.EBADF)
 }
 
 // udpTo is a filter that passes unfragmented IPv4 UDP datagrams to a port. Frames for other

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -37,7 +38,7 @@ type port struct {
 	free   sync.Pool    // buffers that nobody uses
 }
 
-// downPause is how long a reader waits while its interface is down.
+// downPause is how often a reader looks after an interface that is down.
 const downPause = 500 * time.Millisecond
 
 var _ rawIPv4 = (*rawsock.IPv4Conn)(nil)
@@ -61,23 +62,29 @@ func (p *port) release(b packet) {
 	p.free.Put(&b.data)
 }
 
-// readRaw reads one frame. It waits out a link that is down.
+// readRaw reads one frame. It waits while the link is down. The kernel says once that a link went
+// down and nothing when it is removed after that, so a silent socket is then looked at again and
+// again until a frame comes.
 func (p *port) readRaw(ctx context.Context) (packet, error) {
 	b := p.acquire()
-	for {
+	for down := false; ; down = true {
+		var deadline time.Time
+		if down {
+			deadline = time.Now().Add(downPause)
+		}
+		if err := p.raw.SetReadDeadline(deadline); err != nil {
+			return packet{}, err
+		}
+		if ctx.Err() != nil { // interrupt may have come before the deadline was set
+			return packet{}, ctx.Err()
+		}
 		n, err := p.raw.Read(b)
 		switch {
 		case err == nil:
 			return packet{data: b[:n]}, nil
-		case rawsock.Down(err) && !p.raw.Gone():
-			select {
-			case <-ctx.Done():
-				return packet{}, ctx.Err()
-			case <-time.After(downPause):
-			}
-		case rawsock.Down(err):
+		case p.raw.Gone():
 			return packet{}, errors.New("the interface was removed")
-		default:
+		case !rawsock.Down(err) && !(down && errors.Is(err, os.ErrDeadlineExceeded)):
 			return packet{}, err
 		}
 	}
