@@ -76,15 +76,28 @@ func TestE2E(t *testing.T) {
 	}
 }
 
-// program returns the program to be proved: a fresh build, unless SUREFOOT_BIN names one.
+// program returns the program to be proved, in a folder that everybody may read: a scenario runs
+// it as an ordinary user. It is a fresh build, unless SUREFOOT_BIN names one.
 func program(t *testing.T) string {
 	t.Helper()
-	if path := os.Getenv("SUREFOOT_BIN"); path != "" {
-		abs, err := filepath.Abs(path)
+	dir, err := os.MkdirTemp("", "surefoot-e2e")
+	if err == nil {
+		err = os.Chmod(dir, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	path := filepath.Join(dir, "surefoot")
+	if given := os.Getenv("SUREFOOT_BIN"); given != "" {
+		b, err := os.ReadFile(given)
+		if err == nil {
+			err = os.WriteFile(path, b, 0o755)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		return abs
+		return path
 	}
 	// go test keeps results unless a file that was looked at has changed: look at the sources.
 	for _, dir := range []string{"../cmd", "../internal"} {
@@ -98,15 +111,6 @@ func program(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	dir, err := os.MkdirTemp("", "surefoot-e2e")
-	if err == nil {
-		err = os.Chmod(dir, 0o755) // a scenario runs it as an ordinary user
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	path := filepath.Join(dir, "surefoot")
 	build := exec.Command("go", "build", "-o", path, "../cmd/surefoot")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

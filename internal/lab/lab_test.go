@@ -190,6 +190,21 @@ func TestMachineGetsAnAddressAndNoMore(t *testing.T) {
 	}
 }
 
+// The relay passes a machine's request on to the DHCP server, which answers for that network.
+func TestMachineBehindTheRelay(t *testing.T) {
+	l := up(t, Options{Nodes: 1, Relay: true})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	vm, err := l.Boot(ctx, Machine{Firmware: IPXE, Behind: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = vm.Console.Expect(ctx, regexp.MustCompile(`net0: 10\.78\.0\.1\d\d/255\.255\.255\.0 gw 10\.78\.0\.1`))
+	if err != nil {
+		t.Errorf("%v\n%s", err, vm.Console.Text())
+	}
+}
+
 // A process in one part of the lab is reached from another, and not from this machine.
 func TestPartsAreApart(t *testing.T) {
 	l := up(t, Options{Nodes: 1})
