@@ -1,0 +1,77 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+
+	"surefoot/internal/boot"
+)
+
+// checkNetworks looks for networks that claim the same clients and reservations that name no rule.
+func (d *decoder) checkNetworks(f *file) {
+	var open, subnets []*fileNetwork
+	for i := range f.networks {
+		n := &f.networks[i]
+		if n.open {
+			open = append(open, n)
+		}
+		if n.subnet != nil {
+			subnets = append(subnets, n)
+		}
+		d.checkReservations(f, n)
+	}
+	for _, n := range open[min(1, len(open)):] {
+		d.report(n.at, faultf("a second network without a subnet: %s, in line %d, takes those clients already", open[0].name, open[0].line).write("subnet: 10.10.0.0/22"))
+	}
+	d.checkOverlaps(subnets)
+}
+
+// checkOverlaps reports subnets that share addresses. Of two that do, one holds the other: sorted
+// by first address, the wider first, it is enough to compare each with those still open.
+func (d *decoder) checkOverlaps(list []*fileNetwork) {
+	slices.SortStableFunc(list, func(a, b *fileNetwork) int {
+		return cmp.Or(a.subnet.v.Addr().Compare(b.subnet.v.Addr()), cmp.Compare(a.subnet.v.Bits(), b.subnet.v.Bits()))
+	})
+	var around []*fileNetwork
+	for _, n := range list {
+		for len(around) > 0 && !around[len(around)-1].subnet.v.Overlaps(n.subnet.v) {
+			around = around[:len(around)-1]
+		}
+		if len(around) > 0 {
+			a, b := around[len(around)-1], n
+			if a.subnet.line > b.subnet.line {
+				a, b = b, a
+			}
+			d.report(b.subnet.at, faultf("%s overlaps with %s of network %s, in line %d", b.subnet.v, a.subnet.v, a.name, a.subnet.line).do("give each network subnets that no other has"))
+		}
+		around = append(around, n)
+	}
+}
+
+func (d *decoder) checkReservations(f *file, n *fileNetwork) {
+	rules := map[string]bool{}
+	var names []string
+	for _, r := range f.rules {
+		if r.name != nil {
+			rules[r.name.v] = true
+			names = append(names, r.name.v)
+		}
+	}
+	first := map[boot.MAC]int{}
+	for _, r := range n.reservations {
+		if d.full() {
+			return
+		}
+		if r.boot != nil && f.rulesKnown && !rules[r.boot.v] {
+			d.report(r.boot.at, faultf("there is no rule %s", quote(r.boot.v)).do("%s", didYouMean(r.boot.v, names)))
+		}
+		if r.mac == nil {
+			continue
+		}
+		if line, twice := first[r.mac.v]; twice {
+			d.report(r.mac.at, faultf("%s has a reservation in this network already, in line %d", r.mac.v, line).do("delete one of the two"))
+			continue
+		}
+		first[r.mac.v] = r.mac.line
+	}
+}

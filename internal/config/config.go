@@ -1,0 +1,177 @@
+// Package config reads the site file: the one YAML file that describes a site and is the same on
+// every node. It decodes strictly, reports every problem at once with its place and what to write
+// instead, fills in the defaults and hands out plain typed values. The same table of keys
+// (keytable.go) makes the reference, the JSON Schema and `surefoot config explain`.
+//
+// It is not where anything is decided about clients (package boot), and it opens no socket and
+// looks at no network interface. The file format is YAML 1.2 without tags, merge keys and block
+// text; JSON is read by the same decoder.
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"time"
+
+	"surefoot/internal/boot"
+)
+
+// DefaultPath is where the site file is looked for when nobody names another.
+const DefaultPath = "/etc/surefoot/surefoot.yaml"
+
+// Config is a valid site file as one node sees it, with every default filled in.
+type Config struct {
+	Path         string    // of the site file, "" if there was none
+	Site         boot.Site // Site.Self is the node
+	Root         string    // directory of the boot files, "" for the built-in ones only
+	Fold         bool      // find a file whose name differs in case or slashes
+	Node         Node      // the one that runs here
+	Nodes        []Node    // all of them, in the order of the file
+	TFTP         netip.AddrPort
+	HTTP         netip.AddrPort
+	Status       netip.AddrPort // status page, metrics and health
+	Socket       string         // unix socket of the API
+	MaxTransfers int            // TFTP transfers at the same time
+	DrainTimeout time.Duration  // how long running transfers may take to end after a stop
+}
+
+// Node is one machine that runs Surefoot.
+type Node struct {
+	Name       string
+	Addr       netip.Addr // the one that clients are told
+	Interfaces []string   // where ProxyDHCP listens
+	Roles      []string   // any of RoleProxyDHCP, RoleTFTP, RoleHTTP
+}
+
+// The roles that a node may have.
+const (
+	RoleProxyDHCP = "proxydhcp"
+	RoleTFTP      = "tftp"
+	RoleHTTP      = "http"
+)
+
+// The values that stand in when the file names none.
+const (
+	DefaultTFTPPort     = 69
+	DefaultHTTPPort     = 8067 // of our boot files; 80 is often taken
+	DefaultStatusPort   = 8068
+	DefaultSocket       = "/run/surefoot/surefoot.sock"
+	DefaultMaxTransfers = 4096
+	DefaultDrainTimeout = 30 * time.Second
+)
+
+// Options say what the file does not: which of its nodes this is.
+type Options struct {
+	Node       string   // "" looks for the host name, and takes the only node of a file that has one
+	Interfaces []string // instead of those in the file
+}
+
+// Load reads the site file at path. Errors are *Errors (the file is wrong) or *ReadError (there is
+// no reading it).
+func Load(path string, o Options) (*Config, error) {
+	data, err := Read(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data, o)
+}
+
+// Read returns the bytes of a site file, at most as many as Parse accepts and one more.
+func Read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &ReadError{Path: path, Err: err}
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && st.IsDir() {
+		return nil, &ReadError{Path: path, Err: fmt.Errorf("it is a directory")}
+	}
+	data, err := readAtMost(f, maxSize+1)
+	if err != nil {
+		return nil, &ReadError{Path: path, Err: err}
+	}
+	return data, nil
+}
+
+// Parse reads a site file from memory; name stands for it in messages. The error is *Errors.
+func Parse(name string, data []byte, o Options) (*Config, error) {
+	d, f := decode(name, data)
+	if f == nil {
+		return nil, d.errors()
+	}
+	d.check(f)
+	self := d.selectNode(f, o)
+	if self != nil {
+		d.checkNode(f, self, o.Interfaces)
+	}
+	if err := d.errors(); err != nil {
+		return nil, err
+	}
+	return resolve(f, name, self.name, o), nil
+}
+
+// Summary counts what a site file describes.
+type Summary struct {
+	Site     string `json:"site"`
+	Nodes    int    `json:"nodes"`
+	Servers  int    `json:"servers"`
+	Rules    int    `json:"rules"`
+	Networks int    `json:"networks"`
+}
+
+// Check reads a site file as every node of it would, so that it can be checked on a machine that
+// is none of them. The error is *Errors.
+func Check(name string, data []byte) (Summary, error) {
+	d, f := decode(name, data)
+	if f == nil {
+		return Summary{}, d.errors()
+	}
+	d.check(f)
+	for i := range f.nodes {
+		d.checkNode(f, &f.nodes[i], nil)
+	}
+	if err := d.errors(); err != nil {
+		return Summary{}, err
+	}
+	return resolve(f, name, f.nodes[0].name, Options{}).Summary(), nil
+}
+
+// Summary counts what the site has.
+func (c *Config) Summary() Summary {
+	s := Summary{Site: c.Site.Name, Nodes: len(c.Nodes), Rules: len(c.Site.Rules), Networks: len(c.Site.Networks)}
+	for _, srv := range c.Site.Servers {
+		if !srv.Node {
+			s.Servers++
+		}
+	}
+	return s
+}
+
+// ReadError says that the site file could not be read at all.
+type ReadError struct {
+	Path string
+	Err  error
+}
+
+func (e *ReadError) Error() string {
+	err := e.Err
+	if pe, ok := err.(*fs.PathError); ok {
+		err = pe.Err
+	}
+	return fmt.Sprintf("read site file %s: %v", e.Path, err)
+}
+
+func (e *ReadError) Unwrap() error { return e.Err }
+
+// Hint says how to come by a site file, or do without.
+func (e *ReadError) Hint() []string {
+	if os.IsNotExist(e.Err) {
+		return []string{
+			"surefoot config example > " + e.Path + "   writes one to start from",
+			"surefoot serve --interface eth1 --root /srv/boot   needs no site file",
+		}
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"surefoot/internal/boot"
+)
+
+// YAML is the configuration as a site file in which nothing is left to a default. Reading it
+// gives the same configuration again.
+func (c *Config) YAML() []byte {
+	var b bytes.Buffer
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("site: %s", plain(c.Site.Name))
+	if c.Root != "" {
+		line("root: %s", plain(c.Root))
+	}
+	line("\nnodes:")
+	for _, n := range c.Nodes {
+		f := []string{"address: " + n.Addr.String()}
+		if len(n.Interfaces) > 0 {
+			f = append(f, "interfaces: "+flow(n.Interfaces))
+		}
+		line("  %s: {%s, roles: %s}", plain(n.Name), strings.Join(f, ", "), flow(n.Roles))
+	}
+	c.writeServers(line)
+	line("\nboot:")
+	for _, r := range c.Site.Rules {
+		writeRule(line, r)
+	}
+	line("\nnetworks:")
+	for _, n := range c.Site.Networks {
+		writeNetwork(line, n)
+	}
+	line("\ntftp: {listen: %s, fold_names: %t, max_transfers: %d}", addrText(c.TFTP), c.Fold, c.MaxTransfers)
+	line("http: {listen: %s}", addrText(c.HTTP))
+	line("status: {listen: %s, socket: %s}", addrText(c.Status), plain(c.Socket))
+	line("drain_timeout: %s", durationText(c.DrainTimeout))
+	return b.Bytes()
+}
+
+func (c *Config) writeServers(line func(string, ...any)) {
+	head := "\nservers:"
+	for _, name := range slices.Sorted(maps.Keys(c.Site.Servers)) {
+		s := c.Site.Servers[name]
+		if s.Node {
+			continue
+		}
+		if head != "" {
+			line(head)
+			head = ""
+		}
+		var f []string
+		if s.TFTP.IsValid() {
+			f = append(f, "tftp: "+s.TFTP.String())
+		}
+		if s.HTTP.IsValid() {
+			f = append(f, "http: "+s.HTTP.String())
+		}
+		line("  %s: {%s}", plain(name), strings.Join(f, ", "))
+	}
+}
+
+func writeRule(line func(string, ...any), r boot.Rule) {
+	line("  - name: %s", plain(r.Name))
+	var w []string
+	add := func(key string, values []string) {
+		if len(values) > 0 {
+			w = append(w, key+": "+flow(values))
+		}
+	}
+	if len(r.When.Arch) > 0 {
+		w = append(w, "arch: ["+strings.Join(archTexts(r.When.Arch), ", ")+"]")
+	}
+	add("firmware", stringsOf(r.When.Firmware))
+	add("mac", r.When.MAC)
+	add("network", r.When.Network)
+	add("user_class", r.When.UserClass)
+	add("vendor_class", r.When.VendorClass)
+	if len(w) > 0 {
+		line("    when: {%s}", strings.Join(w, ", "))
+	}
+	line("    file: %s", plain(r.File))
+	line("    from: %s", flow(r.From))
+	line("    ipxe: %s", r.IPXE)
+	if r.Contains != "" {
+		line("    contains: %s", plain(r.Contains))
+	}
+	if r.SHA256 != "" {
+		line("    sha256: %s", plain(r.SHA256))
+	}
+}
+
+func writeNetwork(line func(string, ...any), n boot.Network) {
+	line("  %s:", plain(n.Name))
+	if n.Subnet.IsValid() {
+		line("    subnet: %s", n.Subnet)
+	}
+	line("    deliver: %s", n.Deliver)
+	line("    bios: %s", n.BIOS)
+	if len(n.Reservations) == 0 {
+		return
+	}
+	line("    reservations:")
+	macs := slices.SortedFunc(maps.Keys(n.Reservations), func(a, b boot.MAC) int { return bytes.Compare(a[:], b[:]) })
+	for _, m := range macs {
+		r := n.Reservations[m]
+		f := []string{fmt.Sprintf("mac: %q", m.String())}
+		if r.Name != m.String() {
+			f = append(f, "name: "+plain(r.Name))
+		}
+		if r.Rule != "" {
+			f = append(f, "boot: "+plain(r.Rule))
+		}
+		line("      - {%s}", strings.Join(f, ", "))
+	}
+}
+
+// archTexts names the classes whose numbers are all there, and gives the others as numbers.
+func archTexts(list []boot.Arch) []string {
+	var out []string
+	left := slices.Clone(list)
+	for len(left) > 0 {
+		class := left[0].Class()
+		all := class.Archs()
+		if len(all) > 0 && len(left) >= len(all) && slices.Equal(left[:len(all)], all) {
+			out, left = append(out, string(class)), left[len(all):]
+			continue
+		}
+		out, left = append(out, fmt.Sprint(uint16(left[0]))), left[1:]
+	}
+	return out
+}
+
+func stringsOf[T ~string](list []T) []string {
+	var out []string
+	for _, x := range list {
+		out = append(out, string(x))
+	}
+	return out
+}
+
+// plainRegexp matches texts that no YAML reader takes for anything else.
+var plainRegexp = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9._/-]*$`)
+
+// notText are words that some YAML reader takes for a boolean or for nothing.
+var notText = []string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+
+// plain writes a text as YAML, in quotes where it needs them. JSON's quoting is YAML's.
+func plain(s string) string {
+	if plainRegexp.MatchString(s) && !slices.Contains(notText, strings.ToLower(s)) {
+		return s
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(s) // a string always encodes
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func flow(list []string) string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = plain(s)
+	}
+	return "[" + strings.Join(out, ", ") + "]"
+}
+
+// addrText quotes an IPv6 address, whose brackets would begin a list.
+func addrText(a netip.AddrPort) string {
+	if a.Addr().Is4() {
+		return a.String()
+	}
+	return `"` + a.String() + `"`
+}
+
+// durationText leaves out the units that are zero: 30s, 2m and not 2m0s.
+func durationText(t time.Duration) string {
+	s := t.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

@@ -1,0 +1,212 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"surefoot/internal/boot"
+)
+
+// file is the site file as written: nil is "not there", and every value knows its place. Nothing
+// outside of this package sees it.
+type file struct {
+	at                        // of the file's first key
+	site, root                *parsed[string]
+	nodes                     []fileNode
+	servers                   []fileServer
+	rules                     []fileRule
+	networks                  []fileNetwork
+	tftpListen, httpListen    *parsed[netip.AddrPort]
+	statusListen              *parsed[netip.AddrPort]
+	fold                      *parsed[bool]
+	maxTransfers              *parsed[int]
+	socket                    *parsed[string]
+	drain                     *parsed[time.Duration]
+	nodesAt, bootAt           at   // of the keys
+	namesKnown                bool // nothing in nodes and servers was unreadable
+	rulesKnown, networksKnown bool // the same of boot and of networks
+}
+
+type fileNode struct {
+	at
+	name       string
+	address    *parsed[netip.Addr]
+	interfaces []parsed[string]
+	roles      []parsed[string] // nil: by default
+	bad        bool             // something in it was unreadable
+}
+
+type fileServer struct {
+	at
+	name       string
+	tftp, http *parsed[netip.AddrPort]
+	some       bool // a protocol is written, be it right or wrong
+}
+
+type fileRule struct {
+	at
+	name, file, contains, sha256 *parsed[string]
+	when                         fileMatch
+	from                         []parsed[string] // nil: by default
+	bad                          bool             // something in it was unreadable
+	ipxe                         *parsed[boot.IPXEMode]
+}
+
+type fileMatch struct {
+	arch, mac, network, userClass, vendorClass []parsed[string]
+	firmware                                   []parsed[boot.Firmware]
+}
+
+type fileNetwork struct {
+	at
+	name         string
+	subnet       *parsed[netip.Prefix]
+	open         bool // it has no subnet written, right or wrong
+	proxy        bool // it delivers by proxy
+	deliver      *parsed[boot.Delivery]
+	bios         *parsed[boot.BIOSStyle]
+	reservations []fileReservation
+}
+
+type fileReservation struct {
+	at
+	mac        *parsed[boot.MAC]
+	name, boot *parsed[string]
+}
+
+// file reads the whole file.
+func (d *decoder) file(o object) *file {
+	o, _ = d.open(o.val, o.at, o.key)
+	f := &file{
+		at:    o.at,
+		site:  one(o, "site", parseName),
+		root:  one(o, "root", parsePath),
+		drain: one(o, "drain_timeout", parseDuration),
+	}
+	if k, ok := o.field("nodes"); ok {
+		f.nodesAt = o.place(k)
+	}
+	if k, ok := o.field("boot"); ok {
+		f.bootAt = o.place(k)
+	}
+	nodes := o.named("nodes", func(name string, n object) { f.nodes = append(f.nodes, d.node(name, n)) })
+	servers := o.named("servers", func(name string, s object) { f.servers = append(f.servers, d.server(name, s)) })
+	f.namesKnown = nodes && servers
+	f.rulesKnown = o.each("boot", func(_ int, r object) { f.rules = append(f.rules, d.rule(r)) })
+	f.networksKnown = o.named("networks", func(name string, n object) { f.networks = append(f.networks, d.network(name, n)) })
+	if s, ok := o.section("tftp"); ok {
+		f.tftpListen = one(s, "listen", parseListen(DefaultTFTPPort, true))
+		f.fold = one(s, "fold_names", parseBool)
+		f.maxTransfers = one(s, "max_transfers", parseCount(60000))
+	}
+	if s, ok := o.section("http"); ok {
+		f.httpListen = one(s, "listen", parseListen(DefaultHTTPPort, true))
+	}
+	if s, ok := o.section("status"); ok {
+		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))
+		f.socket = one(s, "socket", parseSocket)
+	}
+	return f
+}
+
+func (d *decoder) node(name string, o object) fileNode {
+	n := fileNode{
+		at: o.at, name: name,
+		address:    one(o, "address", parseAddr),
+		interfaces: words(o, "interfaces", parseInterface),
+		roles:      words(o, "roles", parseChoice(RoleProxyDHCP, RoleTFTP, RoleHTTP)),
+	}
+	n.bad = o.unsure()
+	return n
+}
+
+func (d *decoder) server(name string, o object) fileServer {
+	return fileServer{
+		at: o.at, name: name,
+		tftp: one(o, "tftp", parseEndpoint(DefaultTFTPPort)),
+		http: one(o, "http", parseEndpoint(80)),
+		some: o.has("tftp") || o.has("http"),
+	}
+}
+
+func (d *decoder) rule(o object) fileRule {
+	r := fileRule{
+		at:       o.at,
+		name:     one(o, "name", parseName),
+		file:     one(o, "file", parseFile),
+		from:     words(o, "from", parseName),
+		ipxe:     one(o, "ipxe", parseChoice(boot.IPXEScript, boot.IPXEFile)),
+		contains: one(o, "contains", parseText),
+		sha256:   one(o, "sha256", parseSHA256),
+	}
+	if w, ok := o.section("when"); ok {
+		r.bad = w.unsure()
+		r.when = fileMatch{
+			arch:        words(w, "arch", parseArch),
+			firmware:    words(w, "firmware", parseChoice(boot.Firmwares()...)),
+			mac:         words(w, "mac", parseMACStart),
+			network:     words(w, "network", parseName),
+			userClass:   words(w, "user_class", parseText),
+			vendorClass: words(w, "vendor_class", parseText),
+		}
+	}
+	r.bad = r.bad || o.unsure()
+	return r
+}
+
+func (d *decoder) network(name string, o object) fileNetwork {
+	n := fileNetwork{
+		at: o.at, name: name,
+		subnet:  one(o, "subnet", parseSubnet),
+		deliver: one(o, "deliver", parseDeliver),
+		bios:    one(o, "bios", parseChoice(boot.BIOSDirect, boot.BIOSDiscover)),
+	}
+	n.proxy = !o.has("deliver") || n.deliver != nil && n.deliver.v == boot.DeliverProxy
+	n.open = !o.has("subnet")
+	o.each("reservations", func(_ int, r object) {
+		n.reservations = append(n.reservations, fileReservation{
+			at:   r.at,
+			mac:  one(r, "mac", parseMAC),
+			name: one(r, "name", parseName),
+			boot: one(r, "boot", parseName),
+		})
+	})
+	return n
+}
+
+// byProxy reports whether any network delivers by proxy; without networks the default one does.
+func (f *file) byProxy() bool {
+	if len(f.networks) == 0 {
+		return f.networksKnown
+	}
+	return slices.ContainsFunc(f.networks, func(n fileNetwork) bool { return n.proxy })
+}
+
+// runs lists the roles of a node.
+func (f *file) runs(n *fileNode) []string {
+	if len(n.roles) > 0 {
+		return plainList(n.roles)
+	}
+	if f.byProxy() {
+		return []string{RoleProxyDHCP, RoleTFTP, RoleHTTP}
+	}
+	return []string{RoleTFTP, RoleHTTP}
+}
+
+// plainList drops the places.
+func plainList[T any](list []parsed[T]) []T {
+	var out []T
+	for _, p := range list {
+		out = append(out, p.v)
+	}
+	return out
+}
+
+// or is the value, or another one if it is not there.
+func (p *parsed[T]) or(other T) T {
+	if p == nil {
+		return other
+	}
+	return p.v
+}

@@ -1,0 +1,88 @@
+package config
+
+import "surefoot/internal/boot"
+
+func networksKey() Key {
+	return Key{
+		Name: "networks", Form: FormNamed, Default: "(one, called default, that takes every client by proxy)",
+		Doc: "The networks that clients are in, each under its name, and how they are answered there. " +
+			"A client is looked up by its relay, else its own address, else the interface that heard it.",
+		Example: "networks:\n  vdi: {subnet: 10.10.0.0/22, deliver: proxy}",
+		Keys: []Key{
+			{
+				Name: "subnet", Scalar: scalarSubnet, Default: "(every client that no other network takes)", Example: "subnet: 10.10.0.0/22",
+				Doc: "The addresses of the network. One network may do without.",
+			},
+			{
+				Name: "deliver", Scalar: scalarChoice, Choice: []string{string(boot.DeliverProxy), string(boot.DeliverNone)}, Default: "proxy", Example: "deliver: proxy",
+				Doc: "How clients hear of their file: proxy answers as ProxyDHCP, beside whatever DHCP server gives them " +
+					"their address; none stays silent.",
+			},
+			{
+				Name: "bios", Scalar: scalarChoice, Choice: []string{string(boot.BIOSDirect), string(boot.BIOSDiscover)}, Default: "direct", Example: "bios: discover",
+				Doc: "The form of the offer to legacy PXE ROMs: direct names server and file at once; discover lists the nodes, " +
+					"and the ROM asks each on port 4011 until one answers. That takes a second longer and survives the death of a node.",
+			},
+			{
+				Name: "reservations", Form: FormObjects, Default: "(none)", Example: `reservations: [{mac: "52:54:00:12:34:56", name: pc-90, boot: uefi}]`,
+				Doc:   "Single machines that are bound to a rule.",
+				Later: []Later{{"ip", "the DHCP server, which would give it out"}},
+				Keys: []Key{
+					{Name: "mac", Scalar: scalarMAC, Required: true, Example: `mac: "52:54:00:12:34:56"`, Doc: "The machine. Always in quotes: some YAML readers take the bare form for a number."},
+					{Name: "name", Scalar: scalarName, Default: "(the MAC address)", Example: "name: pc-90", Doc: "What the machine is called in stories."},
+					{Name: "boot", Scalar: scalarName, Default: "(the first rule that matches)", Example: "boot: uefi", Doc: "The rule that holds for it, by its name, whatever the rule's conditions say."},
+				},
+			},
+		},
+		Later: []Later{{"dhcp", "the DHCP server"}},
+	}
+}
+
+func tftpKey() Key {
+	return Key{
+		Name: "tftp", Form: FormObject, Default: "(as below)", Example: "tftp: {listen: 0.0.0.0:69, fold_names: true, max_transfers: 4096}",
+		Doc: "The nodes' TFTP server.",
+		Keys: []Key{
+			{
+				Name: "listen", Scalar: scalarListen, Default: "0.0.0.0:69", Example: "listen: 0.0.0.0:69",
+				Doc: "Where it listens. Without a port it is 69. A node whose address is a loopback address and that names no interface listens on 127.0.0.1.",
+			},
+			{
+				Name: "fold_names", Scalar: scalarBool, Default: "true", Example: "fold_names: false",
+				Doc: "Find a file whose name differs in upper and lower case, in backslashes or in leading slashes. The exact name always comes first.",
+			},
+			{
+				Name: "max_transfers", Scalar: scalarCount, Default: "4096", Example: "max_transfers: 4096",
+				Doc: "How many transfers may run at the same time, from 1 to 60000. Requests beyond are not answered, so that the client asks again.",
+			},
+		},
+	}
+}
+
+func httpKey() Key {
+	return Key{
+		Name: "http", Form: FormObject, Default: "(as below)", Example: "http: {listen: 0.0.0.0:8067}",
+		Doc: "The nodes' HTTP server for boot files and iPXE scripts.",
+		Keys: []Key{{
+			Name: "listen", Scalar: scalarListen, Default: "0.0.0.0:8067", Example: "listen: 0.0.0.0:8067",
+			Doc: "Where it listens. Without a port it is 8067.",
+		}},
+	}
+}
+
+func statusKey() Key {
+	return Key{
+		Name: "status", Form: FormObject, Default: "(as below)", Example: "status: {listen: 127.0.0.1:8068}",
+		Doc: "The status page, metrics, health checks and the API of a node.",
+		Keys: []Key{
+			{
+				Name: "listen", Scalar: scalarListen, Default: "127.0.0.1:8068", Example: "listen: 127.0.0.1:8068",
+				Doc: "Where the status page, /metrics, /ready and /health are. They have no password: keep them on loopback or on a network of your own.",
+			},
+			{
+				Name: "socket", Scalar: scalarDir, Default: DefaultSocket, Example: "socket: " + DefaultSocket,
+				Doc: "The unix socket through which the commands talk to the node.",
+			},
+		},
+	}
+}

@@ -1,0 +1,88 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// synonyms are keys of other programs, or of an earlier habit, with the one that is meant here.
+var synonyms = map[string]string{
+	"ip": "address", "addr": "address", "host": "address", "iface": "interfaces", "nic": "interfaces",
+	"rules": "boot", "rule": "boot", "subnets": "networks", "hosts": "reservations",
+	"next-server": "from", "next_server": "from", "server": "from", "servers": "from",
+	"filename": "file", "bootfile": "file", "boot_file": "file", "path": "file",
+	"match": "when", "if": "when", "hostname": "name", "id": "name",
+	"architecture": "arch", "hwaddr": "mac", "hardware": "mac", "cidr": "subnet",
+	"delivery": "deliver", "mode": "deliver", "bind": "listen", "address": "listen",
+	"sha": "sha256", "checksum": "sha256", "hash": "sha256", "tftp_root": "root", "directory": "root",
+}
+
+// nearest returns the names most like the one given, best first, at most three.
+func nearest(name string, names []string) []string {
+	type scored struct {
+		name string
+		d    int
+	}
+	var list []scored
+	low := strings.ToLower(name)
+	for _, n := range names {
+		d := distance(low, strings.ToLower(n))
+		begins := len(low) >= 3 && len(n) >= 3 && (strings.HasPrefix(strings.ToLower(n), low) || strings.HasPrefix(low, strings.ToLower(n)))
+		if begins || d <= max(1, min(len(low), len(n))/3) {
+			list = append(list, scored{n, d})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b scored) int { return a.d - b.d })
+	var out []string
+	for _, s := range list[:min(3, len(list))] {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+// didYouMean returns "did you mean A, or B?", or a list of what there is, or "".
+func didYouMean(name string, names []string) string {
+	if near := nearest(name, names); len(near) > 0 {
+		return "did you mean " + strings.Join(near, ", or ") + "?"
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	const most = 12
+	if len(names) > most {
+		return "there are " + strings.Join(names[:most], ", ") + " and others"
+	}
+	if len(names) == 1 {
+		return "there is only " + names[0]
+	}
+	return "there are " + strings.Join(names, ", ")
+}
+
+// distance is the number of letters to change, insert, delete or exchange with a neighbour to
+// make one word of another (restricted Damerau-Levenshtein). Long words count as wholly different.
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	var before []int
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur := make([]int, len(b)+1)
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], before[j-2]+1)
+			}
+		}
+		before, prev = prev, cur
+	}
+	return prev[len(b)]
+}

@@ -1,0 +1,127 @@
+package config
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"surefoot/internal/boot"
+)
+
+// resolve makes a Config of a file without faults: defaults filled in, places dropped.
+func resolve(f *file, path, self string, o Options) *Config {
+	c := &Config{
+		Path:         path,
+		Root:         f.root.or(""),
+		Fold:         f.fold.or(true),
+		Status:       f.statusListen.or(netip.AddrPortFrom(loopback(), DefaultStatusPort)),
+		Socket:       f.socket.or(DefaultSocket),
+		MaxTransfers: f.maxTransfers.or(DefaultMaxTransfers),
+		DrainTimeout: f.drain.or(DefaultDrainTimeout),
+	}
+	for i := range f.nodes {
+		n := f.nodes[i].node(f)
+		if n.Name == self {
+			if len(o.Interfaces) > 0 {
+				n.Interfaces = slices.Clone(o.Interfaces)
+			}
+			c.Node = n
+		}
+		c.Nodes = append(c.Nodes, n)
+	}
+	listen := listenAddr(c.Node)
+	c.TFTP = f.tftpListen.or(netip.AddrPortFrom(listen, DefaultTFTPPort))
+	c.HTTP = f.httpListen.or(netip.AddrPortFrom(listen, DefaultHTTPPort))
+	c.Site = boot.Site{Name: f.site.or("default"), Self: self, Servers: map[string]boot.Server{}}
+	c.addNodeServers()
+	for _, s := range f.servers {
+		none := netip.AddrPort{}
+		c.Site.Servers[s.name] = boot.Server{Name: s.name, TFTP: s.tftp.or(none), HTTP: s.http.or(none)}
+	}
+	handing := f.handing()
+	for i := range f.rules {
+		r := f.rules[i].rule()
+		if r.From == nil {
+			r.From = slices.Clone(handing)
+		}
+		c.Site.Rules = append(c.Site.Rules, r)
+	}
+	c.Site.Networks = f.resolveNetworks()
+	return c
+}
+
+func loopback() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
+
+// listenAddr is every address of the machine, unless nobody but the machine itself could use it.
+func listenAddr(n Node) netip.Addr {
+	if n.Addr.IsLoopback() && len(n.Interfaces) == 0 {
+		return loopback()
+	}
+	return netip.IPv4Unspecified()
+}
+
+func (n *fileNode) node(f *file) Node {
+	return Node{Name: n.name, Addr: n.address.or(netip.Addr{}), Interfaces: plainList(n.interfaces), Roles: f.runs(n)}
+}
+
+// addNodeServers makes a server of every node that hands out files. Every node listens on the
+// same ports: the file is the same on all.
+func (c *Config) addNodeServers() {
+	for _, n := range c.Nodes {
+		s := boot.Server{Name: n.Name, Node: true}
+		if slices.Contains(n.Roles, RoleTFTP) {
+			s.TFTP = netip.AddrPortFrom(n.Addr, c.TFTP.Port())
+		}
+		if slices.Contains(n.Roles, RoleHTTP) {
+			s.HTTP = netip.AddrPortFrom(n.Addr, c.HTTP.Port())
+		}
+		if s.TFTP.IsValid() || s.HTTP.IsValid() {
+			c.Site.Servers[n.Name] = s
+		}
+	}
+}
+
+// rule drops the places. From stays nil where the file names none.
+func (r *fileRule) rule() boot.Rule {
+	m := boot.Match{
+		Firmware: plainList(r.when.firmware), MAC: plainList(r.when.mac), Network: plainList(r.when.network),
+		UserClass: plainList(r.when.userClass), VendorClass: plainList(r.when.vendorClass),
+	}
+	for _, w := range r.when.arch {
+		list, _ := boot.ParseArchs(w.v) // checked when it was read
+		for _, a := range list {
+			if !slices.Contains(m.Arch, a) {
+				m.Arch = append(m.Arch, a)
+			}
+		}
+	}
+	return boot.Rule{
+		Name: r.name.or(""), When: m, File: r.file.or(""), From: plainList(r.from),
+		IPXE: r.ipxe.or(boot.IPXEScript), Contains: r.contains.or(""), SHA256: r.sha256.or(""),
+	}
+}
+
+// resolveNetworks orders the networks by the length of their prefix, the longest first, and the
+// one without a subnet last.
+func (f *file) resolveNetworks() []boot.Network {
+	if len(f.networks) == 0 {
+		return []boot.Network{theDefaultNetwork()}
+	}
+	var out []boot.Network
+	for _, n := range f.networks {
+		b := boot.Network{
+			Name: n.name, Subnet: n.subnet.or(netip.Prefix{}),
+			Deliver: n.deliver.or(boot.DeliverProxy), BIOS: n.bios.or(boot.BIOSDirect),
+		}
+		for _, r := range n.reservations {
+			if b.Reservations == nil {
+				b.Reservations = map[boot.MAC]boot.Reservation{}
+			}
+			mac := r.mac.or(boot.MAC{})
+			b.Reservations[mac] = boot.Reservation{Name: r.name.or(mac.String()), Rule: r.boot.or("")}
+		}
+		out = append(out, b)
+	}
+	slices.SortStableFunc(out, func(a, b boot.Network) int { return cmp.Compare(b.Subnet.Bits(), a.Subnet.Bits()) })
+	return out
+}
