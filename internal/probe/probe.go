@@ -1,0 +1,114 @@
+// Package probe downloads a boot file as a boot client would, and says how it went or at which
+// step it failed, with the evidence. A running process is no proof that a server delivers; a
+// download with the content compared is.
+//
+// It prints nothing, keeps no history and knows no thresholds: the command line and the monitor
+// do that with its Result. TFTP is RFC 1350, 2347, 2348, 2349 and 7440.
+package probe
+
+import (
+	"time"
+)
+
+// Options say how to download and what to expect. The zero value downloads as EDK2 does and
+// expects nothing of the content.
+type Options struct {
+	As       Style
+	Timeout  time.Duration // without a new packet; default 10 s
+	MaxTime  time.Duration // of one download; default 10 min
+	SHA256   string        // expected hash in hexadecimal; "" any
+	Contains string        // text that the file must hold; "" any
+	// Progress is told of bytes received and the whole size (0: not known) at most 10 times a second.
+	Progress func(received, size int64)
+}
+
+// Result is what one download showed. Times are absent (zero) when there was nothing to measure:
+// a server that does not answer has no response time, not one of 0 s (F36).
+type Result struct {
+	Target       string        `json:"target"`
+	As           Style         `json:"as"`
+	Start        time.Time     `json:"start"`
+	Available    bool          `json:"available"`
+	Availability int           `json:"availability"` // 100 or 0 percent
+	Response     time.Duration `json:"response_ns,omitempty"`
+	FirstBlock   time.Duration `json:"first_block_ns,omitempty"` // from the last stage's request to its first data
+	Resolve      time.Duration `json:"resolve_ns,omitempty"`     // looking the name up; not part of Response
+	Size         int64         `json:"size"`
+	Blocks       int64         `json:"blocks,omitempty"`
+	SHA256       string        `json:"sha256,omitempty"`
+	Retransmits  int           `json:"retransmits"` // packets that we had to send again
+	Duplicates   int           `json:"duplicates"`  // blocks that came more than once or out of turn
+	Asked        string        `json:"asked,omitempty"`
+	Granted      string        `json:"granted,omitempty"`
+	Server       string        `json:"server,omitempty"`    // address and port asked
+	DataFrom     string        `json:"data_from,omitempty"` // address and port that sent the data
+	Fault        *Fault        `json:"fault,omitempty"`
+	Trace        []Packet      `json:"trace,omitempty"`
+}
+
+// Code names what went wrong: a stable word for machines.
+type Code string
+
+// The codes of faults.
+const (
+	NotResolved   Code = "name-not-resolved"
+	Unreachable   Code = "unreachable"
+	Refused       Code = "refused"
+	NoAnswer      Code = "no-answer"
+	ServerError   Code = "server-error"
+	WrongAddress  Code = "wrong-address"
+	NoFirstBlock  Code = "no-first-block"
+	NoSecondBlock Code = "no-second-block"
+	Stalled       Code = "stalled"
+	BadAnswer     Code = "bad-answer"
+	ShortFile     Code = "short-file"
+	WrongHash     Code = "wrong-hash"
+	TextMissing   Code = "text-missing"
+	TooSlow       Code = "too-slow"
+	Interrupted   Code = "interrupted"
+	LocalError    Code = "local-error"
+)
+
+// Step is the part of a download in which it failed.
+type Step string
+
+// The steps, in their order.
+const (
+	StepResolve  Step = "resolve"
+	StepRequest  Step = "request"
+	StepOptions  Step = "options"
+	StepTransfer Step = "transfer"
+	StepContent  Step = "content"
+)
+
+// Fault is a failure with its evidence.
+type Fault struct {
+	Step Step     `json:"step"`
+	Code Code     `json:"code"`
+	Text string   `json:"text"`           // the evidence: what was asked, what came, in what time
+	Hint []string `json:"hint,omitempty"` // what it commonly means, what to look at
+}
+
+func (f *Fault) Error() string { return string(f.Step) + ": " + f.Text }
+
+func (o Options) withDefaults() Options {
+	if o.As == "" {
+		o.As = EDK2
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.MaxTime <= 0 {
+		o.MaxTime = 10 * time.Minute
+	}
+	return o
+}
+
+func (r *Result) finish(f *Fault) {
+	r.Fault = f
+	if f == nil {
+		r.Available, r.Availability = true, 100
+		return
+	}
+	r.Response = 0
+}

@@ -1,0 +1,233 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"surefoot/internal/wire/tftp"
+)
+
+// TFTP downloads once. It returns when the file is there, when a step failed, or when ctx ends.
+func TFTP(ctx context.Context, t Target, o Options) Result {
+	o = o.withDefaults()
+	res := Result{Target: t.String(), As: o.As, Start: time.Now()}
+	addr, f := resolve(ctx, t.Host, &res)
+	if f != nil {
+		res.finish(f)
+		return res
+	}
+	d := download{
+		target: t, server: netip.AddrPortFrom(addr, t.Port), opts: o, habits: habitsOf(o.As), res: &res,
+		content: newContent(o), start: time.Now(),
+	}
+	res.Server = d.server.String()
+	ctx, cancel := context.WithTimeoutCause(ctx, o.MaxTime, errTooSlow)
+	defer cancel()
+	res.finish(d.run(ctx))
+	res.Trace = d.trace.packets()
+	return res
+}
+
+var errTooSlow = errors.New("the time for one download is over")
+
+// resolve looks the host up, unless it is an address.
+func resolve(ctx context.Context, host string, res *Result) (netip.Addr, *Fault) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Unmap(), nil
+	}
+	start := time.Now()
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil || len(all) == 0 {
+		return netip.Addr{}, &Fault{
+			Step: StepResolve, Code: NotResolved, Text: fmt.Sprintf("the name %s has no address: %v", host, dnsCause(err)),
+			Hint: []string{"boot firmware mostly reads an address, not a name (siaddr); probe the address to tell DNS and server apart"},
+		}
+	}
+	res.Resolve = time.Since(start)
+	return addrOf(all), nil
+}
+
+func dnsCause(err error) string {
+	var de *net.DNSError
+	if errors.As(err, &de) {
+		return de.Err
+	}
+	return fmt.Sprint(err)
+}
+
+// download is one probe of one server: an optional size probe, then the file.
+type download struct {
+	target  Target
+	server  netip.AddrPort
+	opts    Options
+	habits  habits
+	res     *Result
+	content *content
+	trace   trace
+	start   time.Time
+	told    time.Time // when progress was told of last
+}
+
+func (d *download) run(ctx context.Context) *Fault {
+	size := int64(-1)
+	if d.habits.sizeProbe != nil {
+		r := newReceiver(d.target.File, d.habits.sizeProbe, true, d.content)
+		if f := d.stage(ctx, r); f != nil {
+			return f
+		}
+		size = r.size
+	}
+	r := newReceiver(d.target.File, d.habits.options, false, d.content)
+	r.size = size
+	d.res.Asked = tftp.FormatOptions(d.habits.options)
+	f := d.stage(ctx, r)
+	d.res.Response = time.Since(d.start)
+	d.res.Granted, d.res.Blocks = tftp.FormatOptions(r.granted), r.block
+	d.res.Duplicates += r.duplicates
+	d.res.Size = d.content.size
+	if f != nil {
+		return f
+	}
+	d.res.SHA256 = d.content.sum()
+	return d.content.check(d.opts, r.size)
+}
+
+// stage is one request and what follows it, from a port of its own, as a boot client does it.
+type stage struct {
+	*download
+	r         *receiver
+	conn      *net.UDPConn
+	started   time.Time
+	progress  time.Time // of the last packet that brought something new
+	peer      netip.AddrPort
+	stray     string // the first answer from an address that was not asked
+	requests  int
+	resent    int // since the last progress
+	lastSent  time.Time
+	firstData bool
+}
+
+func (d *download) stage(ctx context.Context, r *receiver) *Fault {
+	conn, err := listen(d.server.Addr())
+	if err != nil {
+		return &Fault{Step: StepRequest, Code: LocalError, Text: fmt.Sprintf("open a socket: %v", err)}
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
+	now := time.Now()
+	s := &stage{download: d, r: r, conn: conn, started: now, progress: now}
+	if f := s.send(r.last, d.server); f != nil {
+		return f
+	}
+	s.requests = 1
+	buf := make([]byte, 1<<16)
+	for !r.done {
+		again := s.lastSent.Add(d.habits.resend(s.resent))
+		end := s.progress.Add(d.opts.Timeout)
+		if err := conn.SetReadDeadline(earlier(again, end)); err != nil {
+			return &Fault{Step: StepRequest, Code: LocalError, Text: err.Error()}
+		}
+		if ctx.Err() != nil {
+			return s.ended(ctx)
+		}
+		n, from, err := conn.ReadFromUDPAddrPort(buf)
+		if err == nil {
+			if f := s.packet(buf[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port())); f != nil {
+				return f
+			}
+			continue
+		}
+		if ctx.Err() != nil {
+			return s.ended(ctx)
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return s.socketFault(err)
+		}
+		if now := time.Now(); !now.Before(end) {
+			return s.silence()
+		} else if now.Before(again) {
+			continue
+		}
+		if f := s.resend(); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func (s *stage) resend() *Fault {
+	s.resent++
+	s.res.Retransmits++
+	to := s.peer
+	if !to.IsValid() {
+		to = s.server
+		s.requests++
+	}
+	return s.send(s.r.last, to)
+}
+
+func (s *stage) send(b []byte, to netip.AddrPort) *Fault {
+	s.lastSent = time.Now()
+	p := Packet{At: s.lastSent.Sub(s.start), Sent: true, What: describe(b)}
+	if to != s.server {
+		p.Peer = to.String()
+	}
+	s.trace.add(p)
+	if _, err := s.conn.WriteToUDPAddrPort(b, to); err != nil {
+		return s.socketFault(err)
+	}
+	return nil
+}
+
+// packet takes one datagram from anywhere.
+func (s *stage) packet(b []byte, from netip.AddrPort) *Fault {
+	now := time.Now()
+	s.trace.add(Packet{At: now.Sub(s.start), What: describe(b), Peer: from.String()})
+	switch {
+	case s.peer.IsValid() && from != s.peer: // RFC 1350 section 4: another transfer ID
+		if op, _ := tftp.PeekOp(b); op == tftp.OpERROR {
+			return nil
+		}
+		return s.send(tftp.AppendError(nil, tftp.ErrUnknownTID, "unknown transfer ID"), from)
+	case !s.peer.IsValid() && from.Addr() != s.server.Addr() && !s.habits.anyServer:
+		if s.stray == "" {
+			s.stray = from.String()
+		}
+		return nil
+	case !s.peer.IsValid():
+		s.peer = from
+		s.res.DataFrom = from.String()
+	}
+	before, oack := s.r.block, s.r.oack
+	reply, f := s.r.receive(b)
+	if s.r.block != before || s.r.oack != oack {
+		s.progress, s.resent = now, 0
+		s.lastSent = now // the wait for the next packet starts now, even if no ACK is due
+	}
+	if s.r.block > 0 && !s.firstData {
+		s.firstData = true
+		s.res.FirstBlock = now.Sub(s.started)
+	}
+	if reply != nil {
+		if sendFault := s.send(reply, s.peer); f == nil {
+			f = sendFault
+		}
+	}
+	if s.opts.Progress != nil && now.Sub(s.told) >= 100*time.Millisecond {
+		s.told = now
+		s.opts.Progress(s.content.size, max(s.r.size, 0))
+	}
+	return f
+}
