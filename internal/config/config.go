@@ -149,6 +149,15 @@ func (c *Config) Summary() Summary {
 	return s
 }
 
+// String says it in words.
+func (s Summary) String() string {
+	text := fmt.Sprintf("site %s: %s, %s, %s", s.Site, count(s.Nodes, "node"), count(s.Rules, "rule"), count(s.Networks, "network"))
+	if s.Servers > 0 {
+		text += ", " + count(s.Servers, "other server")
+	}
+	return text
+}
+
 // ReadError says that the site file could not be read at all.
 type ReadError struct {
 	Path string
