@@ -56,6 +56,24 @@ static void report_packet(const char *name, const pxe_packet *p, int there)
 		put_packet(name, p);
 }
 
+// chained reports whether DHCP named another file than this one: then a chain loader has fetched
+// this one, perhaps from somewhere else. Only such loaders put a file name into the path.
+static int chained(void)
+{
+	u32 size, from = 0, i;
+	const pxe_packet *p = last();
+	const u8 *name = p && !mode->using_ipv6 ? packet_file(p, &size) : 0;
+	const u8 *own = (const u8 *)(file + 1);
+	if (!file || !name)
+		return 0;
+	for (i = 0; i < size && name[i]; i++)
+		if (name[i] == '/' || name[i] == '\\')
+			from = i + 1;
+	for (i = from; i < size && name[i] && name[i] == own[2 * (i - from)]; i++)
+		;
+	return (i < size && name[i]) || own[2 * (i - from)];
+}
+
 void delivery_report(void)
 {
 	const u8 *address = mac ? (const u8 *)(mac + 1) : mode && !mode->using_ipv6 ? mode->dhcp_ack.v4.chaddr : 0;
@@ -65,7 +83,7 @@ void delivery_report(void)
 	else
 		put("-");
 	put("\nloaded by: ");
-	put(uri ? "URL " : mode ? "PXE" : "neither PXE nor URL, as far as the firmware tells");
+	put(uri ? "URL " : chained() ? "a chain loader, behind PXE" : mode ? "PXE" : "neither PXE nor URL, as far as the firmware tells");
 	if (uri)
 		put_text((const u8 *)(uri + 1), path_length(uri) - sizeof *uri);
 	put("\n");
@@ -92,15 +110,17 @@ static void put_client(void)
 		put("-");
 }
 
-// put_url_server prints the host of a URL, with its port: what is between "//" and the next "/".
+// put_url_server prints the host of a URL: what is between "//" and the next "/" or ":", or the
+// brackets around an IPv6 address.
 static void put_url_server(const u8 *url, u32 size)
 {
 	u32 from = 0, to;
+	int bracket = 0;
 	while (from + 1 < size && !(url[from] == '/' && url[from + 1] == '/'))
 		from++;
 	from += 2;
-	for (to = from; to < size && url[to] != '/'; to++)
-		;
+	for (to = from; to < size && url[to] != '/' && (bracket || url[to] != ':'); to++)
+		bracket = url[to] == '[' || (bracket && url[to] != ']');
 	if (from < to)
 		put_text(url + from, to - from);
 	else
@@ -140,4 +160,11 @@ void delivery_final(void)
 		put_text(name, size);
 	else
 		put("-");
+}
+
+void delivery_note(void)
+{
+	if (chained() && !uri)
+		put("DHCP named another file, so a chain loader (iPXE?) fetched this one itself:\n"
+		    "server is what DHCP said, not what it used.\n");
 }

@@ -62,7 +62,9 @@ efi_status efi_main(efi_handle image, efi_system_table *st)
 		delivery_final();
 		put(" len=");
 		put_dec(self_length());
-		put(" sum=ok\n\nThis machine can boot through Surefoot. Now let the rule name the real file.\n");
+		put(" sum=ok\n");
+		delivery_note();
+		put("\nThis machine can boot through Surefoot. Now let the rule name the real file.\n");
 	}
 	// A boot manager goes on with the next boot option only after an error; success brings up
 	// its menu (UEFI 2.10 section 3.1.1). A chain loader takes an error for a failed boot.

@@ -2,9 +2,13 @@
 #include "program.h"
 
 enum {
+	OPTION_VENDOR = 43,
 	OPTION_MESSAGE_TYPE = 53,
 	OPTION_SERVER_ID = 54,
+	OPTION_CLASS = 60,
+	OPTION_SERVER = 66,
 	OPTION_FILE = 67,
+	OPTION_UUID = 97,
 	OPTION6_URL = 59,
 };
 
@@ -66,9 +70,30 @@ const u8 *packet_file(const pxe_packet *p, u32 *size)
 	return p->v4.file[0] ? p->v4.file : packet_option(p, OPTION_FILE, size);
 }
 
+// put_option prints the option, if the packet has it, as "before, code, between, value".
+static void put_option(const pxe_packet *p, const char *before, u8 code, const char *between)
+{
+	u32 n;
+	const u8 *o = packet_option(p, code, &n);
+	if (!o)
+		return;
+	put(before);
+	put_dec(code);
+	put(between);
+	if (code == OPTION_MESSAGE_TYPE && n == 1)
+		put_dec(o[0]);
+	else if (code == OPTION_SERVER_ID && n == 4)
+		put_ip(o);
+	else if (code == OPTION_UUID || code == OPTION_VENDOR)
+		put_hex(o, n, 0);
+	else
+		put_text(o, n);
+}
+
 void put_packet(const char *name, const pxe_packet *p)
 {
-	static const u8 shown[] = {OPTION_MESSAGE_TYPE, OPTION_SERVER_ID, 60, 66, OPTION_FILE, 97, 43};
+	static const u8 in_line[] = {OPTION_MESSAGE_TYPE, OPTION_SERVER_ID, OPTION_CLASS, OPTION_SERVER, OPTION_FILE};
+	static const u8 in_lines[] = {OPTION_UUID, OPTION_VENDOR};
 	put(name);
 	put(": siaddr=");
 	put_ip(p->v4.siaddr);
@@ -79,24 +104,17 @@ void put_packet(const char *name, const pxe_packet *p)
 	put("\n");
 	put(name);
 	put(" options:");
-	for (u32 i = 0; i < sizeof shown; i++) {
-		u32 n;
-		const u8 *o = packet_option(p, shown[i], &n);
-		if (!o)
-			continue;
-		put(" ");
-		put_dec(shown[i]);
-		put("=");
-		if (shown[i] == OPTION_MESSAGE_TYPE && n == 1)
-			put_dec(o[0]);
-		else if (shown[i] == OPTION_SERVER_ID && n == 4)
-			put_ip(o);
-		else if (shown[i] == 97 || shown[i] == 43)
-			put_hex(o, n, 0);
-		else
-			put_text(o, n);
-	}
+	for (u32 i = 0; i < sizeof in_line; i++)
+		put_option(p, " ", in_line[i], "=");
 	put("\n");
+	for (u32 i = 0; i < sizeof in_lines; i++) {
+		u32 n;
+		if (!packet_option(p, in_lines[i], &n))
+			continue;
+		put(name);
+		put_option(p, " option ", in_lines[i], ": ");
+		put("\n");
+	}
 }
 
 void put_packet6(const char *name, const pxe_packet *p)

@@ -40,5 +40,6 @@ void put_packet6(const char *name, const pxe_packet *p);
 void delivery_find(efi_system_table *st, efi_handle image, efi_loaded_image *loaded);
 void delivery_report(void);
 void delivery_final(void);
+void delivery_note(void);
 
 #endif
