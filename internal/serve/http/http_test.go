@@ -217,13 +217,13 @@ func TestScriptPerClient(t *testing.T) {
 	}
 	f(mac+"&platform=efi&buildarch=x86_64", "tftp://10.10.0.21/menu.ipxe", boot.Answered)
 	f(mac+"&platform=pcbios&buildarch=x86_64", "tftp://10.10.0.21/ARDBP32.BIN", boot.Answered)
-	f(mac+"&arch=bios", "ARDBP32.BIN", boot.Answered)
+	f("?mac=52-54-00-12-34-56&arch=bios", "ARDBP32.BIN", boot.Answered)
 	f(mac+"&arch=uefi-arm64", "no rule matches this client", boot.NoRule)
 	f(mac, "no rule matches this client", boot.NoRule)
 	f("?mac=junk%0Aecho+x", "is not a MAC address", boot.BadRequest)
 	f("?mac=", "is not a MAC address", boot.BadRequest)
 	f(mac+"&arch=junk", "is not an architecture", boot.BadRequest)
-	f("", "chain --replace boot.ipxe?mac=${netX/mac}&uuid=${uuid}", "")
+	f("", "chain --replace boot.ipxe?mac=${netX/mac:hexhyp}&uuid=${uuid}", "")
 
 	quiet := site("boot1")
 	quiet.Networks[0].Deliver = boot.DeliverNone

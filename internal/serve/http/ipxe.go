@@ -162,7 +162,8 @@ func sorry(node, why string) []byte {
 }
 
 // AskScript sends an iPXE that told nothing of itself back here with what it knows. The address is
-// relative, so it works through whatever name or address iPXE came by.
+// relative, so it works through whatever name or address iPXE came by; hexhyp, since what stands
+// before a colon would be taken for the URI's scheme.
 func AskScript() []byte {
-	return []byte("#!ipxe\nchain --replace boot.ipxe?mac=${netX/mac}&uuid=${uuid}&platform=${platform}&buildarch=${buildarch}\n")
+	return []byte("#!ipxe\nchain --replace boot.ipxe?mac=${netX/mac:hexhyp}&uuid=${uuid}&platform=${platform}&buildarch=${buildarch}\n")
 }
