@@ -92,7 +92,7 @@ func address(name, prefix string) error {
 	return netlink.AddrAdd(l, a)
 }
 
-// wire is two namespaces with a cable between: eth0 of the server, eth0 of the client.
+// cable is two namespaces with a cable between: eth0 of the server, eth0 of the client.
 type cable struct {
 	server, client *namespace
 	mac            boot.MAC // of the client's interface
@@ -160,7 +160,7 @@ func (c cable) clientConn(t *testing.T, port uint16) *rawsock.PacketConn {
 	return conn
 }
 
-// discover sends a packet of the client as firmware without an address does.
+// broadcast sends a packet of the client as firmware without an address does.
 func (c cable) broadcast(t *testing.T, conn *rawsock.PacketConn, p *dhcp4.Packet) {
 	t.Helper()
 	b, err := p.Encode(0)

@@ -63,7 +63,7 @@ func (s *Server) tellSent(h Heard, o Outcome, detail string) {
 func event(h Heard, o Outcome) boot.Event {
 	c := o.Client
 	ev := boot.Event{
-		MAC: c.MAC, IP: c.Addr, Peer: text(h.From), Local: text(h.To), If: h.Link.Name,
+		MAC: c.MAC, UUID: c.UUID, IP: c.Addr, Peer: text(h.From), Local: text(h.To), If: h.Link.Name,
 		XID: h.Packet.XID, Firmware: c.Firmware, Relay: c.Relay, Network: o.Decision.Answer.Network,
 	}
 	if c.Arch != boot.ArchUnknown {
