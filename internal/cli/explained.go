@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"surefoot/internal/boot"
+	"surefoot/internal/config"
+	httprole "surefoot/internal/serve/http"
+	"surefoot/internal/serve/proxydhcp"
+	"surefoot/internal/wire/dhcp4"
+	"surefoot/internal/wire/pxe"
+)
+
+// explanation is what `surefoot explain` prints: one decision in every encoding that this client
+// may meet.
+type explanation struct {
+	Client struct {
+		MAC      boot.MAC      `json:"mac"`
+		UUID     boot.UUID     `json:"uuid,omitzero"`
+		Arch     boot.Arch     `json:"arch"`
+		Firmware boot.Firmware `json:"firmware"`
+		Relay    netip.Addr    `json:"relay,omitzero"`
+		Addr     netip.Addr    `json:"addr,omitzero"`
+	} `json:"client"`
+	Node     string        `json:"node"`
+	Decision boot.Decision `json:"decision"`
+	Text     string        `json:"text"` // the reason in words
+
+	Offer     []string `json:"offer,omitempty"`      // the ProxyDHCP offer, a field or option a line
+	BootReply []string `json:"boot_reply,omitempty"` // the answer on port 4011
+	URLs      []string `json:"urls,omitempty"`       // where the file is, in order
+	ScriptURL string   `json:"script_url,omitempty"`
+	Script    string   `json:"script,omitempty"`
+	Note      string   `json:"note,omitempty"`
+}
+
+// explain decides and encodes.
+func explain(c boot.Client, cfg *config.Config) explanation {
+	d := boot.Decide(c, &cfg.Site, nil)
+	e := explanation{Node: cfg.Site.Self, Decision: d, Text: d.Reason.Text()}
+	e.Client.MAC, e.Client.UUID, e.Client.Arch, e.Client.Firmware = c.MAC, c.UUID, c.Arch, c.Firmware
+	e.Client.Relay, e.Client.Addr = c.Relay, c.Addr
+	if d.Reason != boot.Answered {
+		return e
+	}
+	self := cfg.Site.Servers[cfg.Site.Self]
+	self.Name, self.Node = cfg.Site.Self, true
+	if !self.Addr().IsValid() {
+		self.TFTP = netip.AddrPortFrom(cfg.Node.Addr, config.DefaultTFTPPort)
+	}
+	for _, srv := range d.Answer.Servers {
+		e.URLs = append(e.URLs, fileURLs(c, srv, d.Answer.File)...)
+	}
+	switch c.Firmware {
+	case boot.FirmwareGRUB, boot.FirmwarePXELINUX:
+		e.Note = fmt.Sprintf("%s asks no ProxyDHCP server: it goes on with what the firmware before it was told", c.Firmware)
+		return e
+	case boot.FirmwareIPXE:
+		if d.Answer.Script {
+			e.ScriptURL = proxydhcp.ScriptURL(self, c)
+			e.Script = string(httprole.Script(c, d, e.Node))
+		}
+	}
+	discover := c
+	discover.Addr = netip.Addr{} // it has none yet
+	e.Offer = packetLines(proxydhcp.EncodeOffer(c, d.Answer, self, pxe.DiscoverOf(discover)))
+	if c.Firmware != boot.FirmwareUEFIHTTP {
+		req := pxe.DiscoverOf(c)
+		req.SetType(dhcp4.Request)
+		e.BootReply = packetLines(proxydhcp.EncodeBoot(c, d.Answer, self, req))
+	}
+	return e
+}
+
+func packetLines(p *dhcp4.Packet) []string {
+	return strings.Split(strings.TrimSuffix(pxe.Summary(p), "\n"), "\n")
+}
+
+// fileURLs lists the addresses at which this client may fetch the file from a server.
+func fileURLs(c boot.Client, srv boot.Server, file string) []string {
+	var out []string
+	add := func(scheme string, at netip.AddrPort, usual uint16) {
+		if !at.IsValid() {
+			return
+		}
+		host := at.String()
+		if at.Port() == usual && at.Addr().Is4() {
+			host = at.Addr().String()
+		}
+		u := url.URL{Scheme: scheme, Host: host, Path: "/" + strings.TrimLeft(file, "/")}
+		out = append(out, u.String())
+	}
+	if strings.Contains(file, "://") {
+		return []string{file}
+	}
+	if c.Firmware != boot.FirmwareUEFIHTTP {
+		add("tftp", srv.TFTP, 69)
+	}
+	if c.Firmware == boot.FirmwareUEFIHTTP || c.Firmware == boot.FirmwareIPXE || c.Firmware == boot.FirmwareGRUB {
+		add("http", srv.HTTP, 80)
+	}
+	return out
+}
+
+func (e explanation) print(w io.Writer) {
+	a := e.Decision.Answer
+	row := func(name, text string) { wrapped(w, fmt.Sprintf("%-9s ", name), 10, text) }
+	client := fmt.Sprintf("%s  %s  %s", e.Client.MAC, e.Client.Arch, e.Client.Firmware)
+	if !e.Client.UUID.IsZero() {
+		client += "  " + e.Client.UUID.String()
+	}
+	row("client", client)
+	row("node", e.Node)
+	for _, s := range e.Decision.Trace {
+		name, ok := strings.CutPrefix(s.Subject, "network ")
+		if ok && s.OK {
+			row("network", fmt.Sprintf("%s: %s (deliver: %s)", name, s.Why, a.Deliver))
+		}
+		if name, ok := strings.CutPrefix(s.Subject, "rule "); ok && s.OK {
+			row("rule", name+": "+s.Why)
+		}
+	}
+	if e.Decision.Reason != boot.Answered {
+		row("answer", "none: "+e.Text+" ("+string(e.Decision.Reason)+")")
+		e.printTrace(w)
+		return
+	}
+	row("file", a.File)
+	for i, srv := range a.Servers {
+		name := ""
+		if i == 0 {
+			name = "servers"
+		}
+		own := ""
+		if srv.Name == e.Node {
+			own = "  (this node)"
+		}
+		row(name, fmt.Sprintf("%d  %-12s %s%s", i+1, srv.Name, protocols(srv), own))
+	}
+	section := func(title string, lines []string) {
+		if len(lines) == 0 {
+			return
+		}
+		fmt.Fprintf(w, "\n%s\n", title)
+		for _, l := range lines {
+			wrapped(w, "  ", 30, l)
+		}
+	}
+	if e.Note != "" {
+		section("ProxyDHCP", []string{e.Note})
+	}
+	section("ProxyDHCP offer, from port 67", e.Offer)
+	section("Answer on port 4011, to clients that ask there", e.BootReply)
+	section("The file, in the order of the servers", e.URLs)
+	if e.Script != "" {
+		fmt.Fprintf(w, "\niPXE script%s\n", prefixed(", ", e.ScriptURL))
+		for l := range strings.Lines(e.Script) {
+			fmt.Fprintln(w, strings.TrimRight("  "+l, " \n")) // as it is: its lines must not be broken
+		}
+	}
+	e.printTrace(w)
+}
+
+// printTrace shows what was not chosen, and why.
+func (e explanation) printTrace(w io.Writer) {
+	first := true
+	for _, s := range e.Decision.Trace {
+		if s.OK {
+			continue
+		}
+		if first {
+			fmt.Fprintln(w, "\nWhy not the others")
+			first = false
+		}
+		wrapped(w, fmt.Sprintf("  %-24s ", s.Subject), 27, s.Why)
+	}
+}
+
+func protocols(s boot.Server) string {
+	var out []string
+	if s.TFTP.IsValid() {
+		out = append(out, "tftp "+s.TFTP.String())
+	}
+	if s.HTTP.IsValid() {
+		out = append(out, "http "+s.HTTP.String())
+	}
+	return strings.Join(out, "  ")
+}
+
+func prefixed(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
+}
+
+const columns = 98
+
+// wrapped prints text behind a head, and what does not fit in 98 columns on further lines,
+// indented. It breaks between words only.
+func wrapped(w io.Writer, head string, indent int, text string) {
+	line := head + text
+	for len(line) > columns {
+		cut := strings.LastIndexByte(line[:columns], ' ')
+		if cut <= len(head) || cut <= indent {
+			break
+		}
+		fmt.Fprintln(w, line[:cut])
+		line = strings.Repeat(" ", indent) + line[cut+1:]
+	}
+	fmt.Fprintln(w, strings.TrimRight(line, " "))
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"surefoot/internal/wire/tftp"
+)
+
+// tftpOnce serves one small file to every request, in one block, without options.
+func tftpOnce(t *testing.T, content string) string {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	go func() {
+		buf := make([]byte, 2048)
+		for {
+			n, from, err := c.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			if op, _ := tftp.PeekOp(buf[:n]); op == tftp.OpRRQ {
+				_, _ = c.WriteToUDPAddrPort(tftp.AppendData(nil, 1, []byte(content)), from)
+			}
+		}
+	}()
+	return fmt.Sprintf("tftp://%s/f", c.LocalAddr())
+}
+
+func TestProbeCommand(t *testing.T) {
+	url := tftpOnce(t, "some bootstrap")
+	out, stderr, code := invoke(t, "probe", url, "--contains", "bootstrap")
+	if code != ExitOK || stderr != "" {
+		t.Fatalf("exit %d: %s%s", code, out, stderr)
+	}
+	for _, s := range []string{url + "  as edk2", "availability      100 %", "response time", "first block", "14 bytes in 1 blocks", `holds "bootstrap"`, "none (asked: blksize=1468 windowsize=4)"} {
+		if !strings.Contains(out, s) {
+			t.Errorf("no %q in\n%s", s, out)
+		}
+	}
+
+	out, _, code = invoke(t, "probe", url, "--contains", "other")
+	if code != ExitProblems || !strings.Contains(out, "availability      0 %") || !strings.Contains(out, "content (text-missing)") || !strings.Contains(out, "> RRQ \"f\" octet") || strings.Contains(out, "response time") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+
+	out, _, code = invoke(t, "probe", url, "--count", "3", "--interval", "1ms")
+	if code != ExitOK || !strings.Contains(out, "available in 3 of 3 downloads (100.0 %)") || !strings.Contains(out, "min ") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+
+	out, _, code = invoke(t, "probe", url, "--count", "2", "--interval", "1ms", "--sha256", strings.Repeat("0", 64), "--json")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	var last struct {
+		Summary struct {
+			Availability *float64
+			Faults       map[string]int
+		}
+	}
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil || code != ExitProblems || len(lines) != 3 ||
+		last.Summary.Availability == nil || *last.Summary.Availability != 0 || last.Summary.Faults["wrong-hash"] != 2 {
+		t.Errorf("exit %d, %v:\n%s", code, err, out)
+	}
+	if strings.Contains(out, "response") {
+		t.Errorf("a response time of a failed download (F36):\n%s", out)
+	}
+}
+
+func TestProbeHTTPCommand(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(srv.Close)
+	out, _, code := invoke(t, "probe", srv.URL+"/x.efi")
+	if code != ExitProblems || !strings.Contains(out, "404 Not Found") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
+func TestProbeUsage(t *testing.T) {
+	f := func(has string, args ...string) {
+		t.Helper()
+		_, stderr, code := invoke(t, append([]string{"probe"}, args...)...)
+		if code != ExitUsage || !strings.Contains(stderr, has) {
+			t.Errorf("%v: exit %d, %q, want %q", args, code, stderr, has)
+		}
+	}
+	f("accepts 1 arg")
+	f("ftp://h/x", "ftp://h/x")
+	f("names no file", "tftp://h")
+	f("one of edk2, ipxe, pxelinux, plain", "tftp://h/x", "--as", "uefi")
+	f("64 hexadecimal digits", "tftp://h/x", "--sha256", "abc")
+	f("at least 1", "tftp://h/x", "--count", "0")
+	f("more than 0", "tftp://h/x", "--timeout", "0s")
+}
