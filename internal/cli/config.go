@@ -126,7 +126,7 @@ type checkJSON struct {
 	OK       bool             `json:"ok"`
 	Summary  *config.Summary  `json:"summary,omitempty"` // only of a file that is right
 	Problems []config.Problem `json:"problems"`
-	More     bool             `json:"more,omitempty"` // there are problems beyond those listed
+	More     bool             `json:"more,omitempty"` // the check ended there: there may be others
 }
 
 func printCheckJSON(env *Env, name string, s config.Summary, problems *config.Errors) error {

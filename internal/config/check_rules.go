@@ -23,6 +23,9 @@ func (d *decoder) checkRules(f *file) {
 			}
 		}
 		for _, w := range r.when.network {
+			if d.full() {
+				return
+			}
 			if f.networksKnown && !slices.Contains(networks, w.v) {
 				d.report(w.at, faultf("there is no network %s", quote(w.v)).do("%s", didYouMean(w.v, networks)))
 			}
@@ -51,6 +54,9 @@ func (d *decoder) checkFrom(f *file, r *fileRule) {
 	}
 	ours := len(r.from) == 0
 	for _, w := range r.from {
+		if d.full() {
+			return
+		}
 		node, server := f.node(w.v), f.server(w.v)
 		switch {
 		case node != nil:

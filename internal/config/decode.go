@@ -9,7 +9,7 @@ import (
 type decoder struct {
 	src      *source
 	problems []Problem
-	more     bool // there are problems beyond maxProblems
+	more     bool // there may be problems beyond maxProblems
 }
 
 // decode turns bytes into the file's types. The file is nil if the text is not a YAML map; else
@@ -68,7 +68,6 @@ func (d *decoder) open(v *value, a at, key *Key) (object, bool) {
 	for _, f := range v.fields {
 		if key.child(f.key) == nil {
 			if d.full() {
-				d.more = true
 				break
 			}
 			bad, meant := o.unknown(f.key)

@@ -41,3 +41,17 @@ func defaultCell(k *Key) string {
 
 // cell makes a text fit into a cell of a table.
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+
+// KnownMarkdown is the table of what Default looks for in a root.
+func KnownMarkdown() string {
+	var b strings.Builder
+	b.WriteString("| rule | for | files, the first that is there |\n|---|---|---|\n")
+	for _, k := range Known() {
+		who := "architecture " + k.Rule
+		if len(k.When.Firmware) > 0 {
+			who = "firmware " + string(k.When.Firmware[0]) + ", before the others"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` |\n", k.Rule, who, strings.Join(k.Names, "`, `"))
+	}
+	return b.String()
+}

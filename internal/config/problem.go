@@ -25,7 +25,7 @@ const maxProblems = 100
 type Errors struct {
 	File     string
 	Problems []Problem
-	More     bool // there are others, not listed
+	More     bool // the check ended there: there may be others
 }
 
 // Error prints all problems in the form that people and editors read.
@@ -54,7 +54,7 @@ func (e *Errors) Text() string {
 		}
 	}
 	if e.More {
-		b.WriteString("\nand more, which are listed when these are mended\n")
+		b.WriteString("\nand perhaps more, which are told when these are mended\n")
 	}
 	return b.String()
 }
@@ -62,7 +62,7 @@ func (e *Errors) Text() string {
 // Count says how many problems there are.
 func (e *Errors) Count() string {
 	if e.More {
-		return "more than " + count(len(e.Problems), "problem")
+		return count(len(e.Problems), "problem") + " or more"
 	}
 	return count(len(e.Problems), "problem")
 }
@@ -111,14 +111,19 @@ func (d *decoder) report(a at, f *fault) {
 		return
 	}
 	if d.full() {
-		d.more = true
 		return
 	}
 	d.problems = append(d.problems, p)
 }
 
-// full reports whether no more problems are collected.
-func (d *decoder) full() bool { return len(d.problems) >= maxProblems }
+// full reports whether no more problems are collected: whoever asks has more to check and stops.
+func (d *decoder) full() bool {
+	if len(d.problems) < maxProblems {
+		return false
+	}
+	d.more = true
+	return true
+}
 
 // errors returns *Errors with everything reported, or nil. It is an error, not a *Errors, so that
 // a nil stays a nil.

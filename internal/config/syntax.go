@@ -14,10 +14,23 @@ import (
 // maxDepth bounds how deep values nest. A site file needs five levels.
 const maxDepth = 32
 
+// maxKeyWork bounds the keys of the maps in block style: the parser's time grows with their
+// square. It is the sum over all maps of half the square of their number of keys, so one map may
+// have 7,000.
+const maxKeyWork = 25_000_000
+
 // parse turns the source into a syntax tree, or reports why it cannot and returns nil. The tokens
 // are looked at before the parser sees them: it works by recursion, and on some of the YAML that
 // no site file needs in quadratic time.
-func (d *decoder) parse() ast.Node {
+//
+// A fault of the YAML reader is a problem of the file like others: a reload must not end a server.
+func (d *decoder) parse() (root ast.Node) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			d.report(at{line: 1, col: 1}, faultf("the YAML reader failed on this file: %v", fault).do("please report it, with the file"))
+			root = nil
+		}
+	}()
 	tokens := lexer.Tokenize(d.src.text)
 	before := len(d.problems)
 	d.refuse(tokens)
@@ -45,8 +58,11 @@ func (d *decoder) parse() ast.Node {
 
 // refuse reports YAML that has no place in a site file.
 func (d *decoder) refuse(tokens token.Tokens) {
-	flow, block := 0, []int(nil)
+	flow, block, work := 0, []level(nil), 0
 	for _, t := range tokens {
+		if d.full() {
+			return
+		}
 		switch t.Type {
 		case token.TagType:
 			d.report(place(t, ""), faultf("the tag %s: a site file has none", quote(t.Value)).do("delete it; quotes make a text of a number"))
@@ -71,7 +87,12 @@ func (d *decoder) refuse(tokens token.Tokens) {
 		case token.MappingValueType:
 			if flow == 0 && t.Prev != nil {
 				block = nest(block, t.Prev.Position.Column)
+				work += block[len(block)-1].entries
 			}
+		}
+		if work > maxKeyWork {
+			d.report(place(t.Prev, ""), faultf("this map has too many keys").do("is it a site file? An example: surefoot config example"))
+			return
 		}
 		if flow+len(block) > maxDepth {
 			d.report(place(t, ""), faultf("values nest more than %d deep here", maxDepth).do("is it a site file? An example: surefoot config example"))
@@ -80,12 +101,22 @@ func (d *decoder) refuse(tokens token.Tokens) {
 	}
 }
 
-// nest keeps the columns in which the open blocks began.
-func nest(block []int, col int) []int {
-	for len(block) > 0 && block[len(block)-1] >= col {
+// level is an open map or list in block style.
+type level struct {
+	col     int // in which its entries begin
+	entries int
+}
+
+// nest goes to the level whose entries begin in a column, and counts one there.
+func nest(block []level, col int) []level {
+	for len(block) > 0 && block[len(block)-1].col > col {
 		block = block[:len(block)-1]
 	}
-	return append(block, col)
+	if len(block) == 0 || block[len(block)-1].col < col {
+		block = append(block, level{col: col})
+	}
+	block[len(block)-1].entries++
+	return block
 }
 
 // place is where a token stands.
