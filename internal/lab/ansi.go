@@ -29,8 +29,11 @@ func (s *stripper) text(p []byte) string {
 		switch s.state {
 		case escape:
 			s.state = plain
-			if b == '[' {
+			switch b {
+			case '[':
 				s.state = control
+			case 'c': // reset: a machine that starts again
+				out = s.breakLine(out)
 			}
 			continue
 		case control:

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +18,7 @@ type Capture struct {
 	Path string // pcap file
 	sock *os.File
 	file *pcapWriter
+	buf  []byte
 	done chan struct{}
 
 	mu       sync.Mutex // guards watchers
@@ -47,7 +49,7 @@ func (l *Lab) Capture(path string, behindRelay bool) (*Capture, error) {
 		sock.Close()
 		return nil, err
 	}
-	c := &Capture{Path: path, sock: sock, file: w, done: make(chan struct{})}
+	c := &Capture{Path: path, sock: sock, file: w, buf: make([]byte, maxFrame), done: make(chan struct{})}
 	go c.run()
 	return c, nil
 }
@@ -70,6 +72,7 @@ func (l *Lab) PacketSocket(part, dev string) (*os.File, error) {
 		// Promiscuous: a bridge hands itself only what is for it.
 		return errors.Join(
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 64<<20),
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
 			unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP,
 				&unix.PacketMreq{Ifindex: int32(ifi.Index), Type: unix.PACKET_MR_PROMISC}),
 			unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: all, Ifindex: ifi.Index}))
@@ -88,13 +91,20 @@ func htons(v uint16) uint16 { return v<<8 | v>>8 }
 
 func (c *Capture) run() {
 	defer close(c.done)
-	buf := make([]byte, maxFrame)
+	raw, err := c.sock.SyscallConn()
+	if err != nil {
+		return // closed
+	}
 	for {
-		n, err := c.sock.Read(buf)
-		if err != nil {
+		var f Frame
+		var failed error
+		err := raw.Read(func(fd uintptr) bool {
+			f, failed = receive(int(fd), c.buf)
+			return !errors.Is(failed, unix.EAGAIN)
+		})
+		if err != nil || failed != nil {
 			return // closed
 		}
-		f := Frame{At: time.Now(), Bytes: append([]byte(nil), buf[:n]...)}
 		c.mu.Lock()
 		watchers := c.watchers
 		c.mu.Unlock()
@@ -103,6 +113,26 @@ func (c *Capture) run() {
 		}
 		c.file.write(f)
 	}
+}
+
+// receive takes the next frame, with the time at which the kernel saw it: a watcher may be slow.
+func receive(fd int, buf []byte) (Frame, error) {
+	control := make([]byte, 128)
+	n, k, _, _, err := unix.Recvmsg(fd, buf, control, 0)
+	if err != nil {
+		return Frame{}, err
+	}
+	f := Frame{At: time.Now(), Bytes: append([]byte(nil), buf[:n]...)}
+	messages, err := unix.ParseSocketControlMessage(control[:k])
+	if err != nil {
+		return f, nil //nolint:nilerr // the frame is whole, only its time is a little late
+	}
+	for _, m := range messages {
+		if m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= 16 {
+			f.At = time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:])))
+		}
+	}
+	return f, nil
 }
 
 // Watch calls f for every frame from now on, in the capture's own goroutine: f must be quick,

@@ -21,6 +21,7 @@ func TestStripper(t *testing.T) {
 		{"colours and carriage returns go", 0, []string{"\x1b[0;1miPXE\x1b[0m ok\r\n"}, "iPXE ok\n"},
 		{"a sequence in two pieces", 0, []string{"a\x1b", "[2", "Jb"}, "ab"},
 		{"a moved cursor breaks the line", 0, []string{"a\x1b[10;1Hb"}, "a\nb"},
+		{"a reset terminal breaks the line", 0, []string{"Rebooting\x1bcSeaBIOS"}, "Rebooting\nSeaBIOS"},
 		{"a cursor set at the start of a line does not", 0, []string{"a\n\x1b[10;1Hb"}, "a\nb"},
 		{"an erased prompt ends its line", 0, []string{"Press Ctrl-B...\b \b\b \b", "\b \bnet0"}, "Press Ctrl-B...\nnet0"},
 		{"a full row is joined", 4, []string{"abcd\r\nef\r\ngh"}, "abcdef\ngh"},

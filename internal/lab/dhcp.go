@@ -41,8 +41,8 @@ func (l *Lab) startDHCP(ctx context.Context) error {
 	})
 }
 
-// startRelay starts the DHCP relay between the two client networks and lets the rest of the
-// traffic pass.
+// startRelay starts the DHCP relay between the two client networks, lets the rest of the traffic
+// pass, and sends router advertisements to the machines behind it (why: see startDHCP).
 func (l *Lab) startRelay(ctx context.Context) error {
 	err := l.places[partRelay].do(func() error {
 		return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644)
@@ -64,6 +64,16 @@ func (l *Lab) startRelay(ctx context.Context) error {
 		return err
 	}
 	l.relay = p
+	if l.advert, err = l.places[partRelay].start(command{
+		name: "dnsmasq of the relay", path: dnsmasqProgram, log: filepath.Join(l.Dir, "dnsmasq-relay.log"),
+		args: []string{
+			"--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--user=root", "--port=0", "--pid-file=",
+			"--interface=eth1", "--bind-interfaces", "--leasefile-ro",
+			"--enable-ra", "--dhcp-range=fd78::,ra-stateless,64,1h", "--ra-param=eth1,10",
+		},
+	}); err != nil {
+		return err
+	}
 	return p.await(ctx, "relaying", func() error {
 		b, err := os.ReadFile(p.Log)
 		if err == nil && !strings.Contains(string(b), "Sending on") {

@@ -57,8 +57,8 @@ func (u UDP) DHCPType() (kind byte, reply bool, yiaddr netip.Addr, ok bool) {
 
 // DHCP message types that scenarios look for.
 const (
-	DHCPOffer = 2
-	DHCPACK   = 5
+	DHCPOffer   = 2
+	DHCPRequest = 3
 )
 
 // IsProxyOffer reports whether the datagram is an offer that gives no address away: what a
@@ -66,6 +66,13 @@ const (
 func (u UDP) IsProxyOffer() bool {
 	kind, reply, yiaddr, ok := u.DHCPType()
 	return ok && reply && kind == DHCPOffer && yiaddr.IsUnspecified()
+}
+
+// IsDHCPRequest reports whether the datagram is a client's request for an address that it was
+// offered: it has chosen.
+func (u UDP) IsDHCPRequest() bool {
+	kind, reply, _, ok := u.DHCPType()
+	return ok && !reply && kind == DHCPRequest && u.Dst.Port() == 67
 }
 
 // IsReadRequest reports whether the datagram asks for a file by TFTP (RFC 1350).

@@ -32,6 +32,7 @@ type Lab struct {
 	places   map[string]*place
 	dhcp     *Process
 	relay    *Process
+	advert   *Process // router advertisements behind the relay
 	nodes    []*Node
 	mu       sync.Mutex // guards machines and the saving of State
 	machines []*VM
@@ -150,7 +151,7 @@ func (l *Lab) Close() error {
 			}
 			n.close()
 		}
-		for _, p := range []*Process{l.relay, l.dhcp} {
+		for _, p := range []*Process{l.relay, l.advert, l.dhcp} {
 			if p != nil {
 				errs = append(errs, p.Stop(context.Background()))
 			}

@@ -86,6 +86,9 @@ func (l *Lab) plug(ctx context.Context, part, dev, bridge string, addr netip.Pre
 	if dhcpPart(l.options) == part {
 		in += "addr add fd77::2/64 dev eth0 nodad\n" // for router advertisements
 	}
+	if dev == "eth1" {
+		in += "addr add fd78::1/64 dev eth1 nodad\n"
+	}
 	return ip(ctx, l.space(part), in)
 }
 
