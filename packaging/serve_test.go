@@ -274,7 +274,7 @@ func TestSaysWhichCapabilityIsMissing(t *testing.T) {
 			if err == nil || ctx.Err() != nil {
 				t.Fatalf("without %s it runs on: %v\n%s", lost, err, out)
 			}
-			if !strings.Contains(string(out), "hint: needs "+lost) {
+			if !strings.Contains(string(out), "needs "+lost) || !strings.Contains(string(out), "\nhint: ") {
 				t.Errorf("without %s the message does not name it:\n%s", lost, out)
 			}
 			for _, other := range rest {

@@ -92,7 +92,7 @@ func TestUnitSaysWhy(t *testing.T) {
 			explained = true
 		case line == "", strings.HasPrefix(line, "["):
 			explained = false
-		case !explained && !slices.Contains([]string{"Description", "WantedBy"}, strings.SplitN(line, "=", 2)[0]):
+		case !explained && !slices.Contains([]string{"Description", "Documentation", "WantedBy"}, strings.SplitN(line, "=", 2)[0]):
 			t.Errorf("surefoot.service:%d: %s has no reason", i+1, line)
 		}
 	}

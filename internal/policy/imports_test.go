@@ -128,6 +128,8 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/probe/socket.go", "golang.org/x/sys/unix", "options of its own UDP socket"},
 	{"internal/serve/proxydhcp/listen.go", "", "options of its own UDP socket, names of errors"},
 	{"internal/serve/proxydhcp/port.go", "golang.org/x/sys/unix", "the address that a packet was sent to (IP_PKTINFO)"},
+	{"internal/serve/tftp/listen.go", "", "options of its own UDP sockets"},
+	{"internal/serve/tftp/transfer.go", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/files/", "golang.org/x/sys/unix", "opens without blocking on a pipe that lies in the root"},
 	{"internal/lab/", "", "makes network namespaces and ends the processes that it started"},
 	{"e2e/", "", "makes network namespaces and ends the processes that it started"},
