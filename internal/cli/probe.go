@@ -143,7 +143,7 @@ func (o *probeOptions) print(w io.Writer, n int, res probe.Result) {
 
 func printProbe(w io.Writer, res probe.Result, o *probeOptions) {
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%-17s %s\n", name, fmt.Sprintf(format, args...))
+		wrapped(w, fmt.Sprintf("%-17s ", name), 18, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(w, "%s  as %s\n\n", res.Target, res.As)
 	row("availability", "%d %%", res.Availability)
@@ -168,7 +168,7 @@ func printProbe(w io.Writer, res probe.Result, o *probeOptions) {
 	}
 	if strings.HasPrefix(res.Target, "tftp:") {
 		row("retransmissions", "%d, duplicates %d", res.Retransmits, res.Duplicates)
-		if res.DataFrom != "" {
+		if res.Asked != "" {
 			row("options granted", "%s (asked: %s)", orNone(res.Granted), orNone(res.Asked))
 		}
 	}

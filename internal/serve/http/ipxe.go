@@ -50,13 +50,27 @@ func Script(c boot.Client, d boot.Decision, node string) []byte {
 	for i, t := range targets {
 		line("")
 		line(":got%d", i+1)
-		if t.addr.IsValid() { // what the bootstrap finds as its server, whoever the DHCP answer named
-			line("set netX/next-server %s ||", t.addr)
-			if p := pathOf(t.url); p == strings.TrimLeft(a.File, "/") { // not if it had to be escaped
-				line("set netX/filename %s ||", p)
-			}
+		if t.addr.IsValid() {
+			line("set surefoot-server %s", t.addr)
+			line("goto handover")
+		} else {
+			line("goto start")
 		}
-		line("goto start")
+	}
+	// The bootstrap finds its server in the DHCP packets that iPXE keeps for it; whoever they
+	// name, it has to be the server that delivered. pxebs is the reply of port 4011.
+	line("")
+	line(":handover")
+	plain := fileURL("", "", a.File) == ":///"+a.File // nothing in it that a script would take for its own
+	for _, block := range []string{"netX", "proxydhcp", "pxebs"} {
+		if block == "netX" { // always there; of the others, only what was received
+			line("set netX/next-server ${surefoot-server} ||")
+		} else {
+			line("isset ${%s/next-server} && set %s/next-server ${surefoot-server} ||", block, block)
+		}
+		if plain {
+			line("isset ${%s/next-server} && set %s/filename %s ||", block, block, a.File)
+		}
 	}
 	line("")
 	line(":start")
@@ -109,13 +123,6 @@ func hostPort(ap netip.AddrPort, usual uint16) string {
 		return "[" + ap.Addr().String() + "]"
 	}
 	return ap.Addr().String()
-}
-
-// pathOf returns what stands after the host, still escaped.
-func pathOf(u string) string {
-	_, rest, _ := strings.Cut(u, "://")
-	_, p, _ := strings.Cut(rest, "/")
-	return p
 }
 
 // imageName is the name under which iPXE keeps the file: the base name, so that the program finds
