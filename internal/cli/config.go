@@ -27,6 +27,8 @@ type configOptions struct {
 	env  *Env
 	file string
 	node string
+
+	interfaces []string
 }
 
 func newConfigCommand(env *Env) *cobra.Command {
@@ -41,6 +43,7 @@ func newConfigCommand(env *Env) *cobra.Command {
 	}
 	cmd.PersistentFlags().StringVar(&o.file, "config", "", "site file (default $SUREFOOT_CONFIG, else "+config.DefaultPath+")")
 	cmd.PersistentFlags().StringVar(&o.node, "node", "", "name of the node to read it as")
+	cmd.PersistentFlags().StringSliceVarP(&o.interfaces, "interface", "i", nil, "interface that serve would be started with (may be repeated)")
 	cmd.AddCommand(newConfigCheckCommand(o), show, newConfigExampleCommand(o), newConfigSchemaCommand(o), newConfigExplainCommand(o))
 	return cmd
 }
@@ -102,9 +105,9 @@ alone. Nothing is started, and nothing but the file is read.`,
 
 func (o *configOptions) check(name string, data []byte) (config.Summary, error) {
 	if o.node == "" {
-		return config.Check(name, data)
+		return config.Check(name, data, o.interfaces)
 	}
-	c, err := config.Parse(name, data, config.Options{Node: o.node})
+	c, err := config.Parse(name, data, config.Options{Node: o.node, Interfaces: o.interfaces})
 	if err != nil {
 		return config.Summary{}, err
 	}
@@ -161,7 +164,7 @@ func (o *configOptions) show(effective bool) error {
 		return err
 	}
 	if effective {
-		c, err := config.Parse(name, data, config.Options{Node: o.node})
+		c, err := config.Parse(name, data, config.Options{Node: o.node, Interfaces: o.interfaces})
 		if err != nil {
 			return err
 		}

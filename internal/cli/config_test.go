@@ -52,6 +52,7 @@ func TestConfigCommands(t *testing.T) {
 		{"good by flag", bad, "", []string{"check", "--config", good}, ExitOK, ": ok (", ""},
 		{"good by standard input", bad, goodSite, []string{"check", "-"}, ExitOK, "stdin: ok (", ""},
 		{"good for a node", good, "", []string{"check", "--node", "boot1"}, ExitOK, ": ok (", ""},
+		{"good with an interface from outside", "", strings.Replace(goodSite, ", interfaces: [eth1]", "", 1), []string{"check", "-i", "eth1", "-"}, ExitOK, ": ok (", ""},
 		{"not for this node", good, "", []string{"check", "--node", "boot2"}, ExitProblems, `there is no node "boot2"`, ""},
 		{"bad", bad, "", []string{"check"}, ExitProblems, "did you mean address?", ""},
 		{"bad tells all", bad, "", []string{"check"}, ExitProblems, "2 problems in " + bad + "\n", ""},

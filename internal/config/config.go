@@ -122,15 +122,16 @@ type Summary struct {
 }
 
 // Check reads a site file as every node of it would, so that it can be checked on a machine that
-// is none of them. The error is *Errors.
-func Check(name string, data []byte) (Summary, error) {
+// is none of them. Interfaces are those that every node is started with, nil if none. The error
+// is *Errors.
+func Check(name string, data []byte, interfaces []string) (Summary, error) {
 	d, f := decode(name, data)
 	if f == nil {
 		return Summary{}, d.errors()
 	}
 	d.check(f)
 	for i := range f.nodes {
-		d.checkNode(f, &f.nodes[i], nil)
+		d.checkNode(f, &f.nodes[i], interfaces)
 	}
 	if err := d.errors(); err != nil {
 		return Summary{}, err

@@ -46,7 +46,7 @@ func TestDocsLoad(t *testing.T) {
 		if !closed {
 			t.Fatal("a block without an end")
 		}
-		if _, err := Check("docs/config.md", []byte(text)); err != nil {
+		if _, err := Check("docs/config.md", []byte(text), nil); err != nil {
 			t.Errorf("%v", err)
 		}
 	}

@@ -28,7 +28,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		start := time.Now()
-		_, checked := Check("f", data)
+		_, checked := Check("f", data, nil)
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("took %v", took)
 		}

@@ -56,7 +56,7 @@ func TestBad(t *testing.T) {
 	for _, path := range files(t, "testdata/bad/*.yaml", 25) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			data := read(t, path)
-			_, err := Check(filepath.Base(path), data)
+			_, err := Check(filepath.Base(path), data, nil)
 			var e *Errors
 			if !errors.As(err, &e) {
 				t.Fatalf("no problem found: %v", err)
@@ -85,7 +85,7 @@ func TestGood(t *testing.T) {
 	for _, path := range files(t, "testdata/good/*.yaml", 8) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			data := read(t, path)
-			if _, err := Check(path, data); err != nil {
+			if _, err := Check(path, data, nil); err != nil {
 				t.Fatal(err)
 			}
 			_, f := decode(path, data)

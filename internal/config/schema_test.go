@@ -168,7 +168,7 @@ func TestSchemaRefuses(t *testing.T) {
 
 // The reference file shows every key there is, and passes as it stands.
 func TestReferenceIsComplete(t *testing.T) {
-	if _, err := Check("reference.yaml", []byte(Example())); err != nil {
+	if _, err := Check("reference.yaml", []byte(Example()), nil); err != nil {
 		t.Fatal(err)
 	}
 	d, _ := decode("reference.yaml", []byte(Example()))
