@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"net/netip"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
