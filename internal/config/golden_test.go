@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"net/netip"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
