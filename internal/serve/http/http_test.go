@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -83,7 +84,7 @@ func start(t *testing.T, cfg Config, contents map[string]string) running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	evs := &events{end: make(chan boot.Event, 100)}
+	evs := &events{end: make(chan boot.Event, 1000)}
 	cfg.Node, cfg.Files, cfg.Listen = "boot1", root, netip.MustParseAddrPort("127.0.0.1:0")
 	s, err := New(cfg, Deps{Emit: evs.emit})
 	if err != nil {
@@ -294,6 +295,61 @@ func TestDrainAndProgress(t *testing.T) {
 	}
 	if _, err := net.Dial("tcp", s.Addr().String()); err == nil {
 		t.Error("it still listens")
+	}
+}
+
+// More connections than allowed wait their turn.
+func TestConnectionLimit(t *testing.T) {
+	s := start(t, Config{MaxConnections: 1}, map[string]string{"f": "content"})
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ask := func(c net.Conn) (*http.Response, error) {
+		_, _ = io.WriteString(c, "GET /f HTTP/1.1\r\nHost: x\r\n\r\n")
+		return http.ReadResponse(bufio.NewReader(c), nil)
+	}
+	first := dial()
+	if _, err := ask(first); err != nil {
+		t.Fatal(err)
+	}
+	second := dial()
+	defer second.Close()
+	_ = second.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	if _, err := ask(second); err == nil {
+		t.Fatal("a second connection was served beside the only one allowed")
+	}
+	_ = first.Close()
+	_ = second.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if resp, err := http.ReadResponse(bufio.NewReader(second), nil); err != nil || resp.StatusCode != 200 {
+		t.Errorf("after the first one left: %v, %v", resp, err)
+	}
+}
+
+// Junk instead of a request: an answer or none, and the server goes on.
+func TestJunk(t *testing.T) {
+	s := start(t, Config{}, map[string]string{"f": "content"})
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for i := range 300 {
+		c, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 1+rnd.IntN(4000))
+		for j := range b {
+			b[j] = byte(rnd.Uint32())
+		}
+		if i%2 == 0 {
+			b = append([]byte("GET /"), b...)
+		}
+		_, _ = c.Write(append(b, "\r\n\r\n"...))
+		_ = c.Close()
+	}
+	if resp, err := http.Get(s.url + "/f"); err != nil || resp.StatusCode != 200 {
+		t.Errorf("after the junk: %v, %v", resp, err)
 	}
 }
 
