@@ -1,7 +1,127 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"surefoot/internal/config"
+	"surefoot/internal/journal"
+	"surefoot/internal/web"
+)
+
+// socketFlag adds --socket, with which a command finds the node that it talks to.
+func socketFlag(cmd *cobra.Command, env *Env, socket *string) {
+	def := config.DefaultSocket
+	if s := env.Getenv("SUREFOOT_SOCKET"); s != "" {
+		def = s
+	}
+	cmd.Flags().StringVar(socket, "socket", def, "unix socket of the node ($SUREFOOT_SOCKET)")
+}
+
+// daemonError gives an error of the API its exit code.
+func daemonError(err error) error {
+	var u *web.UnreachableError
+	if !errors.As(err, &u) {
+		return err
+	}
+	if u.Denied() {
+		return &Error{Code: ExitNotPermitted, Err: err, Hints: u.Hint(), Machine: "not-permitted"}
+	}
+	return &Error{Code: ExitNoDaemon, Err: err, Hints: u.Hint(), Machine: "no-daemon"}
+}
 
 func newStatusCommand(env *Env) *cobra.Command {
-	return &cobra.Command{Use: "status", Short: "under construction", Hidden: true}
+	var socket string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "what this node does, and how it is",
+		Long: `Show what the running node does: its roles, where they listen, its rules, warnings with their
+fixes, and the last boots. Exit status 3 if it is not ready or has a warning.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runStatus(cmd.Context(), env, web.Dial(socket), asJSON)
+		},
+	}
+	socketFlag(cmd, env, &socket)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func runStatus(ctx context.Context, env *Env, c *web.Client, asJSON bool) error {
+	st, err := c.Status(ctx)
+	if err != nil {
+		return daemonError(err)
+	}
+	if asJSON {
+		enc := json.NewEncoder(env.Out)
+		enc.SetIndent("", "  ")
+		err = enc.Encode(st)
+	} else {
+		var stories []journal.Story
+		if stories, err = c.Stories(ctx, journal.Query{Limit: 10, Latest: true}); err != nil {
+			return daemonError(err)
+		}
+		printStatus(env.Out, st, stories)
+	}
+	if err == nil && (!st.Ready || len(st.Warnings) > 0) {
+		return &Error{Code: ExitProblems}
+	}
+	return err
+}
+
+func printStatus(w io.Writer, st web.Status, stories []journal.Story) {
+	state := "ready"
+	if !st.Ready {
+		state = "NOT READY: " + strings.Join(st.NotReady, ", ")
+	}
+	fmt.Fprintf(w, "node %s of site %s: %s\n", st.Node, st.Site, state)
+	path := st.Config.Path
+	if path == "" {
+		path = "embedded defaults"
+	}
+	fmt.Fprintf(w, "surefoot %s, up %s, configuration: %s, read at %s\n", st.Version,
+		time.Since(st.Started).Round(time.Second), path, st.Config.LoadedAt.Local().Format(time.DateTime))
+	if st.Config.LastError != "" {
+		fmt.Fprintf(w, "\nlast reload refused at %s, the configuration before it goes on:\n%s\n",
+			st.Config.LastErrorAt.Local().Format(time.TimeOnly), indent(st.Config.LastError))
+	}
+	for _, x := range st.Warnings {
+		fmt.Fprintf(w, "\nwarning: %s\n  %s\n  fix: %s\n", x.Title, x.Text, x.Fix)
+	}
+	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "\nROLE\tSTATE\tLISTENS")
+	for _, r := range st.Roles {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, r.State, strings.Join(r.Listen, "; "))
+	}
+	fmt.Fprintln(t, "\nNODE\tADDRESS\tROLES")
+	for _, n := range st.Nodes {
+		self := ""
+		if n.Self {
+			self = " (this one)"
+		}
+		fmt.Fprintf(t, "%s%s\t%s\t%s\n", n.Name, self, n.Address, strings.Join(n.Roles, ", "))
+	}
+	fmt.Fprintln(t, "\nRULE\tFILE\tFROM")
+	for _, r := range st.Rules {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, r.File, strings.Join(r.From, ", "))
+	}
+	_ = t.Flush()
+	k := st.Counters
+	fmt.Fprintf(w, "\nsince the start: %d offers, %d replies on 4011, %d files (%d bytes), %d failed, %d packets ignored\n",
+		k["offers"], k["boot_replies"], k["files_delivered"], k["bytes"], k["transfers_failed"], k["packets_ignored"])
+	fmt.Fprintln(w)
+	printStories(w, stories)
+}
+
+func indent(s string) string {
+	return "  " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n  ")
 }

@@ -1,7 +1,110 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"surefoot/internal/boot"
+	"surefoot/internal/files"
+	"surefoot/internal/serve/tftp"
+)
+
+const tftpLong = `Serve the files of one directory by TFTP, with no site file and nothing else: for a balancer's
+backend, or to hand somebody a file. Reading only; uploads are refused.
+
+  surefoot tftp --root /srv/boot --listen 10.0.0.5:69
+  surefoot tftp --root . --listen 127.0.0.1:6969       as an ordinary user
+
+One line is printed for each finished transfer. Ctrl-C finishes running transfers first.`
+
+type tftpOptions struct {
+	root, listen string
+	noFold       bool
+	json         bool
+	max          int
+}
 
 func newTFTPCommand(env *Env) *cobra.Command {
-	return &cobra.Command{Use: "tftp", Short: "under construction", Hidden: true}
+	var o tftpOptions
+	cmd := &cobra.Command{
+		Use:   "tftp --root DIR --listen ADDR:PORT",
+		Short: "serve one directory by TFTP, without a site file",
+		Long:  tftpLong,
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runTFTP(cmd, env, o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.root, "root", "", "folder with the files")
+	f.StringVar(&o.listen, "listen", ":69", "address:port; no address means all")
+	f.BoolVar(&o.noFold, "no-fold", false, "only exact names: no other case, no backslashes")
+	f.IntVar(&o.max, "max-transfers", 0, "transfers at the same time (default 4096)")
+	f.BoolVar(&o.json, "json", false, "print events as JSON lines")
+	return cmd
+}
+
+func runTFTP(cmd *cobra.Command, env *Env, o tftpOptions) error {
+	if o.root == "" {
+		return usageError(cmd, errors.New("--root is missing: name the folder with the files"))
+	}
+	listen := o.listen
+	if strings.HasPrefix(listen, ":") {
+		listen = "0.0.0.0" + listen
+	}
+	at, err := netip.ParseAddrPort(listen)
+	if err != nil {
+		return usageError(cmd, fmt.Errorf("--listen %q is not ADDRESS:PORT, as in 10.0.0.5:69 or :69", o.listen))
+	}
+	root, err := files.Open(o.root, files.Options{Fold: !o.noFold})
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	printer := &transferPrinter{env: env, json: o.json}
+	s, err := tftp.New(tftp.Config{Listen: at, Files: root, MaxTransfers: o.max}, tftp.Deps{Emit: printer.emit})
+	if err != nil {
+		return err
+	}
+	if err := s.Listen(cmd.Context()); err != nil {
+		return err
+	}
+	fmt.Fprintf(env.Err, "surefoot: serving %s by TFTP at %s (Ctrl-C ends it)\n", o.root, s.Addr())
+	return s.Run(cmd.Context(), nil)
+}
+
+// transferPrinter writes events to stdout: everything as JSON, or the ends of transfers in words.
+type transferPrinter struct {
+	env  *Env
+	json bool
+	mu   sync.Mutex // guards the output
+}
+
+func (p *transferPrinter) emit(ev boot.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.json {
+		_ = json.NewEncoder(p.env.Out).Encode(ev)
+		return
+	}
+	if ev.Kind != boot.TransferEnd {
+		return
+	}
+	line := fmt.Sprintf("%s %s %q %s", ev.Time.Format("15:04:05"), ev.Peer, ev.File, ev.Reason)
+	if ev.Reason == boot.Done {
+		line += fmt.Sprintf(", %d bytes in %s", ev.Bytes, ev.Dur.Round(1e5))
+	} else {
+		line += ": " + ev.Reason.Text()
+	}
+	if ev.Retransmits > 0 {
+		line += fmt.Sprintf(", %d blocks repeated", ev.Retransmits)
+	}
+	if ev.Detail != "" {
+		line += ", " + ev.Detail
+	}
+	fmt.Fprintln(p.env.Out, line)
 }

@@ -1,0 +1,193 @@
+// Package app is the composition root: the only room that knows all roles. It makes them from
+// the configuration, runs them in phases, and exchanges them on a reload. Reading it tells who
+// affects whom: every role emits into one journal and decides by one Site and one health.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"surefoot/internal/journal"
+	"surefoot/internal/kernel/notify"
+	"surefoot/internal/phase"
+	"surefoot/internal/web"
+)
+
+// App is one node of Surefoot.
+type App struct {
+	opts    Options
+	log     *slog.Logger
+	now     func() time.Time
+	notify  notify.Notifier
+	journal *journal.Journal
+	health  localHealth
+	slots   []*slot // in the order in which they start
+	web     *web.Server
+	started time.Time
+
+	reloading sync.Mutex // held during a reload
+
+	mu       sync.Mutex // guards what follows
+	cur      *setup
+	ready    bool
+	draining bool
+	loadedAt time.Time
+	loadErr  error
+	failedAt time.Time
+}
+
+// New reads the configuration and makes every role. It opens no socket.
+func New(o Options, log *slog.Logger) (*App, error) {
+	cfg, err := LoadConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	first, err := newSetup(cfg)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{opts: o, log: log, now: time.Now, notify: notify.New(o.Notify)}
+	a.started = a.now()
+	a.journal = journal.New(journal.Config{Node: cfg.Node.Name, Site: cfg.Site.Name, Version: o.Version, Log: log, Now: a.now})
+	a.use(first)
+	a.noteLoad(nil)
+	a.journal.ConfigLoaded(a.now(), true)
+	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.proxySlot()} // the offer comes last: it sends clients to the others
+	for _, s := range a.slots {
+		s.swaps = make(chan swap)
+	}
+	if a.web, err = a.newWeb(first); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Run opens every socket and works until ctx ends, then drains: what runs is finished, nothing
+// new is begun. A value on hup starts a reload.
+func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
+	if err := a.listen(ctx); err != nil {
+		return err
+	}
+	draining := context.AfterFunc(ctx, a.drain)
+	defer draining()
+	go a.reloadOn(ctx, hup)
+	var servers phase.Phase
+	for _, s := range a.slots[:2] {
+		servers = append(servers, phase.Task{Name: s.name, Run: s.run})
+	}
+	offers := a.slots[2]
+	return phase.Run(
+		ctx, a.becomeReady,
+		phase.Phase{{Name: "journal", Run: a.journal.Run}},
+		phase.Phase{{Name: "status", Run: a.web.Run}},
+		servers,
+		phase.Phase{{Name: offers.name, Run: offers.run}},
+	)
+}
+
+// listen opens all sockets, or none: every refusal is reported at once.
+func (a *App) listen(ctx context.Context) error {
+	var all error
+	for _, s := range a.slots {
+		all = errors.Join(all, s.listen(ctx, a.setup()))
+	}
+	if err := a.web.Listen(ctx); err != nil {
+		all = errors.Join(all, fmt.Errorf("status: %w", err))
+	}
+	if all == nil {
+		return nil
+	}
+	for _, s := range a.slots {
+		if srv, _ := s.get(); srv != nil {
+			if c, ok := srv.(interface{ Close() error }); ok {
+				_ = c.Close()
+			}
+		}
+	}
+	_ = a.web.Close()
+	return all
+}
+
+func (a *App) reloadOn(ctx context.Context, hup <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			_ = a.Reload(ctx) // told by log, status and metric
+		}
+	}
+}
+
+func (a *App) becomeReady() {
+	a.mu.Lock()
+	a.ready = true
+	a.mu.Unlock()
+	a.journal.SetReady(true)
+	a.log.Info("ready", "roles", strings.Join(a.roleNames(), " "), "took", a.now().Sub(a.started).Round(time.Millisecond))
+	for _, w := range a.warnings() {
+		a.log.Warn(w.Title, "code", w.Code, "text", w.Text, "fix", w.Fix)
+	}
+	a.tell(a.notify.Ready(a.summary()))
+}
+
+func (a *App) drain() {
+	a.mu.Lock()
+	a.draining = true
+	a.mu.Unlock()
+	a.journal.SetReady(false)
+	a.log.Info("draining: running transfers are finished, nothing new is begun", "limit", a.setup().DrainTimeout)
+	a.tell(a.notify.Stopping("draining"))
+}
+
+// tell logs what went wrong while talking to systemd, which must not stop the work.
+func (a *App) tell(err error) {
+	if err != nil {
+		a.log.Debug("systemd not told", "err", err)
+	}
+}
+
+func (a *App) setup() *setup {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cur
+}
+
+func (a *App) use(s *setup) {
+	a.mu.Lock()
+	a.cur = s
+	a.mu.Unlock()
+	a.health.now.Store(s)
+}
+
+func (a *App) noteLoad(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err != nil {
+		a.loadErr, a.failedAt = err, a.now()
+		return
+	}
+	a.loadErr, a.loadedAt = nil, a.now()
+}
+
+// roleNames lists the roles that this node runs.
+func (a *App) roleNames() []string {
+	var out []string
+	for _, s := range a.slots {
+		if srv, _ := s.get(); srv != nil {
+			out = append(out, s.name)
+		}
+	}
+	return out
+}
+
+// summary is the line that systemctl status shows.
+func (a *App) summary() string {
+	return fmt.Sprintf("serving %s: %s", a.setup().Site.Name, strings.Join(a.roleNames(), ", "))
+}

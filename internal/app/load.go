@@ -1,0 +1,82 @@
+package app
+
+import (
+	"fmt"
+	"net/netip"
+
+	"surefoot/internal/config"
+	"surefoot/internal/files"
+	"surefoot/internal/kernel/link"
+	"surefoot/internal/testboot"
+)
+
+// Options are what the command line says.
+type Options struct {
+	ConfigPath string   // the site file; "" means the embedded defaults
+	Node       string   // "" means the host name
+	Interfaces []string // broadcast services start on these and no others
+	Root       string
+	BIOSFile   string
+	UEFIFile   string
+	Status     string // overrides status.listen
+	Socket     string // overrides status.socket
+	Notify     string // the value of NOTIFY_SOCKET
+	Version    string
+}
+
+// LoadConfig reads the site file, or makes the embedded defaults if there is none, without
+// opening or starting anything.
+func LoadConfig(o Options) (*config.Config, error) {
+	cfg, err := loadConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Status != "" {
+		at, err := netip.ParseAddrPort(o.Status)
+		if err != nil {
+			return nil, fmt.Errorf("--status %q is not ADDRESS:PORT: %w", o.Status, err)
+		}
+		cfg.Status = at
+	}
+	if o.Socket != "" {
+		cfg.Socket = o.Socket
+	}
+	return cfg, nil
+}
+
+func loadConfig(o Options) (*config.Config, error) {
+	if o.ConfigPath != "" {
+		return config.Load(o.ConfigPath, config.Options{Node: o.Node, Interfaces: o.Interfaces})
+	}
+	d := config.DefaultOptions{
+		Node: o.Node, Interfaces: o.Interfaces, Root: o.Root,
+		BIOSFile: o.BIOSFile, UEFIFile: o.UEFIFile,
+		Addr: netip.AddrFrom4([4]byte{127, 0, 0, 1}),
+	}
+	if len(o.Interfaces) > 0 {
+		l, err := link.ByName(o.Interfaces[0])
+		if err != nil {
+			return nil, err
+		}
+		if len(l.Addrs) == 0 {
+			return nil, fmt.Errorf("interface %s has no IPv4 address: give it one first (ip address add ADDRESS/LENGTH dev %s)", l.Name, l.Name)
+		}
+		d.Addr = l.Addrs[0].Addr()
+	}
+	return config.Default(d)
+}
+
+// setup is a configuration with what was opened for it: the unit that a reload exchanges.
+type setup struct {
+	*config.Config
+	files *files.Root
+}
+
+// newSetup opens the root of a configuration.
+func newSetup(cfg *config.Config) (*setup, error) {
+	root, err := files.Open(cfg.Root, files.Options{Fold: cfg.Fold, Builtin: testboot.Files(cfg.Node.Name)})
+	if err != nil {
+		return nil, err
+	}
+	return &setup{Config: cfg, files: root}, nil
+}

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"slices"
+
+	httprole "surefoot/internal/serve/http"
+	"surefoot/internal/serve/proxydhcp"
+	"surefoot/internal/serve/tftp"
+)
+
+// Names of the roles, as the site file has them.
+const (
+	roleProxy = "proxydhcp"
+	roleTFTP  = "tftp"
+	roleHTTP  = "http"
+)
+
+func (s *setup) has(role string) bool { return slices.Contains(s.Node.Roles, role) }
+
+func (s *setup) close() { _ = s.files.Close() }
+
+func (a *App) tftpSlot() *slot {
+	return &slot{
+		name: roleTFTP,
+		make: func(cfg *setup) (server, error) {
+			if !cfg.has(roleTFTP) {
+				return nil, nil
+			}
+			return tftp.New(
+				tftp.Config{
+					Node: cfg.Node.Name, Listen: cfg.TFTP, Files: cfg.files,
+					MaxTransfers: cfg.MaxTransfers, DrainTimeout: cfg.DrainTimeout,
+				},
+				tftp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit},
+			)
+		},
+		same: func(was, is *setup) bool {
+			return was.has(roleTFTP) == is.has(roleTFTP) && was.TFTP == is.TFTP &&
+				was.MaxTransfers == is.MaxTransfers && was.DrainTimeout == is.DrainTimeout
+		},
+		apply: func(s server, cfg *setup) { s.(*tftp.Server).Apply(cfg.files) },
+	}
+}
+
+func (a *App) httpSlot() *slot {
+	return &slot{
+		name: roleHTTP,
+		make: func(cfg *setup) (server, error) {
+			if !cfg.has(roleHTTP) {
+				return nil, nil
+			}
+			return httprole.New(
+				httprole.Config{
+					Node: cfg.Node.Name, Listen: cfg.HTTP, Site: &cfg.Site, Files: cfg.files,
+					DrainTimeout: cfg.DrainTimeout,
+				},
+				httprole.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down},
+			)
+		},
+		same: func(was, is *setup) bool {
+			return was.has(roleHTTP) == is.has(roleHTTP) && was.HTTP == is.HTTP && was.DrainTimeout == is.DrainTimeout
+		},
+		apply: func(s server, cfg *setup) { s.(*httprole.Server).Apply(&cfg.Site, cfg.files) },
+	}
+}
+
+func (a *App) proxySlot() *slot {
+	return &slot{
+		name: roleProxy,
+		make: func(cfg *setup) (server, error) {
+			if !cfg.has(roleProxy) || len(cfg.Node.Interfaces) == 0 {
+				return nil, nil
+			}
+			return proxydhcp.New(
+				proxydhcp.Config{Node: cfg.Node.Name, Site: &cfg.Site, Interfaces: cfg.Node.Interfaces},
+				proxydhcp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down},
+			)
+		},
+		same: func(was, is *setup) bool {
+			return was.has(roleProxy) == is.has(roleProxy) && slices.Equal(was.Node.Interfaces, is.Node.Interfaces)
+		},
+		apply: func(s server, cfg *setup) { s.(*proxydhcp.Server).Apply(&cfg.Site) },
+	}
+}

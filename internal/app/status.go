@@ -1,0 +1,206 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"surefoot/internal/files"
+	"surefoot/internal/kernel/bind"
+	"surefoot/internal/kernel/link"
+	"surefoot/internal/web"
+)
+
+// newWeb makes the status page and the API, which see the program through functions only.
+func (a *App) newWeb(s *setup) (*web.Server, error) {
+	return web.New(
+		web.Config{Status: s.Status, Socket: s.Socket},
+		web.Deps{
+			Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady,
+			Gatherer: a.journal.Gatherer(), Log: a.log,
+		},
+	)
+}
+
+// Status says what this node does and how it is.
+func (a *App) Status() web.Status {
+	a.mu.Lock()
+	st := web.Status{
+		Node: a.cur.Node.Name, Site: a.cur.Site.Name, Version: a.opts.Version, Started: a.started,
+		Draining: a.draining,
+		Config:   web.ConfigStatus{Path: a.cur.Path, LoadedAt: a.loadedAt},
+	}
+	if a.loadErr != nil {
+		st.Config.LastError, st.Config.LastErrorAt = a.loadErr.Error(), a.failedAt
+	}
+	cur := a.cur
+	a.mu.Unlock()
+
+	st.NotReady = a.notReady()
+	st.Ready = len(st.NotReady) == 0
+	for _, s := range a.slots {
+		_, state := s.get()
+		if state == "" {
+			continue
+		}
+		st.Roles = append(st.Roles, web.RoleStatus{Name: s.name, State: state, Listen: cur.listens(s.name)})
+	}
+	for _, n := range cur.Nodes {
+		st.Nodes = append(st.Nodes, web.NodeStatus{
+			Name: n.Name, Address: addrText(n.Addr), Self: n.Name == cur.Node.Name, Roles: n.Roles,
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(cur.Site.Servers)) {
+		st.Servers = append(st.Servers, cur.Site.Servers[name])
+	}
+	for _, r := range cur.Site.Rules {
+		st.Rules = append(st.Rules, web.RuleStatus{Name: r.Name, File: r.File, From: r.From})
+	}
+	for _, n := range cur.Site.Networks {
+		subnet := "every client"
+		if n.Subnet.IsValid() {
+			subnet = n.Subnet.String()
+		}
+		st.Networks = append(st.Networks, web.NetworkStatus{Name: n.Name, Subnet: subnet, Deliver: string(n.Deliver)})
+	}
+	st.Warnings = a.warnings()
+	return st
+}
+
+// notReady lists the parts that are not serving.
+func (a *App) notReady() []string {
+	a.mu.Lock()
+	ready, draining := a.ready, a.draining
+	a.mu.Unlock()
+	var out []string
+	for _, s := range a.slots {
+		if _, state := s.get(); state != "" && state != "ready" {
+			out = append(out, s.name+" "+state)
+		}
+	}
+	switch {
+	case draining:
+		out = append(out, "draining")
+	case !ready && len(out) == 0:
+		out = append(out, "starting")
+	}
+	return out
+}
+
+// listens says where a role takes packets.
+func (s *setup) listens(role string) []string {
+	switch role {
+	case roleTFTP:
+		return []string{"udp " + s.TFTP.String()}
+	case roleHTTP:
+		return []string{"tcp " + s.HTTP.String()}
+	case roleProxy:
+		var out []string
+		for _, i := range s.Node.Interfaces {
+			out = append(out, i+": DHCP broadcasts and relays (67), udp 4011")
+		}
+		return out
+	}
+	return nil
+}
+
+func addrText(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// warnings are what works, but not as configured or not as well as it could.
+func (a *App) warnings() []web.Warning {
+	s := a.setup()
+	var out []web.Warning
+	add := func(code, title, text, fix string) {
+		out = append(out, web.Warning{Code: code, Title: title, Text: text, Fix: fix})
+	}
+	a.mu.Lock()
+	loadErr := a.loadErr
+	a.mu.Unlock()
+	if loadErr != nil {
+		add("reload-refused", "the last reload was refused", "the configuration before it goes on: "+firstLine(loadErr),
+			"surefoot config check, then surefoot reload")
+	}
+	if s.has(roleTFTP) || s.has(roleHTTP) {
+		a.warnFiles(s, add)
+	}
+	if !s.has(roleProxy) {
+		return out
+	}
+	if len(s.Node.Interfaces) == 0 {
+		add("no-interface", "no interface is named", "ProxyDHCP stays silent: broadcast services start only on interfaces that somebody named",
+			"surefoot serve --interface IF, or interfaces: [IF] of the node in the site file")
+	}
+	for _, name := range s.Node.Interfaces {
+		switch l, err := link.ByName(name); {
+		case err != nil:
+			add("interface-gone", "an interface is missing", err.Error(), "ip -br link")
+		case !l.Up:
+			add("interface-down", "interface "+name+" is down", "no machine on it can be answered", "ip link set "+name+" up")
+		}
+	}
+	return out
+}
+
+// warnFiles tells of rules that send clients to this node for a file that it does not have.
+func (a *App) warnFiles(s *setup, add func(code, title, text, fix string)) {
+	for _, r := range s.Site.Rules {
+		if strings.Contains(r.File, "://") || !slices.Contains(r.From, s.Node.Name) {
+			continue
+		}
+		f, err := s.files.Open(testName(r.File))
+		if err == nil {
+			_ = f.Close()
+			continue
+		}
+		fix := "put the file into " + s.Root
+		var missing *files.NotFoundError
+		if errors.As(err, &missing) && len(missing.Near) > 0 {
+			fix += ", or is one of these meant: " + strings.Join(missing.Near, ", ")
+		}
+		add("file-missing", fmt.Sprintf("rule %s names a file that is not here", r.Name), err.Error(), fix)
+	}
+}
+
+// Banner is what a person wants to read when the program starts.
+func (a *App) Banner() []string {
+	s := a.setup()
+	source := s.Path
+	if source == "" {
+		source = "embedded defaults"
+	}
+	out := []string{fmt.Sprintf("surefoot %s: node %s of site %s, from %s", a.opts.Version, s.Node.Name, s.Site.Name, source)}
+	for _, r := range s.Site.Rules {
+		out = append(out, fmt.Sprintf("  rule %-12s gives %s from %s", r.Name, r.File, strings.Join(r.From, ", ")))
+	}
+	for _, role := range []string{roleProxy, roleTFTP, roleHTTP} {
+		if role == roleProxy && (!s.has(role) || len(s.Node.Interfaces) == 0) {
+			out = append(out, "  "+role+"    off: no interface is named (--interface IF)")
+			continue
+		}
+		if s.has(role) {
+			out = append(out, fmt.Sprintf("  %-12s %s", role, strings.Join(s.listens(role), "; ")))
+		}
+	}
+	if s.has(roleProxy) && len(s.Node.Interfaces) > 0 {
+		if h := bind.Holder("udp", 67); h != "" {
+			out = append(out, "  udp port 67 is held by "+h+": both answer, Surefoot reads from the interface itself")
+		}
+	}
+	if s.Status.IsValid() {
+		out = append(out, fmt.Sprintf("  status page  http://%s/", s.Status))
+	}
+	return out
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

@@ -1,0 +1,174 @@
+package journal
+
+import (
+	"cmp"
+	"container/list"
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"surefoot/internal/boot"
+)
+
+// Config is what the journal needs. Nil functions and zero numbers mean the defaults.
+type Config struct {
+	Node    string
+	Site    string
+	Version string
+	Log     *slog.Logger
+	Now     func() time.Time
+	Queue   int // events that may wait; default 8192
+}
+
+// Journal takes events. Use it as New, Run, and Emit from anywhere.
+type Journal struct {
+	now     func() time.Time
+	queue   chan boot.Event
+	dropped atomic.Uint64
+	metrics *metrics
+	log     *lineLog
+
+	mu        sync.Mutex // guards tell and followers
+	tell      *stories
+	followers map[*follower]struct{}
+}
+
+// New makes a journal. It starts nothing.
+func New(cfg Config) *Journal {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Queue <= 0 {
+		cfg.Queue = 8192
+	}
+	j := &Journal{
+		now: cfg.Now, queue: make(chan boot.Event, cfg.Queue),
+		log: newLineLog(cfg.Log), tell: newStories(cfg.Node, defaultLimits()),
+		followers: map[*follower]struct{}{},
+	}
+	j.metrics = newMetrics(cfg, func() float64 { return float64(j.dropped.Load()) })
+	return j
+}
+
+// Emit takes an event without waiting: an event that does not fit the queue is counted and lost.
+func (j *Journal) Emit(ev boot.Event) {
+	select {
+	case j.queue <- ev:
+	default:
+		j.dropped.Add(1)
+	}
+}
+
+// Run works on events until ctx ends, and then on those that still wait.
+func (j *Journal) Run(ctx context.Context, ready func()) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	if ready != nil {
+		ready()
+	}
+	for {
+		select {
+		case ev := <-j.queue:
+			j.take(ev)
+		case <-tick.C:
+			j.tick()
+		case <-ctx.Done():
+			for {
+				select {
+				case ev := <-j.queue:
+					j.take(ev)
+				default:
+					return nil
+				}
+			}
+		}
+	}
+}
+
+// take gives one event to everything that is made of events.
+func (j *Journal) take(ev boot.Event) {
+	clean(&ev)
+	j.metrics.event(&ev)
+	id := ""
+	j.mu.Lock()
+	if c, ok := j.tell.feed(ev); ok {
+		id = c.r.ID
+		j.metrics.story(c.r)
+		j.publish(Update{Story: c.r.snapshot(false), Event: &ev})
+	}
+	j.mu.Unlock()
+	j.log.event(&ev, id)
+}
+
+// tick marks what is overdue.
+func (j *Journal) tick() {
+	now := j.now()
+	j.mu.Lock()
+	for _, c := range j.tell.tick(now) {
+		j.metrics.story(c.r)
+		j.publish(Update{Story: c.r.snapshot(false)})
+		j.log.story(&c.r.Story)
+	}
+	j.mu.Unlock()
+	j.log.tick(now)
+}
+
+// Query chooses stories. Zero fields choose all.
+type Query struct {
+	Machine string // the MAC address or its end, or the IP address
+	Limit   int
+	Steps   bool // with all steps
+	Latest  bool // only the last story of each machine
+}
+
+// Stories returns stories, the one that moved last in front.
+func (j *Journal) Stories(q Query) []Story {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []Story
+	for _, l := range []*list.List{j.tell.newcomers, j.tell.real} {
+		for e := l.Front(); e != nil; e = e.Next() {
+			m := e.Value.(*machine)
+			if q.Machine != "" && !m.is(q.Machine) {
+				continue
+			}
+			from := m.stories
+			if q.Latest && len(from) > 1 {
+				from = from[len(from)-1:]
+			}
+			for _, r := range from {
+				out = append(out, r.snapshot(q.Steps))
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b Story) int {
+		return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(b.ID, a.ID))
+	})
+	if q.Limit > 0 && len(out) > q.Limit {
+		out = out[:q.Limit]
+	}
+	return out
+}
+
+// ConfigLoaded notes a reading of the configuration.
+func (j *Journal) ConfigLoaded(at time.Time, ok bool) { j.metrics.config(at, ok) }
+
+// SetReady notes whether the node serves.
+func (j *Journal) SetReady(ready bool) { j.metrics.setReady(ready) }
+
+// Gatherer hands out the metrics.
+func (j *Journal) Gatherer() prometheus.Gatherer { return j.metrics.reg }
+
+// Counters are the main numbers since the start, for status.
+func (j *Journal) Counters() map[string]int64 { return j.metrics.counters() }
+
+// Dropped returns how many events were lost to a full queue.
+func (j *Journal) Dropped() uint64 { return j.dropped.Load() }

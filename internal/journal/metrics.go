@@ -1,0 +1,199 @@
+package journal
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"surefoot/internal/boot"
+)
+
+// Names of the metrics. docs/metrics.md explains each; a test holds the two together.
+const (
+	MetricPackets          = "surefoot_proxydhcp_packets_total"
+	MetricTFTPTransfers    = "surefoot_tftp_transfers_total"
+	MetricTFTPIgnored      = "surefoot_tftp_ignored_total"
+	MetricTFTPBytes        = "surefoot_tftp_sent_bytes_total"
+	MetricTFTPRetransmits  = "surefoot_tftp_retransmits_total"
+	MetricTFTPSeconds      = "surefoot_tftp_transfer_seconds"
+	MetricTFTPFirst        = "surefoot_tftp_first_block_seconds"
+	MetricHTTPRequests     = "surefoot_http_requests_total"
+	MetricHTTPBytes        = "surefoot_http_sent_bytes_total"
+	MetricScripts          = "surefoot_http_scripts_total"
+	MetricStories          = "surefoot_boot_stories_total"
+	MetricBootSeconds      = "surefoot_boot_seconds"
+	MetricDropped          = "surefoot_journal_dropped_events_total"
+	MetricBuildInfo        = "surefoot_build_info"
+	MetricReady            = "surefoot_ready"
+	MetricConfigGood       = "surefoot_config_last_load_successful"
+	MetricConfigGoodSecond = "surefoot_config_last_load_success_timestamp_seconds"
+)
+
+// metrics are the counters of one node, in a registry of its own.
+type metrics struct {
+	reg         *prometheus.Registry
+	packets     *prometheus.CounterVec
+	transfers   *prometheus.CounterVec
+	ignored     *prometheus.CounterVec
+	bytes       prometheus.Counter
+	retransmits prometheus.Counter
+	seconds     prometheus.Histogram
+	first       prometheus.Histogram
+	requests    *prometheus.CounterVec
+	httpBytes   prometheus.Counter
+	scripts     *prometheus.CounterVec
+	stories     *prometheus.CounterVec
+	boots       prometheus.Histogram
+	ready       prometheus.Gauge
+	good        prometheus.Gauge
+	goodAt      prometheus.Gauge
+
+	offers, replies, files, fileBytes, failures, junk atomic.Int64 // for Counters
+}
+
+// buckets suit exchanges of a millisecond up to the patience of firmware, in seconds.
+var buckets = []float64{.001, .005, .02, .1, .25, .5, 1, 2, 5, 10, 20, 60}
+
+func newMetrics(cfg Config, dropped func() float64) *metrics {
+	m := &metrics{reg: prometheus.NewRegistry()}
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+		m.reg.MustRegister(c)
+		return c
+	}
+	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+		m.reg.MustRegister(c)
+		return c
+	}
+	gauge := func(name, help string) prometheus.Gauge {
+		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+		m.reg.MustRegister(g)
+		return g
+	}
+	histogram := func(name, help string) prometheus.Histogram {
+		h := prometheus.NewHistogram(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets})
+		m.reg.MustRegister(h)
+		return h
+	}
+	m.packets = vec(MetricPackets, "DHCP and boot service packets, by step and by reason for what became of them.", "kind", "reason")
+	m.transfers = vec(MetricTFTPTransfers, "TFTP transfers that ended, by reason; tsize-probe is a size query and no failure.", "reason")
+	m.ignored = vec(MetricTFTPIgnored, "TFTP packets that got no answer, by reason.", "reason")
+	m.bytes = counter(MetricTFTPBytes, "Bytes of content acknowledged by TFTP clients.")
+	m.retransmits = counter(MetricTFTPRetransmits, "TFTP packets sent again.")
+	m.seconds = histogram(MetricTFTPSeconds, "Seconds from a TFTP request to the last acknowledgement, of complete transfers.")
+	m.first = histogram(MetricTFTPFirst, "Seconds from a TFTP request to the first acknowledged block.")
+	m.requests = vec(MetricHTTPRequests, "HTTP requests for boot files that ended, by reason.", "reason")
+	m.httpBytes = counter(MetricHTTPBytes, "Bytes of content sent by HTTP.")
+	m.scripts = vec(MetricScripts, "iPXE scripts made for a client, by the reason of the decision.", "reason")
+	m.stories = vec(MetricStories, "Boot attempts that reached a state for the first time: done, stuck, ended.", "state")
+	m.boots = histogram(MetricBootSeconds, "Seconds from a machine's first packet to its bootstrap delivered.")
+	m.ready = gauge(MetricReady, "1 if the node serves, else 0.")
+	m.good = gauge(MetricConfigGood, "1 if the last reading of the configuration succeeded, else 0.")
+	m.goodAt = gauge(MetricConfigGoodSecond, "Unix time in seconds of the last successful reading of the configuration.")
+	m.reg.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: MetricDropped, Help: "Events lost because the journal's queue was full."}, dropped),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: MetricBuildInfo, Help: "Always 1; the labels say what runs here.",
+			ConstLabels: prometheus.Labels{"version": cfg.Version, "go": runtime.Version(), "node": cfg.Node, "site": cfg.Site},
+		}, func() float64 { return 1 }),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+// event counts one event.
+func (m *metrics) event(ev *boot.Event) {
+	switch ev.Role {
+	case "proxydhcp":
+		m.packets.WithLabelValues(string(ev.Kind), string(ev.Reason)).Inc()
+		switch ev.Kind {
+		case boot.OfferSent:
+			m.offers.Add(1)
+		case boot.BootReplySent:
+			m.replies.Add(1)
+		}
+	case "tftp":
+		m.tftp(ev)
+	case "http":
+		m.http(ev)
+	}
+	if ev.Kind == boot.Ignored {
+		m.junk.Add(1)
+	}
+	if ev.Kind == boot.TransferEnd {
+		switch {
+		case ev.Reason == boot.Done:
+			m.files.Add(1)
+		case !ev.Reason.Good():
+			m.failures.Add(1)
+		}
+		m.fileBytes.Add(ev.Bytes)
+	}
+}
+
+func (m *metrics) tftp(ev *boot.Event) {
+	switch ev.Kind {
+	case boot.Ignored:
+		m.ignored.WithLabelValues(string(ev.Reason)).Inc()
+	case boot.TransferEnd:
+		m.transfers.WithLabelValues(string(ev.Reason)).Inc()
+		m.bytes.Add(float64(ev.Bytes))
+		m.retransmits.Add(float64(ev.Retransmits))
+		if ev.FirstBlock > 0 {
+			m.first.Observe(ev.FirstBlock.Seconds())
+		}
+		if ev.Reason == boot.Done {
+			m.seconds.Observe(ev.Dur.Seconds())
+		}
+	}
+}
+
+func (m *metrics) http(ev *boot.Event) {
+	switch {
+	case ev.Kind == boot.ScriptSent:
+		m.scripts.WithLabelValues(string(ev.Reason)).Inc()
+	case ev.Kind == boot.TransferEnd, ev.Kind == boot.HTTPRequest && ev.Reason != "":
+		m.requests.WithLabelValues(string(ev.Reason)).Inc()
+		m.httpBytes.Add(float64(ev.Bytes))
+	}
+}
+
+// story counts a story when it enters a state for the first time.
+func (m *metrics) story(r *record) {
+	if r.State == Running || r.counted[r.State] {
+		return
+	}
+	r.counted[r.State] = true
+	m.stories.WithLabelValues(string(r.State)).Inc()
+	if r.State == Done {
+		m.boots.Observe(r.finished.Sub(r.Started).Seconds())
+	}
+}
+
+func (m *metrics) config(at time.Time, ok bool) {
+	if !ok {
+		m.good.Set(0)
+		return
+	}
+	m.good.Set(1)
+	m.goodAt.Set(float64(at.Unix()))
+}
+
+func (m *metrics) setReady(ready bool) {
+	if ready {
+		m.ready.Set(1)
+		return
+	}
+	m.ready.Set(0)
+}
+
+func (m *metrics) counters() map[string]int64 {
+	return map[string]int64{
+		"offers": m.offers.Load(), "boot_replies": m.replies.Load(), "files_delivered": m.files.Load(),
+		"bytes": m.fileBytes.Load(), "transfers_failed": m.failures.Load(), "packets_ignored": m.junk.Load(),
+	}
+}

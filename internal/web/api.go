@@ -1,0 +1,154 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"surefoot/internal/journal"
+)
+
+// Stories is the answer to a question for stories.
+type Stories struct {
+	Stories []journal.Story `json:"stories"` // the one that moved last in front
+}
+
+// api is what both sockets have; control adds what changes something.
+func (s *Server) api(control bool) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.status()) })
+	mux.HandleFunc("GET /api/v1/stories", s.stories)
+	mux.HandleFunc("GET /api/v1/stories/{machine}", s.stories)
+	mux.HandleFunc("GET /api/v1/follow", s.follow)
+	mux.HandleFunc("GET /ready", s.ready)
+	mux.HandleFunc("GET /health", s.health)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Gatherer, promhttp.HandlerOpts{}))
+	if control {
+		mux.HandleFunc("POST /api/v1/reload", s.reload)
+	}
+	return mux
+}
+
+func (s *Server) status() Status {
+	st := s.deps.Status()
+	if st.Counters == nil {
+		st.Counters = s.deps.Journal.Counters()
+	}
+	return st
+}
+
+func (s *Server) stories(w http.ResponseWriter, r *http.Request) {
+	q := journal.Query{Machine: r.PathValue("machine"), Limit: 50}
+	if q.Machine == "" {
+		q.Machine = r.URL.Query().Get("mac")
+	}
+	q.Steps = q.Machine != "" || r.URL.Query().Has("steps")
+	q.Latest = r.URL.Query().Has("latest")
+	if text := r.URL.Query().Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 10000 {
+			http.Error(w, "limit must be a number from 1 to 10000", http.StatusBadRequest)
+			return
+		}
+		q.Limit = n
+	}
+	out := Stories{Stories: s.deps.Journal.Stories(q)}
+	if out.Stories == nil {
+		out.Stories = []journal.Story{}
+	}
+	writeJSON(w, out)
+}
+
+// follow streams updates as JSON lines, or as server-sent events to a browser.
+func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
+	sse := strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+	w.Header().Set("Content-Type", "application/jsonl")
+	if sse {
+		w.Header().Set("Content-Type", "text/event-stream")
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	rc := http.NewResponseController(w)
+	_ = rc.Flush()
+	beat := time.NewTicker(15 * time.Second) // finds readers that are gone
+	defer beat.Stop()
+	updates := s.deps.Journal.Follow(r.Context())
+	for {
+		var line []byte
+		select {
+		case u, ok := <-updates:
+			if !ok {
+				return
+			}
+			b, err := json.Marshal(u)
+			if err != nil {
+				continue
+			}
+			line = append(b, '\n')
+			if sse {
+				line = append(append([]byte("data: "), line...), '\n')
+			}
+		case <-beat.C:
+			line = []byte("\n")
+			if sse {
+				line = []byte(": still here\n\n")
+			}
+		}
+		_ = rc.SetWriteDeadline(time.Now().Add(10 * time.Second))
+		if _, err := w.Write(line); err != nil || rc.Flush() != nil {
+			return
+		}
+	}
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	if s.deps.Reload == nil {
+		http.Error(w, "this node cannot reload", http.StatusNotImplemented)
+		return
+	}
+	if err := s.deps.Reload(r.Context()); err != nil {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		writeJSON(w, map[string]string{"error": err.Error()})
+		return
+	}
+	writeJSON(w, s.status())
+}
+
+// ready answers 200 only if everything serves; balancers and systemd timers ask it.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if not := s.deps.Ready(); len(not) > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("not ready: " + strings.Join(not, ", ") + "\n"))
+		return
+	}
+	_, _ = w.Write([]byte("ready\n"))
+}
+
+// health answers 200 while the process works, but 503 while it drains, so that whoever looks
+// sends nobody here any more.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if s.deps.Status().Draining {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte("draining\n"))
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(v) // the reader is gone: nobody to tell
+}
+
+// errNotLocal is the answer to a page that another site tries to read through a browser.
+var errNotLocal = errors.New("this host name is not ours")

@@ -1,0 +1,188 @@
+// Package web is the window on a node: the API on a unix socket for the command line, and on the
+// status address the same for reading, with one plain page, /metrics, /ready and /health.
+//
+// It shows and decides nothing; the only thing that it can change is to ask for a reload, and
+// that on the unix socket alone.
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
+
+	"surefoot/internal/journal"
+	"surefoot/internal/kernel/bind"
+)
+
+// Config says where to listen.
+type Config struct {
+	Status netip.AddrPort // the zero value: no status page
+	Socket string         // "": no unix socket
+}
+
+// Deps are where everything that is shown comes from.
+type Deps struct {
+	Journal  *journal.Journal
+	Status   func() Status
+	Reload   func(context.Context) error
+	Ready    func() []string // who is not ready; empty: the node serves
+	Gatherer prometheus.Gatherer
+	Log      *slog.Logger
+}
+
+const (
+	maxConnections = 256
+	// shutdownLimit is how long an answer under way may take after the end.
+	shutdownLimit = 2 * time.Second
+)
+
+// Server is the window. Use it as New, Listen, Run.
+type Server struct {
+	cfg  Config
+	deps Deps
+	tcp  net.Listener // nil: no status page
+	unix net.Listener
+}
+
+// New checks the configuration. It opens nothing.
+func New(cfg Config, d Deps) (*Server, error) {
+	if d.Journal == nil || d.Status == nil || d.Ready == nil || d.Gatherer == nil {
+		return nil, errors.New("web: a source of what is shown is missing")
+	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Server{cfg: cfg, deps: d}, nil
+}
+
+// Listen opens both sockets, or none.
+func (s *Server) Listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	if s.cfg.Status.IsValid() {
+		l, err := lc.Listen(ctx, "tcp", s.cfg.Status.String())
+		if err != nil {
+			return bind.Explain(err, "tcp", s.cfg.Status, "")
+		}
+		s.tcp = l
+	}
+	if s.cfg.Socket != "" {
+		l, err := listenUnix(ctx, s.cfg.Socket)
+		if err != nil {
+			_ = s.Close()
+			return err
+		}
+		s.unix = l
+	}
+	return nil
+}
+
+// InUseError says that another Surefoot answers on the socket.
+type InUseError struct{ Socket string }
+
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("listen unix %s: another surefoot answers there", e.Socket)
+}
+
+// Hint says how to get on.
+func (e *InUseError) Hint() []string {
+	return []string{"stop the other one (systemctl stop surefoot), or give this one a socket of its own: --socket PATH"}
+}
+
+// listenUnix opens the socket, in place of one that a dead process left.
+func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("folder of the API socket: %w", err)
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = c.Close()
+		return nil, &InUseError{Socket: path}
+	}
+	if st, err := os.Lstat(path); err == nil && st.Mode()&fs.ModeSocket != 0 {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("remove the stale API socket: %w", err)
+		}
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen unix %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("mode of the API socket: %w", err)
+	}
+	return l, nil
+}
+
+// Addr returns the status address with its real port.
+func (s *Server) Addr() netip.AddrPort {
+	if s.tcp == nil {
+		return s.cfg.Status
+	}
+	return s.tcp.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// Close closes the sockets of a server that was never Run.
+func (s *Server) Close() error {
+	var err error
+	for _, l := range []net.Listener{s.tcp, s.unix} {
+		if l != nil {
+			err = errors.Join(err, l.Close())
+		}
+	}
+	return err
+}
+
+// Run serves until ctx ends.
+func (s *Server) Run(ctx context.Context, ready func()) error {
+	streams, endStreams := context.WithCancel(context.WithoutCancel(ctx)) // followers never end by themselves
+	defer endStreams()
+	var servers []*http.Server
+	failed := make(chan error, 2)
+	serve := func(l net.Listener, h http.Handler) {
+		if l == nil {
+			return
+		}
+		srv := &http.Server{
+			Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+			BaseContext: func(net.Listener) context.Context { return streams },
+			ErrorLog:    slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelDebug),
+		}
+		servers = append(servers, srv)
+		go func() { failed <- srv.Serve(netutil.LimitListener(l, maxConnections)) }()
+	}
+	serve(s.tcp, s.guard(s.pages()))
+	serve(s.unix, s.api(true))
+	if ready != nil {
+		ready()
+	}
+	var err error
+	if len(servers) == 0 {
+		<-ctx.Done()
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	endStreams()
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+	defer cancel()
+	for _, srv := range servers {
+		if srv.Shutdown(limit) != nil {
+			_ = srv.Close()
+		}
+	}
+	return err
+}

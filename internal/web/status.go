@@ -1,0 +1,71 @@
+package web
+
+import (
+	"time"
+
+	"surefoot/internal/boot"
+)
+
+// Status is what a node does and how it is. Fields are only ever added.
+type Status struct {
+	Node     string           `json:"node"`
+	Site     string           `json:"site"`
+	Version  string           `json:"version"`
+	Started  time.Time        `json:"started"`
+	Ready    bool             `json:"ready"`
+	Draining bool             `json:"draining"`
+	NotReady []string         `json:"not_ready,omitempty"` // who is not serving
+	Config   ConfigStatus     `json:"config"`
+	Roles    []RoleStatus     `json:"roles"`
+	Nodes    []NodeStatus     `json:"nodes"`
+	Servers  []boot.Server    `json:"servers"`
+	Rules    []RuleStatus     `json:"rules"`
+	Networks []NetworkStatus  `json:"networks"`
+	Warnings []Warning        `json:"warnings,omitempty"`
+	Counters map[string]int64 `json:"counters,omitempty"` // since the start
+}
+
+// ConfigStatus tells of the site file.
+type ConfigStatus struct {
+	Path        string    `json:"path"` // "" means the embedded defaults
+	LoadedAt    time.Time `json:"loaded_at"`
+	LastError   string    `json:"last_error,omitempty"` // of the last reload, if it was refused
+	LastErrorAt time.Time `json:"last_error_at,omitzero"`
+}
+
+// RoleStatus tells of one role of this node.
+type RoleStatus struct {
+	Name   string   `json:"name"`
+	State  string   `json:"state"` // starting, ready, draining, failed
+	Listen []string `json:"listen"`
+}
+
+// NodeStatus tells of one node of the site, as the site file has it.
+type NodeStatus struct {
+	Name    string   `json:"name"`
+	Address string   `json:"address"`
+	Self    bool     `json:"self"`
+	Roles   []string `json:"roles"`
+}
+
+// RuleStatus tells of one rule.
+type RuleStatus struct {
+	Name string   `json:"name"`
+	File string   `json:"file"`
+	From []string `json:"from"`
+}
+
+// NetworkStatus tells of one network.
+type NetworkStatus struct {
+	Name    string `json:"name"`
+	Subnet  string `json:"subnet"`
+	Deliver string `json:"deliver"`
+}
+
+// Warning is something that works, but not as configured or not as well as it could.
+type Warning struct {
+	Code  string `json:"code"` // stable; docs/troubleshoot.md explains it
+	Title string `json:"title"`
+	Text  string `json:"text"`
+	Fix   string `json:"fix"`
+}
