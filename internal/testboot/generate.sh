@@ -7,8 +7,8 @@
 # needs none of them.
 set -eu
 
-here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-out=$(CDPATH= cd -- "${1:?directory to write to}" && pwd)
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+out=$(CDPATH='' cd -- "${1:?directory to write to}" && pwd)
 
 # first NAME...: the first of these programs that there is
 first() {
@@ -43,4 +43,5 @@ done
 "$link" /nologo /subsystem:efi_application /entry:efi_main /nodefaultlib /timestamp:0 \
 	/out:"$work/surefoot-test.efi" $objects
 
+chmod 644 "$work/surefoot-test.0" "$work/surefoot-test.efi"
 mv "$work/surefoot-test.0" "$work/surefoot-test.efi" "$out/"

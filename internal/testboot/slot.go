@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The slot is a structure in both programs, found by its marker (bios/nbp.asm and efi/program.c
+// The slot is a structure in both programs, found by its marker (bios/nbp.asm and efi/self.c
 // declare the same):
 //
 //	 0  marker  "surefoot.slot/1" and a NUL

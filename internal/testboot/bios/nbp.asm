@@ -191,6 +191,9 @@ text_newline:	db 13, 10, 0
 
 %include "serial.inc"
 %include "pxe.inc"
+%include "facts.inc"
+%include "packet.inc"
+%include "print.inc"
 %include "report.inc"
 
 image_end:
