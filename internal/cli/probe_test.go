@@ -1,14 +1,22 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"surefoot/internal/files"
+	"surefoot/internal/probe"
+	httprole "surefoot/internal/serve/http"
+	tftprole "surefoot/internal/serve/tftp"
 	"surefoot/internal/wire/tftp"
 )
 
@@ -71,6 +79,66 @@ func TestProbeCommand(t *testing.T) {
 	}
 	if strings.Contains(out, "response") {
 		t.Errorf("a response time of a failed download (F36):\n%s", out)
+	}
+}
+
+// Our own servers, through every kind of client.
+func TestProbeOwnServers(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "ARDBP32.BIN"), []byte(strings.Repeat("Provisioning Services bootstrap ", 4000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	root, err := files.Open(dir, files.Options{Fold: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	at := netip.MustParseAddrPort("127.0.0.1:0")
+	ts, err := tftprole.New(tftprole.Config{Node: "boot1", Listen: at, Files: root}, tftprole.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs, err := httprole.New(httprole.Config{Node: "boot1", Listen: at, Files: root}, httprole.Deps{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 2)
+	for _, s := range []interface {
+		Listen(context.Context) error
+		Run(context.Context, func()) error
+	}{ts, hs} {
+		if err := s.Listen(ctx); err != nil {
+			t.Fatal(err)
+		}
+		ready := make(chan struct{})
+		go func() { done <- s.Run(ctx, func() { close(ready) }) }()
+		<-ready
+	}
+	good := func(args ...string) string {
+		t.Helper()
+		out, stderr, code := invoke(t, append([]string{"probe", "--contains", "bootstrap", "--timeout", "5s"}, args...)...)
+		if code != ExitOK || !strings.Contains(out, "128000 bytes") {
+			t.Errorf("%v: exit %d: %s%s", args, code, out, stderr)
+		}
+		return out
+	}
+	for _, as := range probe.Styles() {
+		out := good("tftp://"+ts.Addr().String()+"/ARDBP32.BIN", "--as", string(as))
+		if want := "blksize=1468 windowsize=4 (asked"; as == probe.EDK2 && !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+		good("http://"+hs.Addr().String()+"/ardbp32.bin", "--as", string(as))
+	}
+	out, _, code := invoke(t, "probe", "tftp://"+ts.Addr().String()+"/ARDBP23.BIN")
+	if code != ExitProblems || !strings.Contains(out, "ERROR file not found (1)") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+	cancel()
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
