@@ -1,20 +1,18 @@
 package tftp
 
 import (
+	"strings"
 	"time"
 
 	"surefoot/internal/boot"
 	wire "surefoot/internal/wire/tftp"
 )
 
-// Retransmission. A client's own patience is 1 s and more, so the server must be faster (F27): the
-// first wait is short because a lost block costs the client nothing then, and no wait is longer
-// than maxRTO, which is also the smallest value of the option timeout.
 const (
-	firstRTO = 300 * time.Millisecond
-	minRTO   = 50 * time.Millisecond
-	maxRTO   = time.Second
-	giveUp   = 25 * time.Second // without progress; EDK2 itself gives up after 24 s
+	// giveUp is how long a client may make no progress. EDK2 itself gives up after 24 s.
+	giveUp = 25 * time.Second
+	// patience is how many waits of a fixed timeout a client gets, if that is longer.
+	patience = 4
 )
 
 // input is what happens to a transfer.
@@ -22,6 +20,7 @@ type input struct {
 	kind  inputKind
 	block uint16         // ack
 	code  wire.ErrorCode // clientError
+	text  string         // clientError
 }
 
 type inputKind uint8
@@ -43,27 +42,30 @@ type output struct {
 }
 
 // sender is a transfer as a pure machine over (size, profile, block): no socket, no clock, no
-// file. The OACK counts as block 0. Blocks are numbered without the wrap at 65535.
+// file, so that any node could go on with it. The OACK counts as block 0. Blocks are numbered
+// without the wrap: number 65536 travels as 0 (F27).
 type sender struct {
 	profile wire.Profile
-	last    int64 // number of the last block: short, or empty
-	tsize   bool  // the client asked for the size
+	last    int64 // number of the last block, which is short or empty
+	tsize   bool  // the client was told the size
+
 	acked   int64 // every block up to here has arrived; -1: not even the OACK
 	sent    int64 // the highest block sent
 	started time.Time
 	heard   time.Time // the last progress
-	lastTx  time.Time // the last packet sent
-	rto     rto
-	resent  bool // the blocks in flight include repeated ones: no measurement (Karn)
+	lastTx  time.Time // the last time something was sent
+	wait    rto
+	resent  bool // what is in flight was sent before: its round trip cannot be measured (Karn)
+	jumped  bool // a repeated ACK has been answered already in this window
 
 	retransmits int
-	badBlocks   int
+	badBlocks   int           // ACKs of blocks that were never sent
 	firstBlock  time.Duration // begin to the first acknowledged block; 0: none yet
 }
 
 // newSender makes the machine for size bytes of content. oack says that options are granted.
 func newSender(size int64, p wire.Profile, oack, tsize bool) *sender {
-	s := &sender{profile: p, last: size/int64(p.BlockSize) + 1, tsize: tsize, rto: rto{now: firstRTO}}
+	s := &sender{profile: p, last: size/int64(p.BlockSize) + 1, tsize: tsize, wait: newRTO(p.Timeout)}
 	if oack {
 		s.acked = -1
 	}
@@ -78,103 +80,106 @@ func (s *sender) step(now time.Time, in input) output {
 		s.started, s.heard = now, now
 		return s.window(now)
 	case ack:
-		return s.ack(now, in.block)
+		return s.onAck(now, in.block)
 	case clientError:
-		// EDK2 asks for the size, ends the transfer with "User aborted", and comes back (F25).
-		if s.tsize && s.acked <= 0 {
-			return output{to: -1, end: boot.TsizeProbe}
+		if s.asksSizeOnly(in) {
+			return finish(boot.TsizeProbe)
 		}
-		return output{to: -1, end: boot.ClientError}
+		return finish(boot.ClientError)
 	}
-	if now.Sub(s.heard) >= giveUp {
-		return output{to: -1, end: boot.Timeout}
+	if now.Before(s.deadline()) {
+		return s.idle() // an alarm that came early
 	}
-	s.rto.double()
+	if now.Sub(s.heard) >= s.limit() {
+		return finish(boot.Timeout)
+	}
+	s.wait.double()
 	return s.again(now)
 }
 
-// ack moves on. An acknowledgement within the window means that what follows it was lost
-// (RFC 7440 section 3), one of the block before the window that its first block was. At
-// windowsize 1 a repeated acknowledgement is never answered: that is the Sorcerer's Apprentice
-// (RFC 1123 4.2.3.1).
-func (s *sender) ack(now time.Time, block uint16) output {
-	ahead := int64(block - uint16(s.acked)) // modulo 65536: the number wraps to 0 (F27)
+// onAck moves on, or back: an ACK within the window says that the block after it was lost (RFC
+// 7440 section 4). A repeated ACK is not answered, or a duplicated packet would double all that
+// follow it: the Sorcerer's Apprentice (RFC 1123 4.2.3.1).
+func (s *sender) onAck(now time.Time, block uint16) output {
+	// The distance is 16 bits with a sign: behind is a late duplicate, ahead must have been sent.
+	n := s.acked + int64(int16(block-uint16(s.acked)))
 	switch {
-	case ahead == 0 && s.profile.WindowSize > 1 && s.acked > 0 && now.Sub(s.lastTx) > s.rto.rtt():
-		return s.again(now)
-	case ahead == 0:
-		return s.wait()
-	case s.acked+ahead > s.sent:
-		if ahead < 1<<15 { // else an old one that comes late
-			s.badBlocks++
+	case n < 0 || n > s.sent:
+		s.badBlocks++
+		return s.idle()
+	case n < s.acked:
+		return s.idle()
+	case n == s.acked:
+		if s.firstLost(now) {
+			s.jumped = true
+			return s.again(now)
 		}
-		return s.wait()
+		return s.idle()
 	}
-	if !s.resent {
-		s.rto.measure(now.Sub(s.lastTx))
+	if !s.resent && n == s.sent {
+		s.wait.measure(now.Sub(s.lastTx))
 	}
-	s.acked += ahead
-	s.heard = now
-	if s.acked >= 1 && s.firstBlock == 0 {
+	s.acked, s.heard, s.jumped = n, now, false
+	if n >= 1 && s.firstBlock == 0 {
 		s.firstBlock = now.Sub(s.started)
 	}
-	if s.acked == s.last {
-		return output{to: -1, end: boot.Done}
+	if n == s.last {
+		return finish(boot.Done)
 	}
-	s.resent = s.acked < s.sent // what follows goes out once more
-	if s.resent {
-		s.retransmits += int(s.sent - s.acked)
+	s.wait.settle()
+	if n < s.sent {
+		return s.again(now)
 	}
+	s.resent = false
 	return s.window(now)
 }
 
-// window sends what follows the last acknowledged block.
-func (s *sender) window(now time.Time) output {
-	s.lastTx = now
-	if s.acked < 0 {
-		s.sent = 0
-		return output{oack: true, to: -1, deadline: now.Add(s.rto.now)}
+// firstLost reports whether a repeated ACK tells that the first block of the window was lost: in
+// windows only, once, and not before an answer to this window can be here, since an earlier
+// duplicate causes such an ACK as well.
+func (s *sender) firstLost(now time.Time) bool {
+	return s.profile.WindowSize > 1 && !s.jumped && s.sent > s.acked && now.Sub(s.lastTx) >= s.wait.roundTrip()
+}
+
+// asksSizeOnly recognises the end of a size query: EDK2 aborts with code 8 "User aborted the
+// transfer" as soon as it has seen the size and comes back with another request (F25); others
+// do so with code 0.
+func (s *sender) asksSizeOnly(in input) bool {
+	if !s.tsize || s.acked > 0 {
+		return false
 	}
-	s.sent = min(s.acked+int64(s.profile.WindowSize), s.last)
-	return output{from: s.acked + 1, to: s.sent, deadline: now.Add(s.rto.now)}
+	return in.code == wire.ErrNegotiation ||
+		in.code == wire.ErrUndefined && (in.text == "" || strings.Contains(strings.ToLower(in.text), "abort"))
 }
 
 // again repeats what is not acknowledged.
 func (s *sender) again(now time.Time) output {
 	s.resent = true
-	s.retransmits += max(1, int(s.sent-s.acked))
+	s.retransmits += int(s.sent - s.acked)
 	return s.window(now)
 }
 
-func (s *sender) wait() output { return output{to: -1, deadline: s.lastTx.Add(s.rto.now)} }
-
-// rto is the retransmission timeout: RFC 6298's estimate within our bounds.
-type rto struct {
-	now           time.Duration
-	smooth, vary  time.Duration
-	sampleCounted bool
-}
-
-func (r *rto) measure(sample time.Duration) {
-	if !r.sampleCounted {
-		r.smooth, r.vary, r.sampleCounted = sample, sample/2, true
-	} else {
-		diff := r.smooth - sample
-		if diff < 0 {
-			diff = -diff
-		}
-		r.vary = (3*r.vary + diff) / 4
-		r.smooth = (7*r.smooth + sample) / 8
+// window sends what follows the last acknowledged block, or the OACK.
+func (s *sender) window(now time.Time) output {
+	s.lastTx = now
+	if s.acked < 0 {
+		s.sent = 0
+		return output{oack: true, to: -1, deadline: s.deadline()}
 	}
-	r.now = min(max(r.smooth+4*r.vary, minRTO), maxRTO)
+	s.sent = max(s.sent, min(s.acked+int64(s.profile.WindowSize), s.last))
+	return output{from: s.acked + 1, to: s.sent, deadline: s.deadline()}
 }
 
-func (r *rto) double() { r.now = min(2*r.now, maxRTO) }
+func (s *sender) idle() output { return output{to: -1, deadline: s.deadline()} }
 
-// rtt is how long an answer takes at least.
-func (r *rto) rtt() time.Duration {
-	if !r.sampleCounted {
-		return firstRTO
+func (s *sender) deadline() time.Time { return s.lastTx.Add(s.wait.now) }
+
+// limit is how long the client may make no progress.
+func (s *sender) limit() time.Duration {
+	if s.wait.fixed {
+		return max(giveUp, patience*s.wait.now)
 	}
-	return r.smooth
+	return giveUp
 }
+
+func finish(why boot.Reason) output { return output{to: -1, end: why} }

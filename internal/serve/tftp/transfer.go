@@ -1,14 +1,13 @@
 package tftp
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
+	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,258 +17,243 @@ import (
 	wire "surefoot/internal/wire/tftp"
 )
 
-const (
-	progressEvery = 250 * time.Millisecond
-	// maxNetascii bounds the files that are translated, which is done in memory, in bytes.
-	maxNetascii = 16 << 20
-)
-
-// transfer is one download: the sender machine, its socket and its file.
+// transfer is one download: the machine, its socket and its content. Its goroutine owns
+// everything but the atomic fields.
 type transfer struct {
 	s       *Server
-	client  netip.AddrPort
-	conn    *net.UDPConn
+	ends    ends
+	request string // the packet as it came
+	asked   wire.Request
+	began   time.Time
+	ev      boot.Event // what all events of this transfer have in common
+
 	file    *files.File
-	content io.ReaderAt // the file, or its translation
-	size    int64       // of content
-	asked   string      // the name in the request
+	content content
+	size    int64 // of the content
 	granted []wire.Option
 	m       *sender
-	ev      boot.Event // what all events of this transfer have in common
-	cancel  context.CancelFunc
-	strange bool // something was sent to another address than the client's
-	buf     []byte
-	shown   time.Time // the last Progress event
+	buf     []byte // for packets to send
+
+	armed     time.Time // the read deadline of the socket
+	grace     time.Time // an interrupted transfer ends here
+	shown     time.Time // the last Progress event
+	strangers int
+	sendErr   error // the last one, for the story
+
+	moved   atomic.Int64                 // when the client last made progress, in Unix nanoseconds
+	conn    atomic.Pointer[transferConn] // nil before it is open
+	stopped atomic.Int32                 // an interruption
 }
 
-// begin opens file and socket.
-func (s *Server) begin(req wire.Request, client, local netip.AddrPort, ev boot.Event) (*transfer, error) {
-	f, err := s.files.Load().Open(req.File)
-	if err != nil {
-		return nil, err
+// interruption is why a transfer is to end though neither side is done.
+type interruption int32
+
+const (
+	replaced interruption = iota + 1 // the client began something else from the same port
+	draining
+)
+
+// graceTime is how long a replaced transfer still takes packets: the client's last ACK may wait
+// in its socket while the next request is read already.
+const graceTime = 20 * time.Millisecond
+
+// interrupt asks the transfer's goroutine to end. It may be called from any goroutine.
+func (t *transfer) interrupt(why interruption) {
+	t.stopped.CompareAndSwap(0, int32(why))
+	if c := t.conn.Load(); c != nil {
+		_ = c.SetReadDeadline(time.Unix(1, 0))
 	}
-	t := &transfer{s: s, client: client, file: f, content: f, size: f.Size(), asked: req.File, ev: ev}
-	if req.IsNetascii() {
-		if err := t.translate(); err != nil {
-			_ = f.Close()
-			return nil, err
+}
+
+// stale reports whether a transfer has stood still since it last moved.
+func (t *transfer) stale(now time.Time) bool {
+	moved := t.moved.Load()
+	return moved != 0 && now.Sub(time.Unix(0, moved)) >= staleAfter
+}
+
+// run is the goroutine of a transfer.
+func (t *transfer) run() {
+	defer t.s.running.remove(t)
+	defer func() {
+		if p := recover(); p != nil {
+			t.s.deps.Log.Error("fault in a transfer", "role", Role, "file", t.asked.File, "panic", p, "stack", string(debug.Stack()))
+			t.end(boot.Panicked, fmt.Sprint(p))
 		}
+	}()
+	if v, ok := t.open(); !ok {
+		t.refuse(v)
+		return
 	}
-	var p wire.Profile
-	p, t.granted = wire.Negotiate(req.Options, wire.Limits{WindowSize: maxWindow}, t.size)
-	_, tsize := wire.Lookup(t.granted, wire.OptTsize)
-	t.m = newSender(t.size, p, len(t.granted) > 0, tsize)
-	if t.conn, err = transferSocket(local.Addr()); err != nil {
+	defer t.file.Close()
+	defer t.conn.Load().Close()
+	why, detail := t.exchange()
+	t.end(why, detail)
+}
+
+// open opens file and socket and agrees on the options.
+func (t *transfer) open() (verdict, bool) {
+	f, err := t.s.files.Load().Open(t.asked.File)
+	if err != nil {
+		return judgeOpen(t.asked.File, err), false
+	}
+	t.file, t.size, t.ev.File = f, f.Size(), f.Name()
+	if t.asked.IsNetascii() {
+		t.size, err = netasciiSize(f, f.Size())
+	}
+	if err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("socket for a transfer: %w", err)
+		return judgeOpen(t.asked.File, err), false
 	}
-	t.ev.Kind, t.ev.Options = "", ""
-	t.ev.File, t.ev.Size, t.ev.Local = f.Name(), t.size, t.conn.LocalAddr().String()
-	t.buf = make([]byte, 0, wire.HeaderSize+p.BlockSize)
-	return t, nil
+	p, granted := wire.Negotiate(t.asked.Options, wire.Limits{WindowSize: maxWindow}, t.size)
+	_, tsize := wire.Lookup(granted, wire.OptTsize)
+	t.granted, t.m = granted, newSender(t.size, p, len(granted) > 0, tsize)
+	t.content = octet{f, int64(p.BlockSize)}
+	if t.asked.IsNetascii() {
+		t.content = newNetascii(f, f.Size(), p)
+	}
+	c, err := openTransfer(t.ends.local)
+	if err != nil {
+		_ = f.Close()
+		return verdict{
+			reason: boot.SendFailed, detail: "open a socket for the transfer: " + err.Error(),
+			code: wire.ErrUndefined, text: "server busy, try again later",
+		}, false
+	}
+	t.conn.Store(c)
+	t.ev.Size = t.size
+	t.buf = make([]byte, 0, max(wire.HeaderSize+p.BlockSize, 512))
+	return verdict{}, true
 }
 
-// translate turns the content into netascii.
-func (t *transfer) translate() error {
-	if t.size > maxNetascii {
-		return fmt.Errorf("%s: %d bytes are too many for netascii; ask in octet mode", t.file.Name(), t.size)
+// exchange moves packets until the machine says that the transfer is over.
+func (t *transfer) exchange() (boot.Reason, string) {
+	in := make([]byte, 600) // a client sends ACKs and ERRORs only
+	t.m.started = t.began
+	do := t.m.step(t.began, input{kind: begin})
+	t.shown = t.began
+	if len(t.granted) > 0 {
+		t.tell(boot.OptionsSent, func(ev *boot.Event) { ev.Options = wire.FormatOptions(t.granted) })
 	}
-	src := make([]byte, t.size)
-	if _, err := t.file.ReadAt(src, 0); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read %s: %w", t.file.Name(), err)
-	}
-	out := make([]byte, wire.NetasciiSize(src))
-	var n wire.Netascii
-	n.Encode(out, src)
-	t.content, t.size = bytes.NewReader(out), int64(len(out))
-	return nil
-}
-
-func (t *transfer) close() {
-	_ = t.conn.Close()
-	_ = t.file.Close()
-}
-
-// run moves packets until the machine says that the transfer is over, or ctx ends.
-func (t *transfer) run(ctx context.Context) {
-	defer t.close()
-	stop := context.AfterFunc(ctx, func() { _ = t.conn.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	in := make([]byte, 1024) // the client sends ACKs and ERRORs only
-	do := t.m.step(time.Now(), input{kind: begin})
 	for {
 		if why, detail := t.perform(do); why != "" {
-			t.end(why, detail)
-			return
-		}
-		ev, why, detail := t.next(ctx, in, do.deadline)
-		if why != "" {
-			t.end(why, detail)
-			return
-		}
-		do = t.m.step(time.Now(), ev)
-		if do.end != "" {
-			if detail == "" {
-				detail = t.where(do.end)
-			}
-			t.end(do.end, detail)
-			return
-		}
-	}
-}
-
-// perform sends what the machine wants sent.
-func (t *transfer) perform(do output) (boot.Reason, string) {
-	if do.oack {
-		if t.m.retransmits == 0 {
-			ev := t.ev
-			ev.Kind, ev.Options = boot.OptionsSent, wire.FormatOptions(t.granted)
-			t.s.emit(ev)
-		}
-		return t.send(wire.AppendOACK(t.buf[:0], t.granted))
-	}
-	blk := t.m.profile.BlockSize
-	for n := do.from; n <= do.to; n++ {
-		b := wire.AppendDataHeader(t.buf[:0], uint16(n))
-		off := (n - 1) * int64(blk)
-		want := int(min(int64(blk), t.size-off))
-		b = b[:wire.HeaderSize+want]
-		if got, err := t.content.ReadAt(b[wire.HeaderSize:], off); got < want {
-			if err == nil || errors.Is(err, io.EOF) {
-				err = fmt.Errorf("the file became shorter than %d bytes while it was sent", t.size)
-			}
-			_, _ = t.send(wire.AppendError(t.buf[:0], wire.ErrUndefined, "read error"))
-			return boot.ReadFailed, err.Error()
-		}
-		if why, detail := t.send(b); why != "" {
 			return why, detail
 		}
+		what, why, detail := t.next(in, do.deadline)
+		if why != "" {
+			return why, detail
+		}
+		now := time.Now()
+		acked := t.m.acked
+		do = t.m.step(now, what)
+		switch {
+		case do.end == boot.ClientError, do.end == boot.TsizeProbe:
+			return do.end, fmt.Sprintf("%s: %q, %s", what.code, what.text, t.position())
+		case do.end == boot.Timeout:
+			return do.end, t.stuck(now)
+		case do.end != "":
+			return do.end, ""
+		case t.m.acked > acked:
+			t.moved.Store(now.UnixNano())
+			t.progress(now)
+		}
 	}
-	return "", ""
-}
-
-func (t *transfer) send(b []byte) (boot.Reason, string) {
-	_, err := t.conn.WriteToUDPAddrPort(b, t.client)
-	switch {
-	case err == nil, errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EAGAIN):
-		return "", "" // a full queue is a lost packet: the timer repeats it
-	case errors.Is(err, unix.ECONNREFUSED):
-		return t.gone()
-	}
-	return boot.SendFailed, err.Error()
-}
-
-// gone is what an ICMP "port unreachable" means: after the last block, that the client has all
-// and only its last acknowledgement was lost.
-func (t *transfer) gone() (boot.Reason, string) {
-	if t.strange {
-		return "", "" // it may be about an ERROR that went to somebody else
-	}
-	if t.m.sent == t.m.last && t.m.acked >= t.m.last-int64(t.m.profile.WindowSize) && t.m.acked > 0 {
-		return boot.Done, "the client closed its port after the last block instead of acknowledging it"
-	}
-	return boot.ClientGone, "its port is closed (ICMP); " + t.position()
 }
 
 // next waits for the client's next packet, or for the deadline.
-func (t *transfer) next(ctx context.Context, buf []byte, deadline time.Time) (input, boot.Reason, string) {
+func (t *transfer) next(buf []byte, deadline time.Time) (input, boot.Reason, string) {
+	c := t.conn.Load()
 	for {
-		_ = t.conn.SetReadDeadline(deadline)
-		if ctx.Err() != nil { // checked after the deadline was set: AfterFunc may have come between
-			_, _ = t.send(wire.AppendError(t.buf[:0], wire.ErrUndefined, "server is stopping"))
-			return input{}, boot.Draining, t.position()
+		t.arm(c, deadline)
+		if why, detail := t.interrupted(c); why != "" {
+			return input{}, why, detail
 		}
-		n, from, err := t.conn.ReadFromUDPAddrPort(buf)
+		n, from, err := c.ReadFromUDPAddrPort(buf)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if ctx.Err() != nil {
-				continue
-			}
-			return input{kind: tick}, "", ""
-		case errors.Is(err, unix.ECONNREFUSED):
-			if why, detail := t.gone(); why != "" {
-				return input{}, why, detail
+			t.armed = time.Time{}
+			if t.stopped.Load() == 0 && !time.Now().Before(deadline) {
+				return input{kind: tick}, "", ""
 			}
 			continue
+		case err != nil && isRefused(err):
+			if c.closedPort(t.ends.client) {
+				return input{}, boot.ClientGone, t.gone()
+			}
+			continue
+		case err != nil && isHopeless(err):
+			return input{}, boot.SendFailed, "read from the socket of the transfer: " + err.Error()
 		case err != nil:
-			return input{}, boot.SendFailed, err.Error()
+			continue // an ICMP message that may pass: the timer decides
 		}
-		if from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port()); from != t.client {
+		if from = unmap(from); from != t.ends.client {
 			t.stranger(buf[:n], from)
 			continue
 		}
 		p, err := wire.ParsePacket(buf[:n])
 		switch {
-		case err != nil || p.Op == wire.OpDATA || p.Op == wire.OpOACK:
-			t.note(boot.UnexpectedOpcode, from)
-			continue
-		case p.Op == wire.OpERROR:
-			return input{kind: clientError, code: p.Code}, "", fmt.Sprintf("%s: %q, %s", p.Code, p.Message, t.position())
+		case err == nil && p.Op == wire.OpACK:
+			return input{kind: ack, block: p.Block}, "", ""
+		case err == nil && p.Op == wire.OpERROR:
+			return input{kind: clientError, code: p.Code, text: p.Message}, "", ""
 		}
-		t.progress()
-		return input{kind: ack, block: p.Block}, "", ""
+		// Anything else is ignored: a packet in the wrong place is never answered (VU#417980).
 	}
 }
 
-// stranger answers a packet that belongs to no transfer of its sender (RFC 1350 section 4). An
-// ERROR is never answered.
+// arm sets the socket's deadline when it must be earlier than it is. Most deadlines move away with
+// each ACK, so an alarm that comes too early now and then is cheaper than a call for every packet.
+func (t *transfer) arm(c *transferConn, deadline time.Time) {
+	if !t.grace.IsZero() {
+		deadline = t.grace
+	}
+	if t.armed.IsZero() || deadline.Before(t.armed) {
+		t.armed = deadline
+		_ = c.SetReadDeadline(deadline)
+	}
+}
+
+// interrupted says how an interrupted transfer ends. It is asked after arm, so that an
+// interruption is seen either here or by the deadline that it set.
+func (t *transfer) interrupted(c *transferConn) (boot.Reason, string) {
+	switch interruption(t.stopped.Load()) {
+	case replaced:
+		if t.grace.IsZero() {
+			t.grace = time.Now().Add(graceTime)
+			t.armed = time.Time{}
+			t.arm(c, t.grace)
+		}
+		if !time.Now().Before(t.grace) {
+			return boot.ClientGone, "it began another request from the same port; " + t.position()
+		}
+	case draining:
+		_, _ = c.WriteToUDPAddrPort(wire.AppendError(t.buf[:0], wire.ErrUndefined, "the server is stopping"), t.ends.client)
+		return boot.Draining, "the drain timeout passed; " + t.position()
+	}
+	return "", ""
+}
+
+// maxStrangers bounds the answers to strangers of one transfer.
+const maxStrangers = 8
+
+// stranger answers a packet of somebody whose transfer this is not (RFC 1350 section 4). The
+// transfer goes on. An ERROR is never answered.
 func (t *transfer) stranger(b []byte, from netip.AddrPort) {
-	t.note(boot.UnknownTID, from)
-	if op, ok := wire.PeekOp(b); !ok || op == wire.OpERROR || t.strange {
-		return // one answer is enough
-	}
-	t.strange = true
-	_, _ = t.conn.WriteToUDPAddrPort(wire.AppendError(nil, wire.ErrUnknownTID, "unknown transfer ID"), from)
-}
-
-func (t *transfer) note(why boot.Reason, from netip.AddrPort) {
-	ev := boot.Event{Kind: boot.Ignored, Reason: why, IP: from.Addr(), Peer: from.String(), Local: t.ev.Local}
-	t.s.emit(ev)
-}
-
-// progress tells how far the transfer is, a few times a second.
-func (t *transfer) progress() {
-	now := time.Now()
-	if t.shown.IsZero() {
-		t.shown = t.m.started
-	}
-	if now.Sub(t.shown) < progressEvery {
+	if t.strangers++; t.strangers > maxStrangers {
 		return
 	}
-	t.shown = now
-	ev := t.ev
-	ev.Kind = boot.Progress
-	t.measures(&ev)
-	t.s.emit(ev)
-}
-
-func (t *transfer) end(why boot.Reason, detail string) {
-	ev := t.ev
-	ev.Kind, ev.Reason, ev.Detail = boot.TransferEnd, why, detail
-	t.measures(&ev)
-	t.s.emit(ev)
-}
-
-func (t *transfer) measures(ev *boot.Event) {
-	ev.Blocks = max(t.m.acked, 0)
-	ev.Bytes = min(ev.Blocks*int64(t.m.profile.BlockSize), t.size)
-	ev.Retransmits, ev.FirstBlock, ev.Dur = t.m.retransmits, t.m.firstBlock, time.Since(t.m.started)
-	if ev.Reason == boot.Done {
-		ev.Bytes, ev.Blocks = t.size, t.m.last
+	t.s.emit(boot.Event{
+		Kind: boot.Ignored, Reason: boot.UnknownTID, IP: from.Addr(), Peer: from.String(), Local: t.ev.Local,
+		Detail: fmt.Sprintf("it came to the port of transfer %d, whose client is %s", t.ev.Transfer, t.ends.client),
+	})
+	if op, ok := wire.PeekOp(b); ok && op != wire.OpERROR && from.Port() != 0 {
+		_, _ = t.conn.Load().WriteToUDPAddrPort(wire.AppendError(nil, wire.ErrUnknownTID, "unknown transfer ID"), from)
 	}
 }
 
-// where says where a transfer got stuck.
-func (t *transfer) where(why boot.Reason) string {
-	if why != boot.Timeout {
-		return ""
-	}
-	return fmt.Sprintf("no acknowledgement of %s for %s", t.position(), giveUp)
-}
+// isRefused and isHopeless sort what a send or a receive returns. The rest is a lost packet, which
+// the timer repeats: a full queue, a link that is down for a moment, a firewall.
+func isRefused(err error) bool { return errors.Is(err, unix.ECONNREFUSED) }
 
-func (t *transfer) position() string {
-	if t.m.acked < 0 {
-		return "the options (OACK)"
-	}
-	return fmt.Sprintf("block %d of %d", min(t.m.acked+1, t.m.last), t.m.last)
+func isHopeless(err error) bool {
+	return errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.EINVAL) || errors.Is(err, net.ErrClosed)
 }

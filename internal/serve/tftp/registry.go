@@ -1,0 +1,75 @@
+package tftp
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"surefoot/internal/boot"
+)
+
+// staleAfter is how long a transfer must stand still before a request with the same bytes counts
+// as a new beginning rather than a copy: a ROM that was reset in mid-transfer comes back from the
+// same port, since it counts its ports from the same number.
+const staleAfter = 2 * time.Second
+
+// ends is who talks to whom: the client's address and port, and the address that it asked.
+type ends struct {
+	client netip.AddrPort
+	local  netip.Addr
+}
+
+// registry holds the transfers that are running.
+type registry struct {
+	max int
+
+	mu  sync.Mutex // guards byEnds
+	all map[ends]*transfer
+}
+
+// admit registers a transfer. The answer is Answered, DuplicateRequest for a copy of the request
+// whose transfer is running, or TooManyTransfers. A client that asks for something else from the
+// same port (lpxelinux uses one for all its files) has given the old transfer up: it is ended.
+func (r *registry) admit(t *transfer, now time.Time) boot.Reason {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.all[t.ends]
+	if old != nil && old.request == t.request && !old.stale(now) {
+		return boot.DuplicateRequest
+	}
+	if old == nil && len(r.all) >= r.max {
+		return boot.TooManyTransfers
+	}
+	if old != nil {
+		old.interrupt(replaced)
+	}
+	if r.all == nil {
+		r.all = map[ends]*transfer{}
+	}
+	r.all[t.ends] = t
+	return boot.Answered
+}
+
+// remove forgets a transfer, unless a later one has its place.
+func (r *registry) remove(t *transfer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all[t.ends] == t {
+		delete(r.all, t.ends)
+	}
+}
+
+// interruptAll ends every transfer.
+func (r *registry) interruptAll(why interruption) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.all {
+		t.interrupt(why)
+	}
+}
+
+func (r *registry) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.all)
+}

@@ -1,0 +1,135 @@
+package tftp
+
+import (
+	"fmt"
+	"time"
+
+	"surefoot/internal/boot"
+	wire "surefoot/internal/wire/tftp"
+)
+
+// perform sends what the machine wants sent. A transfer that another one has replaced sends
+// nothing more: it would only confuse the client.
+func (t *transfer) perform(do output) (boot.Reason, string) {
+	if !t.grace.IsZero() {
+		return "", ""
+	}
+	if do.oack {
+		return t.send(wire.AppendOACK(t.buf[:0], t.granted))
+	}
+	bs := int64(t.m.profile.BlockSize)
+	for n := do.from; n <= do.to; n++ {
+		b := wire.AppendDataHeader(t.buf[:0], uint16(n))
+		b = b[:wire.HeaderSize+min(bs, t.size-(n-1)*bs)]
+		if err := t.content.block(n, b[wire.HeaderSize:]); err != nil {
+			_, _ = t.send(wire.AppendError(t.buf[:0], wire.ErrUndefined, "the file cannot be read"))
+			return boot.ReadFailed, fmt.Sprintf("block %d of %d: %v", n, t.m.last, err)
+		}
+		if why, detail := t.send(b); why != "" {
+			return why, detail
+		}
+	}
+	return "", ""
+}
+
+// send sends a packet to the client. What the network loses, the machine's timer repeats.
+func (t *transfer) send(b []byte) (boot.Reason, string) {
+	c := t.conn.Load()
+	for try := 0; ; try++ {
+		_, err := c.WriteToUDPAddrPort(b, t.ends.client)
+		switch {
+		case err == nil:
+			return "", ""
+		case isRefused(err): // about an earlier packet: this one did not leave
+			if c.closedPort(t.ends.client) {
+				return boot.ClientGone, t.gone()
+			}
+			if try < 3 {
+				continue
+			}
+		case isHopeless(err):
+			return boot.SendFailed, fmt.Sprintf("%d bytes to %s: %v", len(b), t.ends.client, err)
+		}
+		t.sendErr = err
+		return "", ""
+	}
+}
+
+// refuse answers a request with an ERROR, from the request port, and tells the story.
+func (t *transfer) refuse(v verdict) {
+	if err := t.s.conn.write(wire.AppendError(nil, v.code, v.text), t.ends.client, t.ends.local); err != nil {
+		v.detail += "; the ERROR could not be sent: " + err.Error()
+	}
+	t.end(v.reason, v.detail)
+}
+
+// progressEvery bounds how often a transfer tells how far it is.
+const progressEvery = 250 * time.Millisecond
+
+func (t *transfer) progress(now time.Time) {
+	if now.Sub(t.shown) < progressEvery {
+		return
+	}
+	t.shown = now
+	t.tell(boot.Progress, t.measures)
+}
+
+func (t *transfer) tell(k boot.Kind, more func(*boot.Event)) {
+	ev := t.ev
+	ev.Kind = k
+	more(&ev)
+	t.s.emit(ev)
+}
+
+// end tells how the transfer ended.
+func (t *transfer) end(why boot.Reason, detail string) {
+	t.tell(boot.TransferEnd, func(ev *boot.Event) {
+		ev.Reason, ev.Detail = why, detail
+		t.measures(ev)
+	})
+}
+
+func (t *transfer) measures(ev *boot.Event) {
+	ev.Dur = time.Since(t.began)
+	if t.m == nil {
+		return
+	}
+	ev.Blocks = max(t.m.acked, 0)
+	ev.Bytes = min(ev.Blocks*int64(t.m.profile.BlockSize), t.size)
+	ev.Retransmits, ev.FirstBlock = t.m.retransmits, t.m.firstBlock
+	if t.m.badBlocks > 0 && ev.Kind == boot.TransferEnd {
+		if ev.Detail != "" {
+			ev.Detail += "; "
+		}
+		ev.Detail += fmt.Sprintf("%d ACKs of blocks that were never sent", t.m.badBlocks)
+	}
+}
+
+// position says for what the transfer waits.
+func (t *transfer) position() string {
+	if t.m.acked < 0 {
+		return "the options were not acknowledged yet"
+	}
+	return fmt.Sprintf("%d of %d blocks were acknowledged", t.m.acked, t.m.last)
+}
+
+// stuck says what a client that stopped did not acknowledge, and for how long.
+func (t *transfer) stuck(now time.Time) string {
+	what := "the options"
+	if t.m.acked >= 0 {
+		what = fmt.Sprintf("block %d of %d", t.m.acked+1, t.m.last)
+	}
+	s := fmt.Sprintf("no ACK of %s for %s", what, now.Sub(t.m.heard).Round(time.Second))
+	if t.sendErr != nil {
+		s += "; the last error while sending: " + t.sendErr.Error()
+	}
+	return s
+}
+
+// gone says what the client has when its port is closed.
+func (t *transfer) gone() string {
+	if t.m.sent == t.m.last {
+		return "its port is closed (ICMP); every block was sent, the last ACK is missing: it probably has all"
+	}
+	return "its port is closed (ICMP); " + t.position()
+}
