@@ -30,7 +30,6 @@ var never = []struct{ from, to, why string }{
 	{"lab", "web", "the lab watches through the command line, as a person would"},
 	{"lab", "serve", "the lab's nodes are real processes"},
 	{"lab", "config", "the lab's nodes are real processes"},
-	{"web", "kernel", "the status page shows what it is given"},
 	{"e2e", "cli", "end-to-end tests run the binary"},
 	{"e2e", "app", "end-to-end tests run the binary"},
 }
@@ -128,8 +127,8 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/probe/socket.go", "golang.org/x/sys/unix", "options of its own UDP socket"},
 	{"internal/serve/proxydhcp/listen.go", "", "options of its own UDP socket, names of errors"},
 	{"internal/serve/proxydhcp/port.go", "golang.org/x/sys/unix", "the address that a packet was sent to (IP_PKTINFO)"},
-	{"internal/serve/tftp/listen.go", "", "options of its own UDP sockets"},
-	{"internal/serve/tftp/transfer.go", "golang.org/x/sys/unix", "names of errors"},
+	{"internal/serve/tftp/", "", "options of its own UDP sockets, the address that was asked (IP_PKTINFO)"},
+	{"internal/web/client.go", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/files/", "golang.org/x/sys/unix", "opens without blocking on a pipe that lies in the root"},
 	{"internal/lab/", "", "makes network namespaces and ends the processes that it started"},
 	{"e2e/", "", "makes network namespaces and ends the processes that it started"},
