@@ -23,8 +23,9 @@ type stage struct {
 	binary  string
 	capture *lab.Capture
 
-	mu     sync.Mutex // guards frames
+	mu     sync.Mutex // guards what follows
 	frames []lab.Frame
+	filter func(lab.UDP) bool // nil: every frame is kept
 }
 
 // patience is how long one scenario may take, by the wall clock.
@@ -70,7 +71,9 @@ func (b *bench) build(t *testing.T, o lab.Options) *stage {
 	s.capture.Watch(func(f lab.Frame) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.frames = append(s.frames, f)
+		if u, ok := f.UDP(); s.filter == nil || ok && s.filter(u) {
+			s.frames = append(s.frames, f)
+		}
 	})
 	t.Cleanup(func() {
 		if err := s.capture.Close(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,8 @@ type Capture struct {
 	file *pcapWriter
 	buf  []byte
 	done chan struct{}
+
+	paused atomic.Bool
 
 	mu       sync.Mutex // guards watchers
 	watchers []func(Frame)
@@ -111,9 +114,15 @@ func (c *Capture) run() {
 		for _, w := range watchers {
 			w(f)
 		}
-		c.file.write(f)
+		if !c.paused.Load() {
+			c.file.write(f)
+		}
 	}
 }
+
+// Record says whether frames are written to the file, as they are from the start: a flood would
+// fill the disk. Watchers see every frame in any case.
+func (c *Capture) Record(on bool) { c.paused.Store(!on) }
 
 // receive takes the next frame, with the time at which the kernel saw it: a watcher may be slow.
 func receive(fd int, buf []byte) (Frame, error) {
