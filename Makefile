@@ -11,6 +11,8 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=$(VCS) -ldflags='-s -w'
 # As root nothing may be skipped; anybody else's run leaves out what needs network namespaces.
 REQUIRE := $(if $(ROOT),SUREFOOT_TEST_REQUIRE=1)
 MINUTES ?= 1
+# Programs that scripts/setup could only unpack, since they exclude others.
+export PATH := $(PATH):$(CURDIR)/.cache/oracles/usr/sbin
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test check generate bench e2e fuzz deb clean setup
