@@ -31,7 +31,8 @@ type App struct {
 	web     *web.Server
 	started time.Time
 
-	reloading sync.Mutex // held during a reload
+	reloading sync.Mutex     // held during a reload
+	drains    sync.WaitGroup // slots that may still begin something new
 
 	mu       sync.Mutex // guards what follows
 	cur      *setup
@@ -59,8 +60,9 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)
 	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.proxySlot()} // the offer comes last: it sends clients to the others
+	a.drains.Add(len(a.slots))
 	for _, s := range a.slots {
-		s.swaps = make(chan swap)
+		s.swaps, s.drains = make(chan swap), a.drains.Done
 	}
 	if a.web, err = a.newWeb(first); err != nil {
 		return nil, err
@@ -77,17 +79,17 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 	draining := context.AfterFunc(ctx, a.drain)
 	defer draining()
 	go a.reloadOn(ctx, hup)
-	var servers phase.Phase
-	for _, s := range a.slots[:2] {
-		servers = append(servers, phase.Task{Name: s.name, Run: s.run})
+	// The roles are one phase: their sockets are open already, so that a client that is offered
+	// a file early waits in the other's queue, and all stop beginning new things at once.
+	var roles phase.Phase
+	for _, s := range a.slots {
+		roles = append(roles, phase.Task{Name: s.name, Run: s.run})
 	}
-	offers := a.slots[2]
 	return phase.Run(
 		ctx, a.becomeReady,
 		phase.Phase{{Name: "journal", Run: a.journal.Run}},
 		phase.Phase{{Name: "status", Run: a.web.Run}},
-		servers,
-		phase.Phase{{Name: offers.name, Run: offers.run}},
+		roles,
 	)
 }
 
@@ -142,6 +144,7 @@ func (a *App) drain() {
 	a.draining = true
 	a.mu.Unlock()
 	a.journal.SetReady(false)
+	a.drains.Wait()
 	a.log.Info("draining: running transfers are finished, nothing new is begun", "limit", a.setup().DrainTimeout)
 	a.tell(a.notify.Stopping("draining"))
 }

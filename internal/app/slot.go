@@ -30,6 +30,8 @@ type slot struct {
 	apply func(s server, cfg *setup)
 
 	swaps chan swap
+	// drains is called once the server was told to begin nothing new, or has ended by itself.
+	drains func()
 
 	mu    sync.Mutex // guards state and now
 	state string     // "", starting, ready, draining, failed
@@ -109,6 +111,8 @@ func (s *slot) begin(srv server, ready func()) *running {
 func (s *slot) run(ctx context.Context, ready func()) error {
 	var retired sync.WaitGroup // servers that finish their last transfers
 	defer retired.Wait()
+	drains := sync.OnceFunc(s.drains)
+	defer drains()
 	cur := s.restart(ready)
 	for {
 		select {
@@ -118,6 +122,7 @@ func (s *slot) run(ctx context.Context, ready func()) error {
 			}
 			s.set(cur.srv, "draining")
 			cur.cancel()
+			drains()
 			err := <-cur.done
 			s.set(nil, "")
 			return err

@@ -42,7 +42,7 @@ func (f *fake) Run(ctx context.Context, ready func()) error {
 
 // slotOf makes a slot whose first server is given and whose maker gives remade.
 func slotOf(first, remade *fake) *slot {
-	return &slot{name: "x", swaps: make(chan swap), now: first, state: "starting", make: func(cfg *setup) (server, error) {
+	return &slot{name: "x", swaps: make(chan swap), drains: func() {}, now: first, state: "starting", make: func(cfg *setup) (server, error) {
 		if cfg == nil { // the former setup, in these tests
 			return &fake{addr: first.addr, held: first.held}, nil
 		}

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -78,7 +80,6 @@ func Main(ctx context.Context, args []string, env Env) int {
 func report(env *Env, cmd *cobra.Command, err error, interrupted bool) int {
 	code, machine, hints, silent := ExitFailed, "failed", []string(nil), false
 	var e *Error
-	var h Hinter
 	switch {
 	case errors.As(err, &e):
 		if e.Code != 0 {
@@ -90,9 +91,11 @@ func report(env *Env, cmd *cobra.Command, err error, interrupted bool) int {
 		hints, silent = e.Hints, e.Err == nil
 	case errors.Is(err, context.Canceled) && interrupted:
 		code, machine = ExitInterrupted, "interrupted"
+	case errors.Is(err, fs.ErrPermission): // EPERM and EACCES as well
+		code, machine = ExitNotPermitted, "not-permitted"
 	}
-	if len(hints) == 0 && errors.As(err, &h) {
-		hints = h.Hint()
+	if len(hints) == 0 {
+		hints = hintsOf(err, nil)
 	}
 	if silent {
 		return code
@@ -107,6 +110,26 @@ func report(env *Env, cmd *cobra.Command, err error, interrupted bool) int {
 		fmt.Fprintf(env.Err, "hint: %s\n", hint)
 	}
 	return code
+}
+
+// hintsOf collects the hints of an error and of all that it wraps, each once.
+func hintsOf(err error, found []string) []string {
+	if h, ok := err.(Hinter); ok { // errors.As would stop at the first of several joined ones
+		for _, hint := range h.Hint() {
+			if !slices.Contains(found, hint) {
+				found = append(found, hint)
+			}
+		}
+	}
+	switch x := err.(type) {
+	case interface{ Unwrap() error }:
+		return hintsOf(x.Unwrap(), found)
+	case interface{ Unwrap() []error }:
+		for _, inner := range x.Unwrap() {
+			found = hintsOf(inner, found)
+		}
+	}
+	return found
 }
 
 // usageError is what a wrong flag or argument becomes.

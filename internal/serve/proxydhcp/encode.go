@@ -84,11 +84,16 @@ func EncodeBoot(c boot.Client, a boot.Answer, self boot.Server, req *dhcp4.Packe
 const menuText = "Surefoot"
 
 // reply begins a reply: what every one has in common. Hops, flags and giaddr stay as they came,
-// since the relay agent goes by them (F15; RFC 1542 section 4.1.2).
+// since the relay agent goes by them (F15; RFC 1542 section 4.1.2), with one exception.
 func reply(c boot.Client, self boot.Server, req *dhcp4.Packet, t dhcp4.MessageType) *dhcp4.Packet {
 	p := &dhcp4.Packet{
 		Op: dhcp4.OpReply, HType: req.HType, HLen: req.HLen, CHAddr: req.CHAddr,
 		XID: req.XID, Hops: req.Hops, Flags: req.Flags, GIAddr: req.GIAddr,
+	}
+	if c.Relay.IsValid() && !c.Addr.IsValid() {
+		// Without the flag the relay agent sends to yiaddr, and an offer of ours has none: ISC's
+		// dhcrelay then sends to 0.0.0.0, which only iPXE happens to take.
+		p.Flags |= dhcp4.FlagBroadcast
 	}
 	p.SetType(t)
 	p.SetAddr(dhcp4.ServerID, self.Addr())

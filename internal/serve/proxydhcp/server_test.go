@@ -108,7 +108,8 @@ func TestOfferAddresses(t *testing.T) {
 	})
 }
 
-// TestRelay: a relay agent is answered at giaddr, port 67, with its option 82 as it was.
+// TestRelay: a relay agent is answered at giaddr, port 67, with its option 82 as it was, and with
+// the broadcast flag, since there is no yiaddr that it could send to.
 func TestRelay(t *testing.T) {
 	c := newCable(t)
 	c.start(t, site(nil))
@@ -121,7 +122,7 @@ func TestRelay(t *testing.T) {
 	})
 	defer relay.Close()
 	p := c.capture(t, "ovmf-pxe4-proxy1", 0, 0x44444444)
-	p.GIAddr, p.Hops = netip.MustParseAddr("10.77.0.1"), 1
+	p.GIAddr, p.Hops, p.Flags = netip.MustParseAddr("10.77.0.1"), 1, 0
 	p.Set(dhcp4.RelayAgentInfo, []byte{1, 4, 'e', 't', 'h', '1'})
 	b, err := p.Encode(0)
 	if err != nil {
@@ -135,7 +136,7 @@ func TestRelay(t *testing.T) {
 		t.Errorf("the reply comes from %s", from)
 	}
 	last := reply.Options[len(reply.Options)-1]
-	if reply.GIAddr != p.GIAddr || reply.Hops != 1 || reply.Flags != p.Flags || last.Code != dhcp4.RelayAgentInfo || string(last.Data) != "\x01\x04eth1" {
+	if reply.GIAddr != p.GIAddr || reply.Hops != 1 || !reply.Broadcast() || last.Code != dhcp4.RelayAgentInfo || string(last.Data) != "\x01\x04eth1" {
 		t.Errorf("reply\n%s", reply.Summary(nil))
 	}
 }
