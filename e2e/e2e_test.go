@@ -62,7 +62,7 @@ func TestE2E(t *testing.T) {
 		}
 		t.Skip(err)
 	}
-	if gone, err := lab.Sweep(t.Context(), ""); err != nil {
+	if gone, err := lab.Sweep(t.Context(), labsDir); err != nil {
 		t.Fatal(err)
 	} else if len(gone) > 0 {
 		t.Logf("removed the labs that a killed run left behind: %q", gone)

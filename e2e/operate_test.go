@@ -46,6 +46,7 @@ func fileMissing(t *testing.T, b *bench) {
 	want(t, "the story", st.Where, "ARDBP32.BIN", "ARDBP33.BIN")
 	text, _, _ := s.run("story", vm.MAC.String(), "--socket", s.Node("n1").Socket)
 	want(t, "surefoot story", text, vm.MAC.String(), "ARDBP32.BIN", "ARDBP33.BIN")
+	t.Logf("surefoot story %s:\n%s", vm.MAC, text)
 	if strings.Contains(text, "notes.txt") {
 		t.Errorf("notes.txt is not near ARDBP32.BIN:\n%s", text)
 	}

@@ -28,6 +28,9 @@ type stage struct {
 	filter func(lab.UDP) bool // nil: every frame is kept
 }
 
+// labsDir is where e2e's labs are: apart from those that `surefoot lab` shows and takes down.
+const labsDir = "/run/surefoot-e2e"
+
 // patience is how long one scenario may take, by the wall clock.
 const patience = 60 * time.Second
 
@@ -53,7 +56,7 @@ func (b *bench) build(t *testing.T, o lab.Options) *stage {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	o.Binary = b.binary
+	o.Binary, o.Dir = b.binary, labsDir
 	l, err := lab.Up(ctx, o)
 	if err != nil {
 		t.Fatal(err)

@@ -146,37 +146,75 @@ func newLabKillCommand(env *Env) *cobra.Command {
 	return cmd
 }
 
+const labDownLong = `Take a lab down: its machines, nodes, servers and namespaces. Without --lab it is the only one that
+runs; where several run, each may be somebody else's, so that one has to be named. What killed
+labs left behind is removed in any case.`
+
 func newLabDownCommand(env *Env) *cobra.Command {
+	var id string
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "down",
-		Short: "take every lab of this machine down, and what killed ones left behind",
+		Short: "take a lab down, and remove what killed ones left behind",
+		Long:  labDownLong,
 		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
+			defer cancel()
+			return takeDown(ctx, env, id, all)
+		},
 	}
-	id := cmd.Flags().String("lab", "", "only this one")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		labs, err := lab.List("")
-		if err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
-		defer cancel()
-		n := 0
-		for _, l := range labs {
-			if *id != "" && l.ID != *id {
-				continue
-			}
-			if err := l.TakeDown(ctx); err != nil {
-				return labError(err)
-			}
-			n++
-			fmt.Fprintf(env.Out, "lab %s is down\n", l.ID)
-		}
-		if n == 0 {
-			return noLab()
-		}
-		return nil
-	}
+	cmd.Flags().StringVar(&id, "lab", "", "which lab, as surefoot lab shows it")
+	cmd.Flags().BoolVar(&all, "all", false, "every lab of this machine")
 	return cmd
+}
+
+func takeDown(ctx context.Context, env *Env, id string, all bool) error {
+	gone, err := lab.Sweep(ctx, "")
+	if err != nil {
+		return labError(err)
+	}
+	for _, g := range gone {
+		say(env.Out, "removed what lab %s had left behind", g)
+	}
+	labs, err := lab.List("")
+	if err != nil {
+		return err
+	}
+	chosen, err := chooseLabs(labs, id, all)
+	if err != nil {
+		return err
+	}
+	if len(chosen) == 0 && len(gone) == 0 {
+		return noLab()
+	}
+	for _, l := range chosen {
+		if err := l.TakeDown(ctx); err != nil {
+			return labError(err)
+		}
+		say(env.Out, "lab %s is down", l.ID)
+	}
+	return nil
+}
+
+// chooseLabs says which labs are meant. Of several, one has to be named: the others may be
+// somebody else's.
+func chooseLabs(labs []lab.State, id string, all bool) ([]lab.State, error) {
+	var chosen []lab.State
+	var ids []string
+	for _, l := range labs {
+		ids = append(ids, l.ID)
+		if id == "" || l.ID == id {
+			chosen = append(chosen, l)
+		}
+	}
+	if len(chosen) > 1 && !all {
+		return nil, &Error{
+			Code: ExitUsage, Machine: "several-labs", Err: fmt.Errorf("%d labs run on this machine: %s", len(ids), strings.Join(ids, ", ")),
+			Hints: []string{labCommand("lab down --lab " + ids[len(ids)-1]) + " takes one down", "--all takes every one down, whoever runs it"},
+		}
+	}
+	return chosen, nil
 }
 
 func pickLab(id string) (*lab.State, error) {

@@ -60,6 +60,9 @@ func bootOne(ctx context.Context, env *Env, l *lab.Lab, m lab.Machine) error {
 		return labError(err)
 	}
 	report, err := vm.AwaitReport(deadline)
+	if err == nil {
+		vm.AwaitLastWords(ctx)
+	}
 	if err := errors.Join(err, vm.Stop()); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -11,13 +12,16 @@ import (
 )
 
 // Page shows the status page of the lab's nodes to a browser of this machine, which cannot reach
-// into their namespaces: it passes requests on to the unix socket of the first node that lives.
-// It only passes on what reads: a page in a browser must not be able to change a node.
+// into their namespaces: it passes requests on to the status address of the first node that
+// lives. It only passes on what reads: a page in a browser must not be able to change a node.
 type Page struct {
-	sockets []string
-	server  *http.Server
-	ln      net.Listener
+	lab    *Lab
+	server *http.Server
+	ln     net.Listener
 }
+
+// statusAddr is where a node's status page is, in its own namespace.
+const statusAddr = "127.0.0.1:8068"
 
 // ListenPage opens the page at addr. The error is that of the bind, for others to explain.
 func (l *Lab) ListenPage(ctx context.Context, addr string) (*Page, error) {
@@ -26,10 +30,7 @@ func (l *Lab) ListenPage(ctx context.Context, addr string) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Page{ln: ln}
-	for _, n := range l.Nodes {
-		p.sockets = append(p.sockets, n.Socket)
-	}
+	p := &Page{lab: l, ln: ln}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: "http", Host: "node"})
@@ -63,10 +64,17 @@ func (p *Page) Close() error { return p.server.Close() }
 
 func (p *Page) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	var d net.Dialer
-	var err error
-	for _, s := range p.sockets {
+	err := errors.New("it has none")
+	for _, n := range p.lab.nodes {
+		if n.proc == nil || !n.proc.Running() {
+			continue
+		}
 		var c net.Conn
-		if c, err = d.DialContext(ctx, "unix", s); err == nil {
+		err = p.lab.Inside(n.Name, func() (err error) {
+			c, err = d.DialContext(ctx, "tcp4", statusAddr)
+			return err
+		})
+		if err == nil {
 			return c, nil
 		}
 	}

@@ -39,6 +39,16 @@ func (vm *VM) AwaitReport(ctx context.Context) (Report, error) {
 	}
 }
 
+// AwaitLastWords waits, for at most a second or two, until the test bootstrap has said all that it
+// says after its report, for those who watch.
+func (vm *VM) AwaitLastWords(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	_, _ = vm.Console.Expect(ctx, lastWords)
+}
+
+var lastWords = regexp.MustCompile(`Any key, or[^\n]*\n`)
+
 // parseReport reads the line "SUREFOOT-TEST OK key=value ...".
 func parseReport(line string) (Report, bool) {
 	rest, ok := strings.CutPrefix(line, "SUREFOOT-TEST ")
