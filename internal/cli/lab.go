@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -95,7 +96,7 @@ func labCommand(args string) string {
 
 // labFlag adds the flag that says which lab, for machines that run several.
 func labFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().String("lab", "", "which lab, if several run (default: the newest)")
+	return cmd.Flags().String("lab", "", "which lab, if several run")
 }
 
 func newLabBootCommand(env *Env) *cobra.Command {
@@ -111,7 +112,11 @@ func newLabBootCommand(env *Env) *cobra.Command {
 		if err := lab.Needs(false); err != nil {
 			return labError(err)
 		}
-		l, err := lab.Open("", *id)
+		which, err := pickLab(*id)
+		if err != nil {
+			return err
+		}
+		l, err := lab.Open("", which.ID)
 		if err != nil {
 			return labError(err)
 		}
@@ -211,23 +216,27 @@ func chooseLabs(labs []lab.State, id string, all bool) ([]lab.State, error) {
 	if len(chosen) > 1 && !all {
 		return nil, &Error{
 			Code: ExitUsage, Machine: "several-labs", Err: fmt.Errorf("%d labs run on this machine: %s", len(ids), strings.Join(ids, ", ")),
-			Hints: []string{labCommand("lab down --lab " + ids[len(ids)-1]) + " takes one down", "--all takes every one down, whoever runs it"},
+			Hints: []string{"--lab NAME says which; surefoot lab shows them"},
 		}
 	}
 	return chosen, nil
 }
 
+// pickLab returns the lab that is meant; of several, one has to be named here as well.
 func pickLab(id string) (*lab.State, error) {
 	labs, err := lab.List("")
 	if err != nil {
 		return nil, err
 	}
-	for i := len(labs) - 1; i >= 0; i-- {
-		if labs[i].Owner.Alive() && (id == "" || labs[i].ID == id) {
-			return &labs[i], nil
-		}
+	labs = slices.DeleteFunc(labs, func(l lab.State) bool { return !l.Owner.Alive() })
+	chosen, err := chooseLabs(labs, id, false)
+	if err != nil {
+		return nil, err
 	}
-	return nil, noLab()
+	if len(chosen) == 0 {
+		return nil, noLab()
+	}
+	return &chosen[0], nil
 }
 
 // labError gives what the lab reports the exit code that it deserves.
