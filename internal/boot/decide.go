@@ -2,6 +2,7 @@ package boot
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -18,6 +19,7 @@ type Answer struct {
 	Rule     string    `json:"rule"`
 	File     string    `json:"file"`
 	Servers  []Server  `json:"servers"`             // in the order in which to try them; never empty
+	Nodes    []Server  `json:"nodes,omitempty"`     // who can be asked on port 4011, in order: this node first
 	Script   bool      `json:"script,omitempty"`    // the client runs the generated iPXE script
 	FailOpen bool      `json:"fail_open,omitempty"` // every server looks dead, so all are named
 	Contains string    `json:"contains,omitempty"`
@@ -69,6 +71,7 @@ func Decide(c Client, s *Site, down Down) Decision {
 		return d
 	}
 	d.Answer.Script = wantsScript(c, rule, s)
+	d.Answer.Nodes = bootNodes(s)
 	d.chooseServers(c, s, rule, down)
 	return d
 }
@@ -136,6 +139,29 @@ func wantsScript(c Client, r Rule, s *Site) bool {
 		!strings.Contains(r.File, "://")
 }
 
+// bootNodes returns the nodes that answer on port 4011: this one first, the others by name.
+func bootNodes(s *Site) []Server {
+	var out []Server
+	for _, name := range slices.Sorted(maps.Keys(s.Servers)) {
+		if srv := s.Servers[name]; srv.PXE.IsValid() {
+			out = append(out, srv)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Server) int { return selfFirst(s, a, b) })
+	return out
+}
+
+// selfFirst orders this node before all others, which keep their order.
+func selfFirst(s *Site, a, b Server) int {
+	switch {
+	case a.Name == s.Self && b.Name != s.Self:
+		return -1
+	case b.Name == s.Self && a.Name != s.Self:
+		return 1
+	}
+	return 0
+}
+
 // chooseServers fills in the servers in order: those that speak the client's protocol, ourselves
 // first (we are alive: we are answering), without those known to be down; all of them if every
 // one is down, since a monitor's mistake must not stop a site.
@@ -160,17 +186,7 @@ func (d *Decision) chooseServers(c Client, s *Site, r Rule, down Down) {
 		d.Reason = NoServer
 		return
 	}
-	slices.SortStableFunc(able, func(a, b Server) int {
-		switch s.Self {
-		case a.Name:
-			if b.Name != s.Self {
-				return -1
-			}
-		case b.Name:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(able, func(a, b Server) int { return selfFirst(s, a, b) })
 	for _, srv := range able {
 		if down != nil && down(srv.Name, d.Answer.File) {
 			d.step(false, "server "+srv.Name, "does not hand out %s at present", d.Answer.File)

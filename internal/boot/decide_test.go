@@ -16,7 +16,7 @@ var (
 func site(self string) *Site {
 	node := func(name, addr string) Server {
 		a := netip.MustParseAddr(addr)
-		return Server{Name: name, TFTP: netip.AddrPortFrom(a, 69), HTTP: netip.AddrPortFrom(a, 8067), Node: true}
+		return Server{Name: name, TFTP: netip.AddrPortFrom(a, 69), HTTP: netip.AddrPortFrom(a, 8067), PXE: a, Node: true}
 	}
 	foreign := func(name, addr string) Server {
 		return Server{Name: name, TFTP: netip.AddrPortFrom(netip.MustParseAddr(addr), 69)}
@@ -126,6 +126,18 @@ func TestDecideServerWithoutHTTP(t *testing.T) {
 	c := on("10.10.0.11/22", Client{Arch: ArchX64HTTP, Firmware: FirmwareUEFIHTTP})
 	if d := Decide(c, s, nil); d.Reason != NoServer {
 		t.Errorf("reason = %s, want %s", d.Reason, NoServer)
+	}
+}
+
+// Port 4011 is asked of nodes, whoever serves the file.
+func TestDecideNodes(t *testing.T) {
+	d := Decide(on("10.10.0.11/22", Client{Arch: ArchBIOS}), site("boot2"), nil)
+	var names []string
+	for _, n := range d.Answer.Nodes {
+		names = append(names, n.Name)
+	}
+	if got := strings.Join(names, " "); d.Answer.Rule != "pvs-bios" || got != "boot2 boot1" {
+		t.Errorf("rule %s: nodes %q, want boot2 boot1", d.Answer.Rule, got)
 	}
 }
 

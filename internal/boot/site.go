@@ -20,15 +20,19 @@ type Server struct {
 	Name string         `json:"name"`
 	TFTP netip.AddrPort `json:"tftp,omitzero"` // the zero value: does not speak it
 	HTTP netip.AddrPort `json:"http,omitzero"`
-	Node bool           `json:"node,omitempty"` // one of our nodes: serves scripts and port 4011 as well
+	PXE  netip.Addr     `json:"pxe,omitzero"`   // where it answers on port 4011; the zero value: nowhere
+	Node bool           `json:"node,omitempty"` // one of our nodes: has the test bootstrap, makes scripts
 }
 
 // Addr returns the server's address, whichever protocol it speaks.
 func (s Server) Addr() netip.Addr {
-	if s.TFTP.IsValid() {
+	switch {
+	case s.TFTP.IsValid():
 		return s.TFTP.Addr()
+	case s.HTTP.IsValid():
+		return s.HTTP.Addr()
 	}
-	return s.HTTP.Addr()
+	return s.PXE
 }
 
 // Rule says which file which clients get, and from whom.

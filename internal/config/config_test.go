@@ -54,8 +54,9 @@ func TestParse(t *testing.T) {
 		Site: boot.Site{
 			Name: "hq", Self: "boot1",
 			Servers: map[string]boot.Server{
-				"boot1": {Name: "boot1", TFTP: ap("10.10.0.11:6969"), HTTP: ap("10.10.0.11:8067"), Node: true},
+				"boot1": {Name: "boot1", TFTP: ap("10.10.0.11:6969"), HTTP: ap("10.10.0.11:8067"), PXE: netip.MustParseAddr("10.10.0.11"), Node: true},
 				"boot2": {Name: "boot2", TFTP: ap("10.10.0.12:6969"), Node: true},
+				"quiet": {Name: "quiet", PXE: netip.MustParseAddr("10.10.0.13"), Node: true},
 				"pvs1":  {Name: "pvs1", TFTP: ap("10.10.0.21:69"), HTTP: ap("10.10.0.21:8080")},
 			},
 			Rules: []boot.Rule{

@@ -64,7 +64,7 @@ func (n *fileNode) node(f *file) Node {
 	return Node{Name: n.name, Addr: n.address.or(netip.Addr{}), Interfaces: plainList(n.interfaces), Roles: f.runs(n)}
 }
 
-// addNodeServers makes a server of every node that hands out files. Every node listens on the
+// addNodeServers makes a server of every node, by what its roles serve. Every node listens on the
 // same ports: the file is the same on all.
 func (c *Config) addNodeServers() {
 	for _, n := range c.Nodes {
@@ -75,9 +75,10 @@ func (c *Config) addNodeServers() {
 		if slices.Contains(n.Roles, RoleHTTP) {
 			s.HTTP = netip.AddrPortFrom(n.Addr, c.HTTP.Port())
 		}
-		if s.TFTP.IsValid() || s.HTTP.IsValid() {
-			c.Site.Servers[n.Name] = s
+		if slices.Contains(n.Roles, RoleProxyDHCP) {
+			s.PXE = n.Addr
 		}
+		c.Site.Servers[n.Name] = s
 	}
 }
 

@@ -30,8 +30,8 @@ func site(change func(*boot.Site)) *boot.Site {
 			{Name: "uefi", When: boot.Match{Arch: boot.ClassUEFIx64.Archs()}, File: "efi/nbp.efi", From: []string{"boot2", "boot1"}},
 		},
 		Servers: map[string]boot.Server{
-			"boot1": {Name: "boot1", Node: true, TFTP: netip.MustParseAddrPort("10.77.0.2:69"), HTTP: netip.MustParseAddrPort("10.77.0.2:8067")},
-			"boot2": {Name: "boot2", Node: true, TFTP: netip.MustParseAddrPort("10.77.0.3:69"), HTTP: netip.MustParseAddrPort("10.77.0.3:8067")},
+			"boot1": {Name: "boot1", Node: true, PXE: netip.MustParseAddr("10.77.0.2"), TFTP: netip.MustParseAddrPort("10.77.0.2:69"), HTTP: netip.MustParseAddrPort("10.77.0.2:8067")},
+			"boot2": {Name: "boot2", Node: true, PXE: netip.MustParseAddr("10.77.0.3"), TFTP: netip.MustParseAddrPort("10.77.0.3:69"), HTTP: netip.MustParseAddrPort("10.77.0.3:8067")},
 			"pvs1":  {Name: "pvs1", TFTP: netip.MustParseAddrPort("10.77.0.21:69")},
 		},
 		Networks: []boot.Network{{Name: "lab", Subnet: netip.MustParsePrefix("10.77.0.0/24"), Deliver: boot.DeliverProxy, BIOS: boot.BIOSDirect}},

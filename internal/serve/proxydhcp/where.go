@@ -49,13 +49,13 @@ func file(p *dhcp4.Packet, name string, option bool) {
 	}
 }
 
-// nodes returns the addresses of this node and of the other nodes in the answer: who can be
-// asked on port 4011. Other TFTP servers cannot.
+// nodes returns the addresses at which port 4011 can be asked: this node's own, where the client
+// reached it, then the other nodes'.
 func nodes(a boot.Answer, self boot.Server) []netip.Addr {
 	out := []netip.Addr{self.Addr()}
-	for _, s := range a.Servers {
-		if s.Node && s.Name != self.Name {
-			out = append(out, s.Addr())
+	for _, s := range a.Nodes {
+		if s.Name != self.Name {
+			out = append(out, s.PXE)
 		}
 	}
 	return out
