@@ -8,17 +8,24 @@ import (
 	"surefoot/internal/boot"
 )
 
-// is reports whether a person means this machine by a text.
+// is reports whether a person means this machine by a text: see Story.Is.
 func (m *machine) is(text string) bool {
-	return matches(text, m.mac, m.ips)
+	name := ""
+	if r := m.current(); r != nil {
+		name = r.Name
+	}
+	return matches(text, name, m.mac, m.ips)
 }
 
 // Is reports whether a person means the machine of this story by a text: its MAC address or the
-// end of it, or its IP address.
-func (s *Story) Is(text string) bool { return matches(text, s.MAC, []netip.Addr{s.IP}) }
+// end of it, its IP address, or the name of its reservation.
+func (s *Story) Is(text string) bool { return matches(text, s.Name, s.MAC, []netip.Addr{s.IP}) }
 
-func matches(text string, mac boot.MAC, ips []netip.Addr) bool {
+func matches(text, name string, mac boot.MAC, ips []netip.Addr) bool {
 	text = strings.ToLower(strings.TrimSpace(text))
+	if text != "" && strings.EqualFold(text, name) {
+		return true
+	}
 	if ip, err := netip.ParseAddr(text); err == nil && slices.Contains(ips, ip) {
 		return true
 	}

@@ -37,8 +37,17 @@ func (j *Journal) Follow(ctx context.Context) <-chan Update {
 	return f.ch
 }
 
-// publish hands an update to all followers. j.mu is held.
-func (j *Journal) publish(u Update) {
+// publish hands an update to all followers. ev is what moved the story, nil if it was time
+// alone. j.mu is held.
+func (j *Journal) publish(ev *boot.Event, r *record) {
+	if len(j.followers) == 0 {
+		return
+	}
+	u := Update{Story: r.snapshot(false)}
+	if ev != nil {
+		own := *ev
+		u.Event = &own
+	}
 	for f := range j.followers {
 		u.Missed = f.missed
 		select {

@@ -23,6 +23,12 @@ type Config struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 	Queue   int // events that may wait; default 8192
+
+	// Peers reports whether other nodes answer the same machines: what they do is not seen here,
+	// so a machine that does not come back after our offer may well boot. Nil: there are none.
+	Peers func() bool
+	// Name returns what people call a machine, "" if nothing. It must be quick. Nil: no names.
+	Name func(boot.MAC) string
 }
 
 // Journal takes events. Use it as New, Run, and Emit from anywhere.
@@ -54,18 +60,34 @@ func New(cfg Config) *Journal {
 		log: newLineLog(cfg.Log), tell: newStories(cfg.Node, defaultLimits()),
 		followers: map[*follower]struct{}{},
 	}
-	j.metrics = newMetrics(cfg, func() float64 { return float64(j.dropped.Load()) })
+	if cfg.Peers != nil {
+		j.tell.peers = cfg.Peers
+	}
+	if cfg.Name != nil {
+		j.tell.names = cfg.Name
+	}
+	j.metrics = newMetrics(cfg)
+	j.metrics.watch(j)
 	return j
 }
 
-// Emit takes an event without waiting: an event that does not fit the queue is counted and lost.
+// Emit takes an event without waiting. It is counted at once; an event that does not fit the
+// queue becomes part of no story and of no log line, and that is counted too. Junk and progress
+// may fill half of the queue only, so that what makes up a story finds room.
 func (j *Journal) Emit(ev boot.Event) {
+	j.metrics.event(&ev)
+	if minor(&ev) && len(j.queue) > cap(j.queue)/2 {
+		j.dropped.Add(1)
+		return
+	}
 	select {
 	case j.queue <- ev:
 	default:
 		j.dropped.Add(1)
 	}
 }
+
+func minor(ev *boot.Event) bool { return ev.Kind == boot.Ignored || ev.Kind == boot.Progress }
 
 // Run works on events until ctx ends, and then on those that still wait.
 func (j *Journal) Run(ctx context.Context, ready func()) error {
@@ -96,28 +118,31 @@ func (j *Journal) Run(ctx context.Context, ready func()) error {
 // take gives one event to everything that is made of events.
 func (j *Journal) take(ev boot.Event) {
 	clean(&ev)
-	j.metrics.event(&ev)
-	id := ""
+	var of label
 	j.mu.Lock()
 	if c, ok := j.tell.feed(ev); ok {
-		id = c.r.ID
+		of = label{boot: c.r.ID, mac: c.r.MAC}
 		j.metrics.story(c.r)
-		j.publish(Update{Story: c.r.snapshot(false), Event: &ev})
+		j.publish(&ev, c.r)
 	}
 	j.mu.Unlock()
-	j.log.event(&ev, id)
+	j.log.event(&ev, of)
 }
 
 // tick marks what is overdue.
 func (j *Journal) tick() {
 	now := j.now()
+	var late []Story
 	j.mu.Lock()
 	for _, c := range j.tell.tick(now) {
 		j.metrics.story(c.r)
-		j.publish(Update{Story: c.r.snapshot(false)})
-		j.log.story(&c.r.Story)
+		j.publish(nil, c.r)
+		late = append(late, c.r.snapshot(false))
 	}
 	j.mu.Unlock()
+	for i := range late {
+		j.log.story(&late[i], now)
+	}
 	j.log.tick(now)
 }
 
@@ -133,7 +158,7 @@ type Query struct {
 func (j *Journal) Stories(q Query) []Story {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var out []Story
+	var found []*record
 	for _, l := range []*list.List{j.tell.newcomers, j.tell.real} {
 		for e := l.Front(); e != nil; e = e.Next() {
 			m := e.Value.(*machine)
@@ -144,16 +169,18 @@ func (j *Journal) Stories(q Query) []Story {
 			if q.Latest && len(from) > 1 {
 				from = from[len(from)-1:]
 			}
-			for _, r := range from {
-				out = append(out, r.snapshot(q.Steps))
-			}
+			found = append(found, from...)
 		}
 	}
-	slices.SortFunc(out, func(a, b Story) int {
+	slices.SortFunc(found, func(a, b *record) int {
 		return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(b.ID, a.ID))
 	})
-	if q.Limit > 0 && len(out) > q.Limit {
-		out = out[:q.Limit]
+	if q.Limit > 0 && len(found) > q.Limit {
+		found = found[:q.Limit]
+	}
+	out := make([]Story, len(found))
+	for i, r := range found {
+		out[i] = r.snapshot(q.Steps)
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -39,7 +40,10 @@ func newLineLog(log *slog.Logger) *lineLog { return &lineLog{log: log, seen: map
 func levelOf(ev *boot.Event) slog.Level {
 	switch ev.Kind {
 	case boot.OfferSent, boot.BootReplySent, boot.ScriptSent, boot.TransferEnd:
-		if ev.Reason.Good() {
+		switch {
+		case ev.Reason == boot.TsizeProbe:
+			return slog.LevelDebug // half an exchange: the client comes back
+		case ev.Reason.Good():
 			return slog.LevelInfo
 		}
 		return slog.LevelWarn
@@ -51,23 +55,29 @@ func levelOf(ev *boot.Event) slog.Level {
 	return slog.LevelDebug
 }
 
-// event writes the line of one event. id is its story, "" if it has none.
-func (l *lineLog) event(ev *boot.Event, id string) {
+// label is what joins the lines of a machine: the story, and the MAC that TFTP does not know.
+type label struct {
+	boot string // "" if the event is part of no story
+	mac  boot.MAC
+}
+
+// event writes the line of one event.
+func (l *lineLog) event(ev *boot.Event, of label) {
 	level := levelOf(ev)
-	if !l.log.Enabled(context.Background(), level) || level > slog.LevelDebug && l.held(ev) {
+	if !l.log.Enabled(context.Background(), level) ||
+		level > slog.LevelDebug && l.held(lineKey{ev.Role, ev.Kind, ev.Reason}, ev.Time) {
 		return
 	}
-	l.log.LogAttrs(context.Background(), level, string(ev.Kind), attrs(ev, id)...)
+	l.log.LogAttrs(context.Background(), level, string(ev.Kind), attrs(ev, of)...)
 }
 
 // held reports whether the line is one too many.
-func (l *lineLog) held(ev *boot.Event) bool {
+func (l *lineLog) held(k lineKey, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	k := lineKey{ev.Role, ev.Kind, ev.Reason}
 	t := l.seen[k]
 	if t == nil {
-		t = &throttle{start: ev.Time}
+		t = &throttle{start: now}
 		l.seen[k] = t
 	}
 	t.count++
@@ -90,14 +100,18 @@ func (l *lineLog) tick(now time.Time) {
 }
 
 // story writes the line of a story whose next step did not come.
-func (l *lineLog) story(s *Story) {
-	if s.State != Stuck {
+func (l *lineLog) story(s *Story, now time.Time) {
+	level, text := slog.LevelInfo, "boot ended"
+	if s.State == Stuck {
+		level, text = slog.LevelWarn, "boot stuck"
+	}
+	if l.held(lineKey{kind: boot.Kind(text)}, now) {
 		return
 	}
-	l.log.Warn("boot is stuck", "mac", s.Machine(), "boot", s.ID, "where", s.Where)
+	l.log.Log(context.Background(), level, text, "mac", s.MAC.String(), "client", s.IP, "file", s.File, "where", s.Where, "boot", s.ID)
 }
 
-func attrs(ev *boot.Event, id string) []slog.Attr {
+func attrs(ev *boot.Event, of label) []slog.Attr {
 	var out []slog.Attr
 	add := func(key, value string) {
 		if value != "" {
@@ -106,12 +120,19 @@ func attrs(ev *boot.Event, id string) []slog.Attr {
 	}
 	add("role", ev.Role)
 	add("if", ev.If)
-	add("mac", ev.MAC.String())
+	mac := ev.MAC
+	if mac.IsZero() {
+		mac = of.mac
+	}
+	add("mac", mac.String())
 	client := ev.Peer
 	if client == "" && known(ev.IP) {
 		client = ev.IP.String()
 	}
 	add("client", client)
+	if ev.XID != 0 {
+		add("xid", fmt.Sprintf("%08x", ev.XID))
+	}
 	if ev.Arch != nil {
 		add("arch", ev.Arch.String())
 	}
@@ -132,6 +153,6 @@ func attrs(ev *boot.Event, id string) []slog.Attr {
 	if !ev.Reason.Good() {
 		add("detail", ev.Detail)
 	}
-	add("boot", id)
+	add("boot", of.boot)
 	return out
 }

@@ -25,7 +25,10 @@ const (
 	MetricScripts          = "surefoot_http_scripts_total"
 	MetricStories          = "surefoot_boot_stories_total"
 	MetricBootSeconds      = "surefoot_boot_seconds"
+	MetricOpen             = "surefoot_boot_stories_open"
 	MetricDropped          = "surefoot_journal_dropped_events_total"
+	MetricMachines         = "surefoot_journal_machines"
+	MetricForgotten        = "surefoot_journal_forgotten_machines_total"
 	MetricBuildInfo        = "surefoot_build_info"
 	MetricReady            = "surefoot_ready"
 	MetricConfigGood       = "surefoot_config_last_load_successful"
@@ -57,7 +60,7 @@ type metrics struct {
 // buckets suit exchanges of a millisecond up to the patience of firmware, in seconds.
 var buckets = []float64{.001, .005, .02, .1, .25, .5, 1, 2, 5, 10, 20, 60}
 
-func newMetrics(cfg Config, dropped func() float64) *metrics {
+func newMetrics(cfg Config) *metrics {
 	m := &metrics{reg: prometheus.NewRegistry()}
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
@@ -95,7 +98,6 @@ func newMetrics(cfg Config, dropped func() float64) *metrics {
 	m.good = gauge(MetricConfigGood, "1 if the last reading of the configuration succeeded, else 0.")
 	m.goodAt = gauge(MetricConfigGoodSecond, "Unix time in seconds of the last successful reading of the configuration.")
 	m.reg.MustRegister(
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: MetricDropped, Help: "Events lost because the journal's queue was full."}, dropped),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: MetricBuildInfo, Help: "Always 1; the labels say what runs here.",
 			ConstLabels: prometheus.Labels{"version": cfg.Version, "go": runtime.Version(), "node": cfg.Node, "site": cfg.Site},
@@ -103,6 +105,29 @@ func newMetrics(cfg Config, dropped func() float64) *metrics {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
+}
+
+// watch adds what is asked of the journal when somebody scrapes.
+func (m *metrics) watch(j *Journal) {
+	asked := func(f func(*stories) int) func() float64 {
+		return func() float64 {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			return float64(f(j.tell))
+		}
+	}
+	m.reg.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: MetricDropped, Help: "Events lost to stories and log because the journal's queue was full.",
+		}, func() float64 { return float64(j.dropped.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: MetricMachines, Help: "Machines whose stories are remembered."},
+			asked(func(s *stories) int { return s.count() })),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: MetricOpen, Help: "Boot attempts that wait for their next step."},
+			asked(func(s *stories) int { return len(s.live) })),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: MetricForgotten, Help: "Machines forgotten to make room for others.",
+		}, asked(func(s *stories) int { return s.evicted })),
+	)
 }
 
 // event counts one event.

@@ -33,7 +33,7 @@ type stories struct {
 	peers func() bool
 	live  map[*record]bool // those that wait for something
 	last  int64            // the last ID
-	steps int              // of all stories
+	kept  int              // steps of all stories
 }
 
 func newStories(node string, l limits) *stories {
@@ -56,6 +56,7 @@ func (s *stories) feed(ev boot.Event) (c change, ok bool) {
 	if m == nil {
 		return change{}, false
 	}
+	defer s.shrink(m)
 	r := m.current()
 	switch {
 	case m.joins(&ev):
@@ -69,10 +70,9 @@ func (s *stories) feed(ev boot.Event) (c change, ok bool) {
 	before := len(r.Steps)
 	r.peers = s.peers()
 	r.apply(ev, s.limits.steps)
-	s.steps += len(r.Steps) - before
+	s.kept += len(r.Steps) - before
 	s.watch(r)
-	s.promote(m, r.proven, s.proven)
-	s.shrink(m)
+	s.promote(m, r.proven, s.limits.proven)
 	return c, true
 }
 
@@ -188,7 +188,7 @@ func (s *stories) absorb(into, from *record) {
 	}
 	into.Started = minTime(into.Started, from.Started)
 	into.proven = into.proven || from.proven
-	s.steps += len(into.Steps) - before
+	s.kept += len(into.Steps) - before
 	s.forget(from)
 	s.watch(into)
 }

@@ -102,7 +102,7 @@ func (t *table) oldest(keep *machine) *machine {
 
 // shrink forgets what is too much: whole machines, then old stories. keep is at work.
 func (s *stories) shrink(keep *machine) {
-	for s.count() > s.machines || s.steps > s.total {
+	for s.count() > s.machines || s.kept > s.total {
 		m := s.table.oldest(keep)
 		if m == nil {
 			return
@@ -123,5 +123,5 @@ func (s *stories) shrink(keep *machine) {
 // forget takes a story out of all accounts.
 func (s *stories) forget(r *record) {
 	delete(s.live, r)
-	s.steps -= len(r.Steps)
+	s.kept -= len(r.Steps)
 }
