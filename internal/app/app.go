@@ -55,8 +55,11 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	}
 	a := &App{opts: o, log: log, now: time.Now, notify: notify.New(o.Notify)}
 	a.started = a.now()
-	a.journal = journal.New(journal.Config{Node: cfg.Node.Name, Site: cfg.Site.Name, Version: o.Version, Log: log, Now: a.now})
 	a.use(first)
+	a.journal = journal.New(journal.Config{
+		Node: cfg.Node.Name, Site: cfg.Site.Name, Version: o.Version, Log: log, Now: a.now,
+		Peers: a.hasPeers, Name: a.nameOf,
+	})
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)
 	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.proxySlot()} // the offer comes last: it sends clients to the others
