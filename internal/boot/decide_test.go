@@ -66,33 +66,57 @@ func TestDecide(t *testing.T) {
 		servers string
 		script  bool
 	}{
-		{name: "first match wins", client: on(vdi, Client{Arch: ArchBIOS, Firmware: FirmwarePXE}),
-			reason: Answered, rule: "pvs-bios", file: "ARDBP32.BIN", servers: "pvs1 pvs2"},
-		{name: "this node comes first", self: "boot2", client: on(vdi, Client{Arch: ArchX64, Firmware: FirmwareEDK2}),
-			reason: Answered, rule: "uefi", file: "snponly.efi", servers: "boot2 boot1"},
-		{name: "7 and 9 are both x64 (F9)", client: on(vdi, Client{Arch: ArchEBC, Firmware: FirmwareEDK2}),
-			reason: Answered, rule: "uefi", file: "snponly.efi", servers: "boot1 boot2"},
-		{name: "iPXE is never given iPXE", client: on(vdi, Client{Arch: ArchX64, Firmware: FirmwareIPXE}),
-			reason: Answered, rule: "menu", file: "menu.ipxe", servers: "boot1 boot2", script: true},
-		{name: "iPXE without HTTP is given the file", client: on(vdi, Client{Arch: ArchX64, Firmware: FirmwareIPXE, IPXE: IPXEFeatures{Known: true, TFTP: true}}),
-			reason: Answered, rule: "menu", file: "menu.ipxe", servers: "boot1 boot2"},
-		{name: "the relay decides the network", client: on(vdi, Client{Arch: ArchBIOS, Relay: netip.MustParseAddr("10.20.0.1")}),
-			reason: Answered, rule: "test", file: TestBootstrapBIOS, servers: "boot1 boot2"},
-		{name: "a reservation names its rule", client: on(vdi, Client{MAC: macR, Arch: ArchBIOS}),
-			reason: Answered, rule: "uefi", file: "snponly.efi", servers: "boot1 boot2"},
-		{name: "a reservation cannot make iPXE loop", client: on(vdi, Client{MAC: macR, Arch: ArchX64, Firmware: FirmwareIPXE}),
-			reason: Answered, rule: "menu", file: "menu.ipxe", servers: "boot1 boot2", script: true},
-		{name: "the test bootstrap has two forms", client: on(lab, Client{Arch: ArchBIOS}),
-			reason: Answered, rule: "test", file: TestBootstrapBIOS, servers: "boot1 boot2"},
+		{
+			name: "first match wins", client: on(vdi, Client{Arch: ArchBIOS, Firmware: FirmwarePXE}),
+			reason: Answered, rule: "pvs-bios", file: "ARDBP32.BIN", servers: "pvs1 pvs2",
+		},
+		{
+			name: "this node comes first", self: "boot2", client: on(vdi, Client{Arch: ArchX64, Firmware: FirmwareEDK2}),
+			reason: Answered, rule: "uefi", file: "snponly.efi", servers: "boot2 boot1",
+		},
+		{
+			name: "7 and 9 are both x64 (F9)", client: on(vdi, Client{Arch: ArchEBC, Firmware: FirmwareEDK2}),
+			reason: Answered, rule: "uefi", file: "snponly.efi", servers: "boot1 boot2",
+		},
+		{
+			name: "iPXE is never given iPXE", client: on(vdi, Client{Arch: ArchX64, Firmware: FirmwareIPXE}),
+			reason: Answered, rule: "menu", file: "menu.ipxe", servers: "boot1 boot2", script: true,
+		},
+		{
+			name: "iPXE without HTTP is given the file", client: on(vdi, Client{Arch: ArchX64, Firmware: FirmwareIPXE, IPXE: IPXEFeatures{Known: true, TFTP: true}}),
+			reason: Answered, rule: "menu", file: "menu.ipxe", servers: "boot1 boot2",
+		},
+		{
+			name: "the relay decides the network", client: on(vdi, Client{Arch: ArchBIOS, Relay: netip.MustParseAddr("10.20.0.1")}),
+			reason: Answered, rule: "test", file: TestBootstrapBIOS, servers: "boot1 boot2",
+		},
+		{
+			name: "a reservation names its rule", client: on(vdi, Client{MAC: macR, Arch: ArchBIOS}),
+			reason: Answered, rule: "uefi", file: "snponly.efi", servers: "boot1 boot2",
+		},
+		{
+			name: "a reservation cannot make iPXE loop", client: on(vdi, Client{MAC: macR, Arch: ArchX64, Firmware: FirmwareIPXE}),
+			reason: Answered, rule: "menu", file: "menu.ipxe", servers: "boot1 boot2", script: true,
+		},
+		{
+			name: "the test bootstrap has two forms", client: on(lab, Client{Arch: ArchBIOS}),
+			reason: Answered, rule: "test", file: TestBootstrapBIOS, servers: "boot1 boot2",
+		},
 		{name: "and no third", client: on(lab, Client{Arch: ArchARM64}), reason: NoTestBootstrap, rule: "test"},
-		{name: "a server that is down is left out", client: on(vdi, Client{Arch: ArchBIOS}),
+		{
+			name: "a server that is down is left out", client: on(vdi, Client{Arch: ArchBIOS}),
 			down:   func(server, _ string) bool { return server == "pvs1" },
-			reason: Answered, rule: "pvs-bios", file: "ARDBP32.BIN", servers: "pvs2"},
-		{name: "all down: all are named", client: on(vdi, Client{Arch: ArchBIOS}),
+			reason: Answered, rule: "pvs-bios", file: "ARDBP32.BIN", servers: "pvs2",
+		},
+		{
+			name: "all down: all are named", client: on(vdi, Client{Arch: ArchBIOS}),
 			down:   func(string, string) bool { return true },
-			reason: Answered, rule: "pvs-bios", file: "ARDBP32.BIN", servers: "pvs1 pvs2"},
-		{name: "HTTP boot needs HTTP", client: on(vdi, Client{Arch: ArchX64HTTP, Firmware: FirmwareUEFIHTTP}),
-			reason: Answered, rule: "uefi", file: "snponly.efi", servers: "boot1 boot2"},
+			reason: Answered, rule: "pvs-bios", file: "ARDBP32.BIN", servers: "pvs1 pvs2",
+		},
+		{
+			name: "HTTP boot needs HTTP", client: on(vdi, Client{Arch: ArchX64HTTP, Firmware: FirmwareUEFIHTTP}),
+			reason: Answered, rule: "uefi", file: "snponly.efi", servers: "boot1 boot2",
+		},
 		{name: "no rule", client: on(lab, Client{MAC: MAC{2, 0, 0, 0, 0, 1}, Arch: ArchBIOS}), reason: NoRule},
 		{name: "no network", client: on("192.0.2.1/24", Client{Arch: ArchBIOS}), reason: NoNetwork},
 		{name: "a network that stays silent", client: on("10.30.0.1/24", Client{Arch: ArchBIOS}), reason: NetworkSilent},

@@ -78,15 +78,18 @@ func TestParseRequest(t *testing.T) {
 		{"option without value", rrq("a\x00octet\x00tsize\x00"), Request{Op: OpRRQ, File: "a", Mode: "octet"}, nil},
 		{
 			"value without end", rrq("a\x00octet\x00tsize\x000\x00blksize\x0014"),
-			Request{OpRRQ, "a", "octet", []Option{{"tsize", "0"}}}, nil,
+			Request{OpRRQ, "a", "octet", []Option{{"tsize", "0"}}},
+			nil,
 		},
 		{
 			"padding", rrq("a\x00octet\x00tsize\x000\x00\x00\x00\x00"),
-			Request{OpRRQ, "a", "octet", []Option{{"tsize", "0"}}}, nil,
+			Request{OpRRQ, "a", "octet", []Option{{"tsize", "0"}}},
+			nil,
 		},
 		{
 			"empty value and duplicates stay", rrq("a\x00octet\x00X\x00\x00X\x001\x00"),
-			Request{OpRRQ, "a", "octet", []Option{{"X", ""}, {"X", "1"}}}, nil,
+			Request{OpRRQ, "a", "octet", []Option{{"X", ""}, {"X", "1"}}},
+			nil,
 		},
 	}
 	for _, c := range cases {
@@ -120,14 +123,16 @@ func TestParsePacket(t *testing.T) {
 		{"DATA", []byte{0, 3, 0, 1, 'x'}, Packet{Op: OpDATA, Block: 1, Data: []byte("x")}, nil},
 		{
 			"EDK2 ends its size probe", unhex(t, "0005000855736572206162"+"6f7274656420746865207472616e7366657200"),
-			Packet{Op: OpERROR, Code: ErrNegotiation, Message: "User aborted the transfer"}, nil,
+			Packet{Op: OpERROR, Code: ErrNegotiation, Message: "User aborted the transfer"},
+			nil,
 		},
 		{"ERROR without text", []byte{0, 5, 0, 3}, Packet{Op: OpERROR, Code: ErrDiskFull}, nil},
 		{"ERROR without end", []byte{0, 5, 0, 0, 'n', 'o'}, Packet{Op: OpERROR, Message: "no"}, nil},
 		{"empty OACK", []byte{0, 6}, Packet{Op: OpOACK}, nil},
 		{
 			"OACK", unhex(t, "0006626c6b73697a650031343638007473697a65003339303400"),
-			Packet{Op: OpOACK, Options: []Option{{"blksize", "1468"}, {"tsize", "3904"}}}, nil,
+			Packet{Op: OpOACK, Options: []Option{{"blksize", "1468"}, {"tsize", "3904"}}},
+			nil,
 		},
 		{"OACK cut short", []byte("\x00\x06tsize\x001"), Packet{}, ErrMalformed},
 	}
