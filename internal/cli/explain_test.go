@@ -30,7 +30,7 @@ boot:
   - {name: pvs-bios, when: {arch: bios, network: [vdi]}, file: ARDBP32.BIN, from: [pvs1]}
   - {name: uefi, when: {arch: uefi-x64}, file: snponly.efi, from: [boot1, boot2]}
 networks:
-  vdi: {subnet: 10.10.0.0/22, deliver: proxy}
+  vdi: {subnet: 10.10.0.0/22, deliver: proxy, bios: direct}
   far: {subnet: 10.20.0.0/24, deliver: proxy}
   printers: {subnet: 10.30.0.0/24, deliver: none}
 `

@@ -62,7 +62,7 @@ func Default(o DefaultOptions) (*Config, error) {
 	}
 	c.Site = boot.Site{
 		Name: "default", Self: c.Node.Name, Rules: rules,
-		Servers: map[string]boot.Server{}, Networks: []boot.Network{theDefaultNetwork()},
+		Servers: map[string]boot.Server{}, Networks: []boot.Network{{Name: defaultNetwork, Deliver: boot.DeliverProxy, BIOS: boot.BIOSDirect}},
 	}
 	c.addNodeServers()
 	return c, nil

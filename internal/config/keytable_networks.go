@@ -19,9 +19,9 @@ func networksKey() Key {
 					"their address; none stays silent.",
 			},
 			{
-				Name: "bios", Scalar: scalarChoice, Choice: []string{string(boot.BIOSDirect), string(boot.BIOSDiscover)}, Default: "direct", Example: "bios: discover",
+				Name: "bios", Scalar: scalarChoice, Choice: []string{string(boot.BIOSDirect), string(boot.BIOSDiscover)}, Default: "(direct with one node that runs proxydhcp, discover with several)", Example: "bios: discover",
 				Doc: "The form of the offer to legacy PXE ROMs: direct names server and file at once; discover lists the nodes, " +
-					"and the ROM asks each on port 4011 until one answers. That takes a second longer and survives the death of a node.",
+					"and the ROM asks each on port 4011 until one answers. That takes a moment longer and survives the death of a node after its offer.",
 			},
 			{
 				Name: "reservations", Form: FormObjects, Default: "(none)", Example: `reservations: [{mac: "52:54:00:12:34:56", name: pc-90, boot: uefi}]`,

@@ -102,17 +102,33 @@ func (r *fileRule) rule() boot.Rule {
 	}
 }
 
+// biosStyle is the form of the offer to legacy PXE ROMs where the file says nothing. With several
+// nodes to ask, a list of them is worth the second that it takes: a ROM that was told one server
+// and finds it dead does not come back by itself.
+func (f *file) biosStyle() boot.BIOSStyle {
+	asked := 0
+	for i := range f.nodes {
+		if slices.Contains(f.runs(&f.nodes[i]), RoleProxyDHCP) {
+			asked++
+		}
+	}
+	if asked > 1 {
+		return boot.BIOSDiscover
+	}
+	return boot.BIOSDirect
+}
+
 // resolveNetworks orders the networks by the length of their prefix, the longest first, and the
 // one without a subnet last.
 func (f *file) resolveNetworks() []boot.Network {
 	if len(f.networks) == 0 {
-		return []boot.Network{theDefaultNetwork()}
+		return []boot.Network{{Name: defaultNetwork, Deliver: boot.DeliverProxy, BIOS: f.biosStyle()}}
 	}
 	var out []boot.Network
 	for _, n := range f.networks {
 		b := boot.Network{
 			Name: n.name, Subnet: n.subnet.or(netip.Prefix{}),
-			Deliver: n.deliver.or(boot.DeliverProxy), BIOS: n.bios.or(boot.BIOSDirect),
+			Deliver: n.deliver.or(boot.DeliverProxy), BIOS: n.bios.or(f.biosStyle()),
 		}
 		for _, r := range n.reservations {
 			if b.Reservations == nil {

@@ -5,8 +5,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-
-	"surefoot/internal/boot"
 )
 
 // selectNode finds the node that this process is: the one asked for, else the one called as the
@@ -87,7 +85,3 @@ func (f *file) proxyNetwork() string {
 
 // defaultNetwork is the name of the network of a file that has none.
 const defaultNetwork = "default"
-
-func theDefaultNetwork() boot.Network {
-	return boot.Network{Name: defaultNetwork, Deliver: boot.DeliverProxy, BIOS: boot.BIOSDirect}
-}
