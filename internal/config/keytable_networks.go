@@ -53,7 +53,7 @@ func tftpKey() Key {
 			},
 			{
 				Name: "max_transfers", Scalar: scalarCount, Default: "4096", Example: "max_transfers: 4096",
-				Doc: "How many transfers may run at the same time, from 1 to 60000. Requests beyond are not answered, so that the client asks again.",
+				Doc: "How many transfers may run at the same time, from 1 to 60000. One client address may have an eighth of them, but at least 16. A request beyond is refused as \"server busy\".",
 			},
 		},
 	}

@@ -23,9 +23,15 @@ type ends struct {
 type registry struct {
 	max int
 
-	mu  sync.Mutex // guards byEnds
-	all map[ends]*transfer
+	mu     sync.Mutex // guards all and byAddr
+	all    map[ends]*transfer
+	byAddr map[netip.Addr]int // how many of them each client address has
 }
+
+// perAddress is how many transfers one client address may have, of max in all: a share that a
+// balancer with its own source address gets along with, and that leaves room for the others when
+// somebody asks without end and acknowledges nothing.
+func perAddress(most int) int { return max(16, most/8) }
 
 // admit registers a transfer. The answer is Answered, DuplicateRequest for a copy of the request
 // whose transfer is running, or TooManyTransfers. A client that asks for something else from the
@@ -37,16 +43,20 @@ func (r *registry) admit(t *transfer, now time.Time) boot.Reason {
 	if old != nil && old.request == t.request && !old.stale(now) {
 		return boot.DuplicateRequest
 	}
-	if old == nil && len(r.all) >= r.max {
+	addr := t.ends.client.Addr()
+	if old == nil && (len(r.all) >= r.max || r.byAddr[addr] >= perAddress(r.max)) {
 		return boot.TooManyTransfers
 	}
 	if old != nil {
 		old.interrupt(replaced)
 	}
 	if r.all == nil {
-		r.all = map[ends]*transfer{}
+		r.all, r.byAddr = map[ends]*transfer{}, map[netip.Addr]int{}
 	}
 	r.all[t.ends] = t
+	if old == nil {
+		r.byAddr[addr]++
+	}
 	return boot.Answered
 }
 
@@ -54,8 +64,13 @@ func (r *registry) admit(t *transfer, now time.Time) boot.Reason {
 func (r *registry) remove(t *transfer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.all[t.ends] == t {
-		delete(r.all, t.ends)
+	if r.all[t.ends] != t {
+		return
+	}
+	delete(r.all, t.ends)
+	addr := t.ends.client.Addr()
+	if r.byAddr[addr]--; r.byAddr[addr] == 0 {
+		delete(r.byAddr, addr)
 	}
 }
 

@@ -121,7 +121,7 @@ func (s *Server) packet(b []byte, from netip.AddrPort, local netip.Addr) {
 			return
 		case boot.TooManyTransfers:
 			v.code, v.text = wire.ErrUndefined, "server busy, try again later"
-			v.detail = fmt.Sprintf("%d are running", s.cfg.MaxTransfers)
+			v.detail = fmt.Sprintf("at most %d, and %d of one address", s.cfg.MaxTransfers, perAddress(s.cfg.MaxTransfers))
 		}
 	}
 	t.ev.Transfer = s.last.Add(1)
