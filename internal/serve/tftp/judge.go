@@ -59,7 +59,7 @@ func judgeOpen(name string, err error) verdict {
 		v.reason, v.code, v.text = boot.FileMissing, wire.ErrNotFound, "no such file: "+printable(name)
 		v.detail = "nothing has a similar name"
 		if len(missing.Near) > 0 {
-			v.detail = "near names: " + strings.Join(missing.Near, ", ")
+			v.detail = "near: " + strings.Join(missing.Near, ", ")
 		}
 	case errors.Is(err, files.ErrOutside):
 		v.reason, v.code, v.text = boot.AccessDenied, wire.ErrAccess, "access denied: "+printable(name)

@@ -55,8 +55,9 @@ type sender struct {
 	heard   time.Time // the last progress
 	lastTx  time.Time // the last time something was sent
 	wait    rto
-	resent  bool // what is in flight was sent before: its round trip cannot be measured (Karn)
-	jumped  bool // a repeated ACK has been answered already in this window
+	resent  bool  // what is in flight was sent before: its round trip cannot be measured (Karn)
+	before  int64 // the highest block that had been sent when something was last sent again
+	jumped  bool  // a repeated ACK has been answered already in this window
 
 	retransmits int
 	badBlocks   int           // ACKs of blocks that were never sent
@@ -127,11 +128,22 @@ func (s *sender) onAck(now time.Time, block uint16) output {
 		return finish(boot.Done)
 	}
 	s.wait.settle()
-	if n < s.sent {
-		return s.again(now)
+	switch {
+	case n == s.sent:
+		s.resent = false
+		return s.window(now)
+	case s.echo(now):
+		return s.extend(now)
 	}
-	s.resent = false
-	return s.window(now)
+	return s.again(now)
+}
+
+// echo reports whether an ACK within the window was caused by blocks that came twice rather than
+// by a loss. Many clients acknowledge what they have when they see a block again; to go back for
+// such an ACK makes the next blocks come twice, and so on for ever. After a repetition that is an
+// ACK of all that had been sent before it, or one that comes too early to be about it.
+func (s *sender) echo(now time.Time) bool {
+	return s.resent && (s.acked == s.before || now.Sub(s.lastTx) < s.wait.roundTrip())
 }
 
 // firstLost reports whether a repeated ACK tells that the first block of the window was lost: in
@@ -155,8 +167,18 @@ func (s *sender) asksSizeOnly(in input) bool {
 // again repeats what is not acknowledged.
 func (s *sender) again(now time.Time) output {
 	s.resent = true
+	s.before = s.sent
 	s.retransmits += int(s.sent - s.acked)
 	return s.window(now)
+}
+
+// extend sends what completes the client's window, which begins after its ACK, and nothing that is
+// under way.
+func (s *sender) extend(now time.Time) output {
+	o := output{from: s.sent + 1, to: min(s.acked+int64(s.profile.WindowSize), s.last)}
+	s.sent, s.lastTx = max(s.sent, o.to), now
+	o.deadline = s.deadline()
+	return o
 }
 
 // window sends what follows the last acknowledged block, or the OACK.
