@@ -71,8 +71,8 @@ func TestParse(t *testing.T) {
 					Name: "narrow", Subnet: netip.MustParsePrefix("10.20.0.0/24"), Deliver: boot.DeliverProxy, BIOS: boot.BIOSDiscover,
 					Reservations: map[boot.MAC]boot.Reservation{{0x52, 0x54, 0, 0x12, 0x34, 0x56}: {Name: "52:54:00:12:34:56", Rule: "uefi"}},
 				},
-				{Name: "wide", Subnet: netip.MustParsePrefix("10.10.0.0/22"), Deliver: boot.DeliverProxy, BIOS: boot.BIOSDirect},
-				{Name: "rest", Deliver: boot.DeliverNone, BIOS: boot.BIOSDirect},
+				{Name: "wide", Subnet: netip.MustParsePrefix("10.10.0.0/22"), Deliver: boot.DeliverProxy, BIOS: boot.BIOSDiscover},
+				{Name: "rest", Deliver: boot.DeliverNone, BIOS: boot.BIOSDiscover},
 			},
 		},
 	}

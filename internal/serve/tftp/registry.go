@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"container/list"
 	"net/netip"
 	"sync"
 	"time"
@@ -26,7 +27,13 @@ type registry struct {
 	mu     sync.Mutex // guards all and byAddr
 	all    map[ends]*transfer
 	byAddr map[netip.Addr]int // how many of them each client address has
+	silent list.List          // of *transfer: those whose client acknowledged nothing yet, oldest first
 }
+
+// silentFor is how long a client may acknowledge nothing before its transfer has to make room for
+// another, where there is none. A real client answers within milliseconds; what a forged address
+// asked for would hold its place until the transfer is given up.
+const silentFor = 2 * time.Second
 
 // perAddress is how many transfers one client address may have, of max in all: a share that a
 // balancer with its own source address gets along with, and that leaves room for the others when
@@ -44,19 +51,19 @@ func (r *registry) admit(t *transfer, now time.Time) boot.Reason {
 		return boot.DuplicateRequest
 	}
 	addr := t.ends.client.Addr()
-	if old == nil && (len(r.all) >= r.max || r.byAddr[addr] >= perAddress(r.max)) {
-		return boot.TooManyTransfers
-	}
-	if old != nil {
+	switch {
+	case old != nil:
+		r.forget(old)
 		old.interrupt(replaced)
+	case r.byAddr[addr] >= perAddress(r.max), len(r.all) >= r.max && !r.makeRoom(now):
+		return boot.TooManyTransfers
 	}
 	if r.all == nil {
 		r.all, r.byAddr = map[ends]*transfer{}, map[netip.Addr]int{}
 	}
 	r.all[t.ends] = t
-	if old == nil {
-		r.byAddr[addr]++
-	}
+	r.byAddr[addr]++
+	t.place = r.silent.PushBack(t)
 	return boot.Answered
 }
 
@@ -64,9 +71,43 @@ func (r *registry) admit(t *transfer, now time.Time) boot.Reason {
 func (r *registry) remove(t *transfer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.all[t.ends] != t {
-		return
+	if r.all[t.ends] == t {
+		r.forget(t)
 	}
+}
+
+// heard notes that a transfer's client acknowledged something.
+func (r *registry) heard(t *transfer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.speaks(t)
+}
+
+func (r *registry) speaks(t *transfer) {
+	if t.place != nil {
+		r.silent.Remove(t.place)
+		t.place = nil
+	}
+}
+
+// makeRoom ends the transfer that has been silent longest, if that is long enough.
+func (r *registry) makeRoom(now time.Time) bool {
+	front := r.silent.Front()
+	if front == nil {
+		return false
+	}
+	victim := front.Value.(*transfer)
+	if now.Sub(victim.began) < silentFor {
+		return false
+	}
+	r.forget(victim)
+	victim.interrupt(displaced)
+	return true
+}
+
+// forget takes a registered transfer out of all accounts. r.mu is held.
+func (r *registry) forget(t *transfer) {
+	r.speaks(t)
 	delete(r.all, t.ends)
 	addr := t.ends.client.Addr()
 	if r.byAddr[addr]--; r.byAddr[addr] == 0 {

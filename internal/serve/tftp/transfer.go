@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"container/list"
 	"errors"
 	"fmt"
 	"net"
@@ -38,7 +39,8 @@ type transfer struct {
 	grace     time.Time // an interrupted transfer ends here
 	shown     time.Time // the last Progress event
 	strangers int
-	sendErr   error // the last one, for the story
+	place     *list.Element // in the registry, whose lock guards it
+	sendErr   error         // the last one, for the story
 
 	moved   atomic.Int64                 // when the client last made progress, in Unix nanoseconds
 	conn    atomic.Pointer[transferConn] // nil before it is open
@@ -51,6 +53,7 @@ type interruption int32
 const (
 	replaced interruption = iota + 1 // the client began something else from the same port
 	draining
+	displaced // another client needs the place, and this one never acknowledged anything
 )
 
 // graceTime is how long a replaced transfer still takes packets: the client's last ACK may wait
@@ -153,6 +156,9 @@ func (t *transfer) exchange() (boot.Reason, string) {
 		case do.end != "":
 			return do.end, ""
 		case t.m.acked > acked:
+			if t.moved.Load() == 0 {
+				t.s.running.heard(t)
+			}
 			t.moved.Store(now.UnixNano())
 			t.progress(now)
 		}
@@ -225,6 +231,8 @@ func (t *transfer) interrupted(c *transferConn) (boot.Reason, string) {
 		if !time.Now().Before(t.grace) {
 			return boot.ClientGone, "it began another request from the same port; " + t.position()
 		}
+	case displaced:
+		return boot.TooManyTransfers, fmt.Sprintf("nothing was acknowledged for %s, and another client needed the place", silentFor)
 	case draining:
 		_, _ = c.WriteToUDPAddrPort(wire.AppendError(t.buf[:0], wire.ErrUndefined, "the server is stopping"), t.ends.client)
 		return boot.Draining, "the drain timeout passed; " + t.position()
