@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -77,6 +78,8 @@ func TestFaults(t *testing.T) {
 		code   Code
 		step   Step
 		has    []string
+
+		timeout time.Duration // 0: short
 	}{
 		{name: "silent port", server: func(*fake) {}, code: NoAnswer, step: StepRequest, has: []string{"no answer from 127.0.0.1:", "1 request in 0.", "s"}},
 		{name: "first block but no second", server: func(f *fake) {
@@ -113,8 +116,9 @@ func TestFaults(t *testing.T) {
 			f.send(to, data(1, full))
 			f.next()
 			f.send(to, data(2, full))
+			f.next() // so that the ACK which meets the closed port is surely a repeated one
 			_ = f.data.Close()
-		}, code: Refused, step: StepTransfer, has: []string{"closed its port after block"}},
+		}, timeout: 5 * time.Second, code: Refused, step: StepTransfer, has: []string{"closed its port after block"}},
 		{name: "shorter than announced", as: IPXE, server: func(f *fake) {
 			to, _ := f.request()
 			f.send(to, oack("tsize", "1000", "blksize", "1432"))
@@ -160,7 +164,7 @@ func TestFaults(t *testing.T) {
 			f := newFake(t, tt.from)
 			done := make(chan struct{})
 			go func() { defer close(done); tt.server(f) }()
-			res := TFTP(t.Context(), f.target(), Options{As: tt.as, Timeout: 800 * time.Millisecond})
+			res := TFTP(t.Context(), f.target(), Options{As: tt.as, Timeout: cmp.Or(tt.timeout, 800*time.Millisecond)})
 			<-done
 			if tt.code == "" {
 				if res.Fault != nil || !res.Available || res.Response <= 0 || res.FirstBlock <= 0 {
