@@ -88,8 +88,10 @@ func (s *Server) receive(ctx context.Context) error {
 // its own, which opens the file.
 func (s *Server) packet(b []byte, from netip.AddrPort, local netip.Addr) {
 	ev := boot.Event{Kind: boot.Ignored, IP: from.Addr(), Peer: from.String()}
+	t := &transfer{s: s, ends: ends{from, local}, began: time.Now()}
 	defer func() {
 		if p := recover(); p != nil {
+			s.running.remove(t)
 			s.deps.Log.Error("fault while working on a packet", "role", Role, "from", from.String(),
 				"panic", p, "packet", hex.EncodeToString(b), "stack", string(debug.Stack()))
 			ev.Reason, ev.Detail = boot.Panicked, fmt.Sprint(p)
@@ -111,7 +113,7 @@ func (s *Server) packet(b []byte, from netip.AddrPort, local netip.Addr) {
 		s.emit(ev)
 		return
 	}
-	t := &transfer{s: s, ends: ends{from, local}, request: string(b), asked: v.req, began: time.Now()}
+	t.request, t.asked = string(b), v.req
 	t.ev = boot.Event{IP: ev.IP, Peer: ev.Peer, Local: ev.Local, File: v.req.File}
 	if v.reason == boot.Answered {
 		switch v.reason = s.running.admit(t, t.began); v.reason {
