@@ -92,10 +92,7 @@ func (o *storyOptions) run(ctx context.Context, env *Env, c *web.Client, machine
 }
 
 func (o *storyOptions) runFollow(ctx context.Context, env *Env, c *web.Client, machine string) error {
-	err := c.Follow(ctx, func(u journal.Update) error {
-		if machine != "" && !u.Story.Is(machine) {
-			return nil
-		}
+	err := c.Follow(ctx, machine, func(u journal.Update) error {
 		if o.json {
 			return json.NewEncoder(env.Out).Encode(u)
 		}

@@ -41,7 +41,7 @@ func (r *record) whereFailed() string {
 func (r *record) timeout(t *Transfer) string {
 	silence := r.at[failed].Sub(t.Moved)
 	if t.Role != "tftp" {
-		return fmt.Sprintf("%s of %s, then the machine took nothing for %s:", size(t.Bytes), t.File, short(silence))
+		return fmt.Sprintf("%s of %s, then the machine took nothing for %s:", Size(t.Bytes), t.File, short(silence))
 	}
 	if t.Blocks == 0 {
 		return fmt.Sprintf("nothing of %s was ever acknowledged in %s:", t.File, short(silence))
@@ -79,15 +79,15 @@ func position(t *Transfer) string {
 	case t.Total > 0 && t.Blocks > 0:
 		return fmt.Sprintf("block %d of %d", t.Blocks, t.Total)
 	case t.Size > 0:
-		return fmt.Sprintf("%s of %s", size(t.Bytes), size(t.Size))
+		return fmt.Sprintf("%s of %s", Size(t.Bytes), Size(t.Size))
 	case t.Bytes > 0:
-		return size(t.Bytes)
+		return Size(t.Bytes)
 	}
 	return "begun"
 }
 
-// size prints a number of bytes for people.
-func size(n int64) string {
+// Size prints a number of bytes for people: 12 bytes, 5 KB, 1.2 MB, 48 MB (powers of ten).
+func Size(n int64) string {
 	switch {
 	case n >= 10_000_000:
 		return fmt.Sprintf("%.0f MB", float64(n)/1e6)

@@ -127,7 +127,7 @@ func (r *record) whereScripted() string {
 
 func (r *record) whereProbed() string {
 	t := r.Transfer
-	s := fmt.Sprintf("asked for the size of %s (%s) at %s", t.File, size(t.Size), clock(r.at[probed]))
+	s := fmt.Sprintf("asked for the size of %s (%s) at %s", t.File, Size(t.Size), clock(r.at[probed]))
 	if r.lost {
 		return s + " and did not come back for the file: it may be too large for the machine, or the machine was switched off"
 	}
@@ -148,7 +148,7 @@ func (r *record) whereDelivered() string {
 		return fmt.Sprintf("%s delivered at %s; then asked for %s, which is not there (boot programs look for files that need not exist)",
 			r.File, clock(r.finished), r.missed)
 	}
-	s := fmt.Sprintf("%s delivered at %s: %s", t.File, clock(r.finished), size(max(t.Bytes, t.Size)))
+	s := fmt.Sprintf("%s delivered at %s: %s", t.File, clock(r.finished), Size(max(t.Bytes, t.Size)))
 	if t.Dur > 0 {
 		s += " in " + short(t.Dur)
 	}

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -66,6 +68,14 @@ func (s *Server) stories(w http.ResponseWriter, r *http.Request) {
 
 // follow streams updates as JSON lines, or as server-sent events to a browser.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.following <- struct{}{}:
+		defer func() { <-s.following }()
+	default:
+		http.Error(w, fmt.Sprintf("%d others follow already", maxFollowers), http.StatusServiceUnavailable)
+		return
+	}
+	machine := r.URL.Query().Get("mac")
 	sse := strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 	w.Header().Set("Content-Type", "application/jsonl")
 	if sse {
@@ -73,16 +83,19 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	rc := http.NewResponseController(w)
+	updates := s.deps.Journal.Follow(r.Context()) // before the reader is told that it follows
 	_ = rc.Flush()
 	beat := time.NewTicker(15 * time.Second) // finds readers that are gone
 	defer beat.Stop()
-	updates := s.deps.Journal.Follow(r.Context())
 	for {
 		var line []byte
 		select {
 		case u, ok := <-updates:
 			if !ok {
 				return
+			}
+			if machine != "" && !u.Story.Is(machine) {
+				continue
 			}
 			b, err := json.Marshal(u)
 			if err != nil {
@@ -105,12 +118,16 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// reload makes the node read its configuration again.
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
 	if s.deps.Reload == nil {
 		http.Error(w, "this node cannot reload", http.StatusNotImplemented)
 		return
 	}
-	if err := s.deps.Reload(r.Context()); err != nil {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // a role may have to drain first
+	// Who asked may go away; a reload is done whole or not at all.
+	if err := s.deps.Reload(context.WithoutCancel(r.Context())); err != nil {
+		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusUnprocessableEntity)
 		writeJSON(w, map[string]string{"error": err.Error()})
 		return

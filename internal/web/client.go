@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -98,13 +99,16 @@ func (c *Client) Stories(ctx context.Context, q journal.Query) ([]journal.Story,
 	return out.Stories, err
 }
 
-// Follow calls each for every update until ctx ends or the node stops.
-func (c *Client) Follow(ctx context.Context, each func(journal.Update) error) error {
-	resp, err := c.do(ctx, http.MethodGet, "/api/v1/follow")
+// Follow calls each for every update of a machine ("" for all) until ctx ends or the node stops.
+func (c *Client) Follow(ctx context.Context, machine string, each func(journal.Update) error) error {
+	resp, err := c.do(ctx, http.MethodGet, "/api/v1/follow?mac="+url.QueryEscape(machine))
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return decode(resp, nil)
+	}
 	sc := bufio.NewScanner(resp.Body)
 	sc.Buffer(nil, 1<<20)
 	for sc.Scan() {
@@ -146,7 +150,12 @@ func (c *Client) Reload(ctx context.Context) (Status, error) {
 	return st, err
 }
 
+// patience is how long the node may take to answer a question.
+const patience = 10 * time.Second
+
 func (c *Client) get(ctx context.Context, path string, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	resp, err := c.do(ctx, http.MethodGet, path)
 	if err != nil {
 		return err
@@ -173,7 +182,7 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		if ctx.Err() != nil {
+		if errors.Is(ctx.Err(), context.Canceled) {
 			return nil, ctx.Err()
 		}
 		var op *net.OpError

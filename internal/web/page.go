@@ -20,15 +20,16 @@ import (
 var pageFS embed.FS
 
 var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
-	"clock": func(t time.Time) string { return t.Format(time.TimeOnly) },
-	"ago":   ago,
-	"steps": stepsOf,
+	"clock":   func(t time.Time) string { return t.Format(time.TimeOnly) },
+	"ago":     ago,
+	"marks":   marksOf,
+	"program": program,
 	"stamp": func(from time.Time, ev boot.Event) string {
 		return fmt.Sprintf("+%.3f s", ev.Time.Sub(from).Seconds())
 	},
 	"describe": Describe,
 	"percent":  func(t *journal.Transfer) int { return t.Percent() },
-	"bytes":    byteCount,
+	"bytes":    journal.Size,
 }).ParseFS(pageFS, "page/*.html"))
 
 // pages are the read-only API and the page.
@@ -65,100 +66,6 @@ func (s *Server) render(w http.ResponseWriter, name string) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(b.Bytes())
-}
-
-// pageStep is one mark of the bar that shows how far a boot came.
-type pageStep struct {
-	Name  string
-	State string // "done", "now", "bad" or "" (not reached)
-}
-
-// stepsOf makes the bar of a story: the steps of its last stage.
-func stepsOf(s journal.Story) []pageStep {
-	st := s.Stage()
-	var out []pageStep
-	add := func(name string, kinds ...boot.Kind) {
-		state := ""
-		for _, k := range kinds {
-			if st.Has(k) {
-				state = "done"
-			}
-		}
-		out = append(out, pageStep{Name: name, State: state})
-	}
-	add("asked", boot.DiscoverSeen)
-	add("offered", boot.OfferSent)
-	if st.Has(boot.BootRequestSeen) || s.Firmware == boot.FirmwareEDK2 {
-		add("4011", boot.BootReplySent)
-	}
-	if st.Has(boot.ScriptSent) || s.Firmware == boot.FirmwareIPXE && st.Has(boot.HTTPRequest) {
-		add("script", boot.ScriptSent)
-	}
-	add("file", boot.ReadRequest, boot.HTTPRequest)
-	out = append(out, pageStep{Name: "delivered"})
-	last := &out[len(out)-1]
-	switch s.State {
-	case journal.Done:
-		last.State = "done"
-	case journal.Stuck:
-		last.State, last.Name = "bad", "stuck"
-	case journal.Ended:
-		last.Name = "ended"
-	case journal.Running:
-		last.State = "now"
-	}
-	return out
-}
-
-// Describe says one step of a story in words.
-func Describe(ev boot.Event) string {
-	text := map[boot.Kind]string{
-		boot.DiscoverSeen: "asks who can boot it", boot.OfferSent: "is offered", boot.RequestSeen: "takes an address",
-		boot.BootRequestSeen: "asks on port 4011", boot.BootReplySent: "is told", boot.Ignored: "is not answered",
-		boot.ReadRequest: "asks for", boot.OptionsSent: "is granted", boot.Progress: "gets",
-		boot.HTTPRequest: "asks by HTTP for", boot.ScriptSent: "gets its iPXE script",
-	}[ev.Kind]
-	if ev.Kind == boot.TransferEnd {
-		text = ev.Reason.Text() + ":"
-	}
-	if ev.Kind == boot.RequestSeen && ev.IP.IsValid() {
-		text += " " + ev.IP.String()
-	}
-	if ev.File != "" && ev.Kind != boot.DiscoverSeen && ev.Kind != boot.RequestSeen {
-		text += " " + ev.File
-	}
-	if ev.Server != "" {
-		text += " from " + ev.Server
-	}
-	if ev.Options != "" {
-		text += " (" + ev.Options + ")"
-	}
-	if ev.Kind == boot.Progress || ev.Kind == boot.TransferEnd && ev.Bytes > 0 {
-		text += fmt.Sprintf(", %s of %s", byteCount(ev.Bytes), byteCount(ev.Size))
-		if ev.Dur > 0 {
-			text += " in " + ev.Dur.Round(time.Millisecond).String()
-		}
-	}
-	if ev.Retransmits > 0 {
-		text += fmt.Sprintf(", %d packets repeated", ev.Retransmits)
-	}
-	if ev.Reason != "" && ev.Kind == boot.Ignored {
-		text += ": " + ev.Reason.Text()
-	}
-	if ev.Detail != "" && !ev.Reason.Good() {
-		text += " [" + ev.Detail + "]"
-	}
-	return text
-}
-
-func byteCount(n int64) string {
-	switch {
-	case n >= 10<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 10<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d bytes", n)
 }
 
 func ago(now, t time.Time) string {

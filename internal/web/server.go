@@ -8,14 +8,10 @@ package web
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,6 +39,8 @@ type Deps struct {
 
 const (
 	maxConnections = 256
+	// maxFollowers leaves connections for everybody else.
+	maxFollowers = 64
 	// shutdownLimit is how long an answer under way may take after the end.
 	shutdownLimit = 2 * time.Second
 )
@@ -51,8 +49,10 @@ const (
 type Server struct {
 	cfg  Config
 	deps Deps
-	tcp  net.Listener // nil: no status page
-	unix net.Listener
+	// following holds a token for each follower.
+	following chan struct{}
+	tcp       net.Listener // nil: no status page
+	unix      net.Listener
 }
 
 // New checks the configuration. It opens nothing.
@@ -63,7 +63,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{cfg: cfg, deps: d}, nil
+	return &Server{cfg: cfg, deps: d, following: make(chan struct{}, maxFollowers)}, nil
 }
 
 // Listen opens both sockets, or none.
@@ -85,44 +85,6 @@ func (s *Server) Listen(ctx context.Context) error {
 		s.unix = l
 	}
 	return nil
-}
-
-// InUseError says that another Surefoot answers on the socket.
-type InUseError struct{ Socket string }
-
-func (e *InUseError) Error() string {
-	return fmt.Sprintf("listen unix %s: another surefoot answers there", e.Socket)
-}
-
-// Hint says how to get on.
-func (e *InUseError) Hint() []string {
-	return []string{"stop the other one (systemctl stop surefoot), or give this one a socket of its own: --socket PATH"}
-}
-
-// listenUnix opens the socket, in place of one that a dead process left.
-func listenUnix(ctx context.Context, path string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("folder of the API socket: %w", err)
-	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		_ = c.Close()
-		return nil, &InUseError{Socket: path}
-	}
-	if st, err := os.Lstat(path); err == nil && st.Mode()&fs.ModeSocket != 0 {
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("remove the stale API socket: %w", err)
-		}
-	}
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("listen unix %s: %w", path, err)
-	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		_ = l.Close()
-		return nil, fmt.Errorf("mode of the API socket: %w", err)
-	}
-	return l, nil
 }
 
 // Addr returns the status address with its real port.
@@ -156,8 +118,9 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		}
 		srv := &http.Server{
 			Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-			BaseContext: func(net.Listener) context.Context { return streams },
-			ErrorLog:    slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelDebug),
+			WriteTimeout: 30 * time.Second, // followers renew theirs
+			BaseContext:  func(net.Listener) context.Context { return streams },
+			ErrorLog:     slog.NewLogLogger(s.deps.Log.Handler(), slog.LevelDebug),
 		}
 		servers = append(servers, srv)
 		go func() { failed <- srv.Serve(netutil.LimitListener(l, maxConnections)) }()

@@ -1,0 +1,58 @@
+package web
+
+import (
+	"fmt"
+	"time"
+
+	"surefoot/internal/boot"
+	"surefoot/internal/journal"
+)
+
+// Describe says one step of a story in words, for page and command line.
+func Describe(ev boot.Event) string {
+	text := map[boot.Kind]string{
+		boot.DiscoverSeen: "asks who can boot it", boot.OfferSent: "is offered", boot.RequestSeen: "takes an address",
+		boot.BootRequestSeen: "asks on port 4011", boot.BootReplySent: "is told:", boot.Ignored: "is not answered",
+		boot.ReadRequest: "asks for", boot.OptionsSent: "is granted", boot.Progress: "gets",
+		boot.HTTPRequest: "asks by HTTP for", boot.ScriptSent: "gets its iPXE script",
+	}[ev.Kind]
+	if ev.Kind == boot.TransferEnd {
+		if ev.Reason == boot.FileMissing && ev.Detail != "" {
+			return ev.Detail // it names the file, and those that are near
+		}
+		text = ev.Reason.Text() + ":"
+	}
+	if ev.Kind == boot.RequestSeen {
+		if ev.Detail != "" {
+			return ev.Detail // which address, and whose
+		}
+		if ev.IP.IsValid() {
+			text += " " + ev.IP.String()
+		}
+	}
+	if ev.File != "" && ev.Kind != boot.DiscoverSeen && ev.Kind != boot.RequestSeen {
+		text += " " + ev.File
+	}
+	if ev.Server != "" {
+		text += " from " + ev.Server
+	}
+	if ev.Options != "" {
+		text += " (" + ev.Options + ")"
+	}
+	if ev.Kind == boot.Progress || ev.Kind == boot.TransferEnd && ev.Bytes > 0 {
+		text += fmt.Sprintf(", %s of %s", journal.Size(ev.Bytes), journal.Size(ev.Size))
+		if ev.Dur > 0 {
+			text += " in " + ev.Dur.Round(time.Millisecond).String()
+		}
+	}
+	if ev.Retransmits > 0 {
+		text += fmt.Sprintf(", %d packets repeated", ev.Retransmits)
+	}
+	if ev.Reason != "" && ev.Kind == boot.Ignored {
+		text += ": " + ev.Reason.Text()
+	}
+	if ev.Detail != "" && !ev.Reason.Good() {
+		text += " [" + ev.Detail + "]"
+	}
+	return text
+}
