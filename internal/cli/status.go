@@ -83,24 +83,41 @@ func printStatus(w io.Writer, st web.Status, stories []journal.Story) {
 	if !st.Ready {
 		state = "NOT READY: " + strings.Join(st.NotReady, ", ")
 	}
-	fmt.Fprintf(w, "node %s of site %s: %s\n", st.Node, st.Site, state)
+	fmt.Fprint(w, wrap(fmt.Sprintf("node %s of site %s: %s", st.Node, st.Site, state), ""))
 	path := st.Config.Path
 	if path == "" {
 		path = "embedded defaults"
 	}
-	fmt.Fprintf(w, "surefoot %s, up %s, configuration: %s, read at %s\n", st.Version,
+	fmt.Fprintf(w, "surefoot %s, up %s\nconfiguration: %s, read at %s\n", st.Version,
 		time.Since(st.Started).Round(time.Second), path, st.Config.LoadedAt.Local().Format(time.DateTime))
 	if st.Config.LastError != "" {
 		fmt.Fprintf(w, "\nlast reload refused at %s, the configuration before it goes on:\n%s\n",
 			st.Config.LastErrorAt.Local().Format(time.TimeOnly), indent(st.Config.LastError))
 	}
 	for _, x := range st.Warnings {
-		fmt.Fprintf(w, "\nwarning: %s\n  %s\n  fix: %s\n", x.Title, x.Text, x.Fix)
+		fmt.Fprint(w, "\n"+wrap("warning: "+x.Title, "")+wrap(x.Text, "  ")+wrap("fix: "+x.Fix, "  "))
 	}
+	printTables(w, st)
+	k := st.Counters
+	fmt.Fprint(w, "\n"+wrap(fmt.Sprintf("since the start: %d offers, %d replies on 4011, %d files (%s), %d failed, %d packets ignored",
+		k["offers"], k["boot_replies"], k["files_delivered"], journal.Size(k["bytes"]), k["transfers_failed"], k["packets_ignored"]), "")+"\n")
+	printStories(w, stories)
+}
+
+// printTables prints what stands in the site file, and how this node's part of it is.
+func printTables(w io.Writer, st web.Status) {
 	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "\nROLE\tSTATE\tLISTENS")
 	for _, r := range st.Roles {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, r.State, strings.Join(r.Listen, "; "))
+		for i, l := range r.Listen {
+			if i > 0 {
+				r.Name, r.State = "", ""
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, r.State, l)
+		}
+		if len(r.Listen) == 0 {
+			fmt.Fprintf(t, "%s\t%s\t-\n", r.Name, r.State)
+		}
 	}
 	fmt.Fprintln(t, "\nNODE\tADDRESS\tROLES")
 	for _, n := range st.Nodes {
@@ -112,14 +129,13 @@ func printStatus(w io.Writer, st web.Status, stories []journal.Story) {
 	}
 	fmt.Fprintln(t, "\nRULE\tFILE\tFROM")
 	for _, r := range st.Rules {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, r.File, strings.Join(r.From, ", "))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", fit(r.Name, 24), fit(r.File, 40), fit(strings.Join(r.From, ", "), 30))
+	}
+	fmt.Fprintln(t, "\nNETWORK\tSUBNET\tDELIVER")
+	for _, n := range st.Networks {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", fit(n.Name, 24), n.Subnet, n.Deliver)
 	}
 	_ = t.Flush()
-	k := st.Counters
-	fmt.Fprintf(w, "\nsince the start: %d offers, %d replies on 4011, %d files (%d bytes), %d failed, %d packets ignored\n",
-		k["offers"], k["boot_replies"], k["files_delivered"], k["bytes"], k["transfers_failed"], k["packets_ignored"])
-	fmt.Fprintln(w)
-	printStories(w, stories)
 }
 
 func indent(s string) string {

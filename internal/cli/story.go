@@ -1,16 +1,20 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"surefoot/internal/boot"
 	"surefoot/internal/journal"
 	"surefoot/internal/web"
 )
@@ -18,8 +22,8 @@ import (
 const storyLong = `Show what each machine's boots went through, as this node saw them: asked, offered, port 4011,
 the file, block by block, delivered, or stuck, where, and what that usually means.
 
-  surefoot story                      the last boot of each machine, a line each
-  surefoot story 52:54:00:12:34:56    all its boots with every step, the newest first
+  surefoot story                      the last boot of each machine
+  surefoot story 52:54:00:12:34:56    all its boots with every step, the newest last
   surefoot story 34:56                the end of the address will do, or the IP address
   surefoot story --follow             what moves, as it moves`
 
@@ -42,6 +46,9 @@ func newStoryCommand(env *Env) *cobra.Command {
 			if len(args) == 1 {
 				machine = args[0]
 			}
+			if o.limit < 1 || o.limit > 10000 {
+				return usageError(cmd, fmt.Errorf("--limit %d is not a number from 1 to 10000", o.limit))
+			}
 			c := web.Dial(o.socket)
 			if o.follow {
 				return o.runFollow(cmd.Context(), env, c, machine)
@@ -53,7 +60,7 @@ func newStoryCommand(env *Env) *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print JSON; with --follow a line for each movement")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on with what moves, until Ctrl-C")
-	f.IntVar(&o.limit, "limit", 50, "stories at the most")
+	f.IntVar(&o.limit, "limit", 50, "stories at the most, from 1 to 10000")
 	return cmd
 }
 
@@ -82,6 +89,9 @@ func (o *storyOptions) run(ctx context.Context, env *Env, c *web.Client, machine
 			Hints: []string{"surefoot story lists the machines it has seen; another node may have answered this one"}, Machine: "not-found",
 		}
 	}
+	if err := single(machine, stories); err != nil {
+		return err
+	}
 	for i, s := range slices.Backward(stories) { // the newest last: it ends where the prompt is
 		printSteps(env.Out, s)
 		if i > 0 {
@@ -89,6 +99,25 @@ func (o *storyOptions) run(ctx context.Context, env *Env, c *web.Client, machine
 		}
 	}
 	return nil
+}
+
+// single refuses the end of an address that several machines have.
+func single(text string, stories []journal.Story) error {
+	var machines []string
+	for _, s := range stories {
+		if m := s.Machine(); !slices.Contains(machines, m) {
+			machines = append(machines, m)
+		}
+	}
+	if len(machines) < 2 {
+		return nil
+	}
+	slices.Sort(machines)
+	return &Error{
+		Code: ExitUsage, Machine: "ambiguous",
+		Err:   fmt.Errorf("%q means %d machines: %s", text, len(machines), fit(strings.Join(machines, ", "), 400)),
+		Hints: []string{"give more of the address"},
+	}
 }
 
 func (o *storyOptions) runFollow(ctx context.Context, env *Env, c *web.Client, machine string) error {
@@ -112,20 +141,57 @@ func (o *storyOptions) runFollow(ctx context.Context, env *Env, c *web.Client, m
 	return daemonError(err)
 }
 
-// printStories prints a line for each story.
+// printStories prints each story: who and how it stands on one line, the sentence below it.
 func printStories(w io.Writer, stories []journal.Story) {
 	if len(stories) == 0 {
 		fmt.Fprintln(w, "no machine has asked for a boot yet")
 		return
 	}
-	fmt.Fprintf(w, "%-9s %-18s %-16s %-9s %-8s %s\n", "TIME", "MACHINE", "ADDRESS", "FIRMWARE", "STATE", "WHERE IT IS")
+	const row = "%-8s  %-17s  %-15s  %-9s  %-7s  %s\n"
+	fmt.Fprintf(w, row, "TIME", "MACHINE", "ADDRESS", "FIRMWARE", "STATE", "FILE")
 	for _, s := range stories {
 		ip := "-"
 		if s.IP.IsValid() {
 			ip = s.IP.String()
 		}
-		fmt.Fprintf(w, "%-9s %-18s %-16s %-9s %-8s %s\n", s.Updated.Local().Format(time.TimeOnly), s.Machine(), ip, s.Firmware, s.State, s.Where)
+		fmt.Fprintf(w, row, s.Updated.Local().Format(time.TimeOnly), s.Machine(), ip, cmp.Or(string(s.Firmware), "-"), s.State, cmp.Or(fit(s.File, 34), "-"))
+		fmt.Fprint(w, wrap(s.Where, "          "))
 	}
+}
+
+// wrap breaks a text into lines of at most columns, each with the indent.
+func wrap(text, indent string) string {
+	var b strings.Builder
+	line := indent
+	for _, word := range strings.Fields(text) {
+		if len(line) > len(indent) && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > columns {
+			b.WriteString(line + "\n")
+			line = indent
+		}
+		if len(line) > len(indent) {
+			line += " "
+		}
+		line += word
+	}
+	b.WriteString(line + "\n")
+	return b.String()
+}
+
+// fit cuts the beginning off a text that is longer than n characters: the end of a path says more.
+func fit(text string, n int) string {
+	if r := []rune(text); len(r) > n {
+		return "..." + string(r[len(r)-n+3:])
+	}
+	return text
+}
+
+// step is a step in words, with the firmware where it says who asks.
+func step(ev boot.Event) string {
+	text := web.Describe(ev)
+	if ev.Kind == boot.DiscoverSeen && ev.Firmware != "" {
+		text = string(ev.Firmware) + " " + text
+	}
+	return text
 }
 
 // printSteps prints a story with all its steps.
@@ -142,11 +208,10 @@ func printSteps(w io.Writer, s journal.Story) {
 	}
 	fmt.Fprintln(w)
 	for _, ev := range s.Steps {
-		who := string(ev.Firmware)
-		fmt.Fprintf(w, "  %+9.3f s  %-9s %-13s %-9s %s\n", ev.Time.Sub(s.Started).Seconds(), ev.Role, ev.Kind, who, web.Describe(ev))
+		fmt.Fprintf(w, "  %+9.3f s  %-9s  %-12s  %s\n", ev.Time.Sub(s.Started).Seconds(), ev.Role, ev.Kind, step(ev))
 	}
 	if s.Omitted > 0 {
 		fmt.Fprintf(w, "  (%d steps in the middle are not kept)\n", s.Omitted)
 	}
-	fmt.Fprintf(w, "  %s: %s\n", s.State, s.Where)
+	fmt.Fprint(w, wrap(string(s.State)+": "+s.Where, "  "))
 }

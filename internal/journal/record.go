@@ -51,7 +51,6 @@ const (
 // record is a story in the making.
 type record struct {
 	Story
-	m        *machine
 	xids     []uint32
 	phase    phase
 	lost     bool                // patience ran out

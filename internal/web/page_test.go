@@ -147,13 +147,19 @@ func TestMarks(t *testing.T) {
 		want string
 	}{
 		{journal.Story{MAC: m, State: journal.Running}, "discover: offer: address: rrq: oack: delivered:now"},
-		{journal.Story{MAC: m, State: journal.Stuck, Firmware: boot.FirmwareEDK2, Stages: []journal.Stage{{Reached: []boot.Kind{boot.DiscoverSeen, boot.OfferSent}}}},
-			"discover:done offer:done address: 4011: rrq: oack: stuck:bad"},
+		{
+			journal.Story{MAC: m, State: journal.Stuck, Firmware: boot.FirmwareEDK2, Stages: []journal.Stage{{Reached: []boot.Kind{boot.DiscoverSeen, boot.OfferSent}}}},
+			"discover:done offer:done address: 4011: rrq: oack: stuck:bad",
+		},
 		{journal.Story{State: journal.Done, Stages: []journal.Stage{{Delivered: true, Reached: []boot.Kind{boot.ReadRequest}}}}, "rrq:done delivered:done"},
-		{journal.Story{MAC: m, State: journal.Ended, Firmware: boot.FirmwareUEFIHTTP, Stages: []journal.Stage{{Reached: []boot.Kind{boot.DiscoverSeen}}}},
-			"discover:done offer: address: http: ended:"},
-		{journal.Story{MAC: m, State: journal.Done, Stages: []journal.Stage{{Reached: []boot.Kind{boot.ReadRequest}}, {Delivered: true, Reached: []boot.Kind{boot.DiscoverSeen, boot.OfferSent, boot.RequestSeen, boot.ScriptSent, boot.HTTPRequest}}}},
-			"discover:done offer:done address:done script:done http:done delivered:done"},
+		{
+			journal.Story{MAC: m, State: journal.Ended, Firmware: boot.FirmwareUEFIHTTP, Stages: []journal.Stage{{Reached: []boot.Kind{boot.DiscoverSeen}}}},
+			"discover:done offer: address: http: ended:",
+		},
+		{
+			journal.Story{MAC: m, State: journal.Done, Stages: []journal.Stage{{Reached: []boot.Kind{boot.ReadRequest}}, {Delivered: true, Reached: []boot.Kind{boot.DiscoverSeen, boot.OfferSent, boot.RequestSeen, boot.ScriptSent, boot.HTTPRequest}}}},
+			"discover:done offer:done address:done script:done http:done delivered:done",
+		},
 	} {
 		if got := bar(c.s); got != c.want {
 			t.Errorf("got  %s\nwant %s", got, c.want)
