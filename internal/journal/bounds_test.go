@@ -149,6 +149,30 @@ func TestStepBudget(t *testing.T) {
 	}
 }
 
+// The worst that texts of strangers can do: every step of a full journal with texts as long as
+// they may be, all different.
+func TestLongTexts(t *testing.T) {
+	before := heap()
+	p := play(t)
+	for i := range 140_000 {
+		a := netip.AddrFrom4([4]byte{10, 1, byte(i / 100 >> 8), byte(i / 100)})
+		long := func(what string) string { return fmt.Sprintf("%s%d", strings.Repeat(what, 300), i)[30:] }
+		p.feed(boot.Event{
+			Role: "tftp", Kind: boot.ReadRequest, IP: a, Transfer: uint64(i), File: long("f"), Detail: long("d"), Options: long("o"),
+		})
+		if i%50 == 0 {
+			p.wait(3 * time.Minute)
+		}
+	}
+	p.s.check(t)
+	used := heap() - before
+	t.Logf("%d machines, %d steps: %.0f MB", p.s.count(), p.s.kept, float64(used)/1e6)
+	if p.s.kept < defaultLimits().total-64 || used > 100<<20 {
+		t.Errorf("%d steps take %d bytes", p.s.kept, used)
+	}
+	runtime.KeepAlive(p)
+}
+
 func TestProgressIsOneStep(t *testing.T) {
 	p := play(t).load(boot.ReadRequest, 1, "a").load(boot.ReadRequest, 2, "b")
 	for i := range 100 {

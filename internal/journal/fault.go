@@ -17,7 +17,7 @@ func (r *record) whereFailed() string {
 	switch t.Reason {
 	case boot.FileMissing:
 		s := fmt.Sprintf("asked for %s, which is not there", t.File)
-		if n := near(t.Detail); n != "" {
+		if n := Near(t.Detail); n != "" {
 			s += "; near: " + n
 		}
 		return s
@@ -64,13 +64,14 @@ func meaning(t *Transfer) string {
 	return "packets are lost on the way, or the machine was switched off"
 }
 
-// near takes the near names out of the text of files.NotFoundError.
-func near(detail string) string {
-	_, rest, ok := strings.Cut(detail, "near: ")
-	if !ok {
-		return ""
+// Near takes the names that are near a missing one out of the detail of its event: "near: a, b",
+// or the text of files.NotFoundError, where that stands in parentheses.
+func Near(detail string) string {
+	if _, rest, ok := strings.Cut(detail, "(near: "); ok {
+		return strings.TrimSuffix(rest, ")")
 	}
-	return strings.TrimSuffix(rest, ")")
+	_, rest, _ := strings.Cut(detail, "near: ")
+	return rest
 }
 
 // position says how far a transfer is.

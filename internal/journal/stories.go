@@ -20,7 +20,7 @@ type limits struct {
 }
 
 func defaultLimits() limits {
-	return limits{machines: 4096, proven: 3072, stories: 8, steps: 64, total: 128 << 10}
+	return limits{machines: 4096, proven: 3072, stories: 8, steps: 64, total: 64 << 10}
 }
 
 // stories is the story machine: events and ticks go in, changed stories come out. It has no

@@ -17,8 +17,12 @@ func Describe(ev boot.Event) string {
 		boot.HTTPRequest: "asks by HTTP for", boot.ScriptSent: "gets its iPXE script",
 	}[ev.Kind]
 	if ev.Kind == boot.TransferEnd {
-		if ev.Reason == boot.FileMissing && ev.Detail != "" {
-			return ev.Detail // it names the file, and those that are near
+		if ev.Reason == boot.FileMissing {
+			text = "no such file: " + ev.File
+			if near := journal.Near(ev.Detail); near != "" {
+				text += " (near: " + near + ")"
+			}
+			return text
 		}
 		text = ev.Reason.Text() + ":"
 	}
@@ -41,7 +45,7 @@ func Describe(ev boot.Event) string {
 	}
 	if ev.Kind == boot.Progress || ev.Kind == boot.TransferEnd && ev.Bytes > 0 {
 		text += fmt.Sprintf(", %s of %s", journal.Size(ev.Bytes), journal.Size(ev.Size))
-		if ev.Dur > 0 {
+		if ev.Dur >= time.Millisecond {
 			text += " in " + ev.Dur.Round(time.Millisecond).String()
 		}
 	}

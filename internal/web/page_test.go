@@ -181,7 +181,9 @@ func TestDescribe(t *testing.T) {
 		{boot.Event{Kind: boot.ReadRequest, File: "a.0", Options: "blksize=1468"}, "asks for a.0 (blksize=1468)"},
 		{boot.Event{Kind: boot.Progress, File: "a.0", Bytes: 5000, Size: 10000, Dur: 20 * time.Millisecond, Retransmits: 2}, "gets a.0, 5 KB of 10 KB in 20ms, 2 packets repeated"},
 		{boot.Event{Kind: boot.TransferEnd, File: "a.0", Reason: boot.Done, Bytes: 10, Size: 10}, "delivered completely: a.0, 10 bytes of 10 bytes"},
-		{boot.Event{Kind: boot.TransferEnd, File: "a.0", Reason: boot.FileMissing, Detail: `no such file: "a.0" (near: a.1)`}, `no such file: "a.0" (near: a.1)`},
+		{boot.Event{Kind: boot.TransferEnd, File: "a.0", Reason: boot.FileMissing, Detail: `no such file: "a.0" (near: a.1)`}, `no such file: a.0 (near: a.1)`},
+		{boot.Event{Kind: boot.TransferEnd, File: "a.0", Reason: boot.FileMissing, Detail: "near: a.1, a (2)"}, "no such file: a.0 (near: a.1, a (2))"},
+		{boot.Event{Kind: boot.TransferEnd, File: "a.0", Reason: boot.FileMissing}, "no such file: a.0"},
 		{boot.Event{Kind: boot.TransferEnd, File: "a.0", Reason: boot.Timeout, Detail: "block 3 of 9"}, "the client stopped acknowledging: a.0 [block 3 of 9]"},
 	} {
 		if got := Describe(c.ev); got != c.want {
