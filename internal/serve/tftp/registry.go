@@ -24,8 +24,9 @@ type ends struct {
 type registry struct {
 	max int
 
-	mu     sync.Mutex // guards all and byAddr
+	mu     sync.Mutex // guards what follows
 	all    map[ends]*transfer
+	live   int                // admitted and not removed: those of all, and ended ones that are not over yet
 	byAddr map[netip.Addr]int // how many of them each client address has
 	silent list.List          // of *transfer: those whose client acknowledged nothing yet, oldest first
 }
@@ -52,6 +53,8 @@ func (r *registry) admit(t *transfer, now time.Time) boot.Reason {
 	}
 	addr := t.ends.client.Addr()
 	switch {
+	case r.live >= 2*r.max: // somebody replaces transfers faster than they end
+		return boot.TooManyTransfers
 	case old != nil:
 		r.forget(old)
 		old.interrupt(replaced)
@@ -62,15 +65,37 @@ func (r *registry) admit(t *transfer, now time.Time) boot.Reason {
 		r.all, r.byAddr = map[ends]*transfer{}, map[netip.Addr]int{}
 	}
 	r.all[t.ends] = t
+	r.live, t.live = r.live+1, true
 	r.byAddr[addr]++
 	t.place = r.silent.PushBack(t)
 	return boot.Answered
+}
+
+// doubt is how long a request that looks like a copy is kept back: the client's last ACK may wait
+// in the socket of a transfer that is over as soon as it is read.
+const doubt = 2 * time.Millisecond
+
+// doubts reports whether a copy of t's request is to be looked at once more after doubt; only one
+// is, of each transfer.
+func (r *registry) doubts(t *transfer) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.all[t.ends]
+	if old == nil {
+		return true // it has ended just now
+	}
+	was := old.doubted
+	old.doubted = true
+	return !was
 }
 
 // remove forgets a transfer, unless a later one has its place.
 func (r *registry) remove(t *transfer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if t.live {
+		r.live, t.live = r.live-1, false
+	}
 	if r.all[t.ends] == t {
 		r.forget(t)
 	}
@@ -127,5 +152,5 @@ func (r *registry) interruptAll(why interruption) {
 func (r *registry) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.all)
+	return r.live
 }

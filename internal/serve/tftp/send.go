@@ -81,6 +81,11 @@ func (t *transfer) tell(k boot.Kind, more func(*boot.Event)) {
 	t.s.emit(ev)
 }
 
+// ignore tells of a packet that gets no answer.
+func (t *transfer) ignore(why boot.Reason, detail string) {
+	t.tell(boot.Ignored, func(ev *boot.Event) { ev.Reason, ev.Detail = why, detail })
+}
+
 // end tells how the transfer ended.
 func (t *transfer) end(why boot.Reason, detail string) {
 	t.tell(boot.TransferEnd, func(ev *boot.Event) {

@@ -87,44 +87,47 @@ func (s *Server) receive(ctx context.Context) error {
 // packet works on one packet of the request port. It never blocks: a transfer has a goroutine of
 // its own, which opens the file.
 func (s *Server) packet(b []byte, from netip.AddrPort, local netip.Addr) {
-	ev := boot.Event{Kind: boot.Ignored, IP: from.Addr(), Peer: from.String()}
-	t := &transfer{s: s, ends: ends{from, local}, began: time.Now()}
-	defer func() {
-		if p := recover(); p != nil {
-			s.running.remove(t)
-			s.deps.Log.Error("fault while working on a packet", "role", Role, "from", from.String(),
-				"panic", p, "packet", hex.EncodeToString(b), "stack", string(debug.Stack()))
-			ev.Reason, ev.Detail = boot.Panicked, fmt.Sprint(p)
-			s.emit(ev)
-		}
-	}()
+	t := &transfer{s: s, ends: ends{from, local}, request: string(b), began: time.Now()}
+	t.ev = boot.Event{IP: from.Addr(), Peer: from.String()}
+	defer s.contain(t)
 	if !local.IsValid() { // RFC 1123 4.2.3.5
-		ev.Reason, ev.Detail = boot.BadRequest, "sent to a broadcast or multicast address"
-		s.emit(ev)
+		t.ignore(boot.BadRequest, "sent to a broadcast or multicast address")
 		return
 	}
-	ev.Local = netip.AddrPortFrom(local, s.conn.addr().Port()).String()
+	t.ev.Local = netip.AddrPortFrom(local, s.conn.addr().Port()).String()
 	v := judge(b)
 	if from.Port() == 0 {
 		v = verdict{silent: true, reason: boot.Malformed, detail: "source port 0"}
 	}
 	if v.silent {
-		ev.Reason, ev.Detail = v.reason, v.detail
-		s.emit(ev)
+		t.ignore(v.reason, v.detail)
 		return
 	}
-	t.request, t.asked = string(b), v.req
-	t.ev = boot.Event{IP: ev.IP, Peer: ev.Peer, Local: ev.Local, File: v.req.File}
+	t.asked, t.ev.File = v.req, v.req.File
 	if v.reason == boot.Answered {
-		switch v.reason = s.running.admit(t, t.began); v.reason {
-		case boot.DuplicateRequest:
-			ev.File, ev.Reason = v.req.File, v.reason
-			s.emit(ev)
-			return
-		case boot.TooManyTransfers:
-			v.code, v.text = wire.ErrUndefined, "server busy, try again later"
-			v.detail = fmt.Sprintf("at most %d, and %d of one address", s.cfg.MaxTransfers, perAddress(s.cfg.MaxTransfers))
-		}
+		v.reason = s.running.admit(t, t.began)
+	}
+	if v.reason == boot.DuplicateRequest && s.running.doubts(t) {
+		s.transfer.Go(func() {
+			defer s.contain(t)
+			time.Sleep(doubt)
+			v.reason = s.running.admit(t, time.Now())
+			s.begin(t, v)
+		})
+		return
+	}
+	s.begin(t, v)
+}
+
+// begin starts a transfer that was admitted, and refuses another.
+func (s *Server) begin(t *transfer, v verdict) {
+	switch v.reason {
+	case boot.DuplicateRequest:
+		t.ignore(v.reason, "")
+		return
+	case boot.TooManyTransfers:
+		v.code, v.text = wire.ErrUndefined, "server busy, try again later"
+		v.detail = fmt.Sprintf("at most %d run at the same time, %d of one client", s.cfg.MaxTransfers, perAddress(s.cfg.MaxTransfers))
 	}
 	t.ev.Transfer = s.last.Add(1)
 	if v.req.Op == wire.OpRRQ {
@@ -135,4 +138,16 @@ func (s *Server) packet(b []byte, from netip.AddrPort, local netip.Addr) {
 		return
 	}
 	s.transfer.Go(t.run)
+}
+
+// contain keeps a fault within the packet that caused it. It is deferred.
+func (s *Server) contain(t *transfer) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	s.running.remove(t)
+	s.deps.Log.Error("fault while working on a packet", "role", Role, "from", t.ev.Peer,
+		"panic", p, "packet", hex.EncodeToString([]byte(t.request)), "stack", string(debug.Stack()))
+	t.ignore(boot.Panicked, fmt.Sprint(p))
 }

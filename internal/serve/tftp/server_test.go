@@ -471,6 +471,25 @@ func TestNextFileRightAfterTheLastACK(t *testing.T) {
 	}
 }
 
+// The same file again and again from the same port, as a program does that measures: a request
+// right behind the last ACK is no copy.
+func TestSameFileAgain(t *testing.T) {
+	s := start(t, "", nil)
+	s.write("f", []byte("x"))
+	p := dial(t, "127.0.0.1:0")
+	for range 200 {
+		begun := time.Now()
+		p.send(rrq("f"), s.srv.Addr())
+		if d := p.recv(); d.Op != wire.OpDATA {
+			t.Fatalf("%+v", d)
+		}
+		if took := time.Since(begun); took > time.Second {
+			t.Fatalf("answered after %s", took)
+		}
+		p.send(ackOf(1), p.tid)
+	}
+}
+
 // A ROM that was reset comes back from the same port with the same request.
 func TestResetClient(t *testing.T) {
 	now := time.Now()

@@ -39,7 +39,9 @@ type transfer struct {
 	grace     time.Time // an interrupted transfer ends here
 	shown     time.Time // the last Progress event
 	strangers int
-	place     *list.Element // in the registry, whose lock guards it
+	place     *list.Element // in the registry, whose lock guards it and the next two
+	live      bool          // admitted and not removed
+	doubted   bool          // a copy of its request was kept back already
 	sendErr   error         // the last one, for the story
 
 	moved   atomic.Int64                 // when the client last made progress, in Unix nanoseconds
