@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,7 +22,8 @@ backend, or to hand somebody a file. Reading only; uploads are refused.
   surefoot tftp --root /srv/boot --listen 10.0.0.5:69
   surefoot tftp --root . --listen 127.0.0.1:6969       as an ordinary user
 
-One line is printed for each finished transfer. Ctrl-C finishes running transfers first.`
+Each finished transfer is one line on stdout, with --json one JSON object. Ctrl-C lets running
+transfers finish first.`
 
 type tftpOptions struct {
 	root, listen string
@@ -44,7 +46,7 @@ func newTFTPCommand(env *Env) *cobra.Command {
 	f.StringVar(&o.listen, "listen", ":69", "address:port; no address means all")
 	f.BoolVar(&o.noFold, "no-fold", false, "only exact names: no other case, no backslashes")
 	f.IntVar(&o.max, "max-transfers", 0, "transfers at the same time (default 4096)")
-	f.BoolVar(&o.json, "json", false, "print events as JSON lines")
+	f.BoolVar(&o.json, "json", false, "print finished transfers as JSON lines")
 	return cmd
 }
 
@@ -66,18 +68,19 @@ func runTFTP(cmd *cobra.Command, env *Env, o tftpOptions) error {
 	}
 	defer root.Close()
 	printer := &transferPrinter{env: env, json: o.json}
-	s, err := tftp.New(tftp.Config{Listen: at, Files: root, MaxTransfers: o.max}, tftp.Deps{Emit: printer.emit})
+	s, err := tftp.New(tftp.Config{Listen: at, Files: root, MaxTransfers: o.max}, tftp.Deps{Emit: printer.emit, Log: newLogger(env, o.json, false)})
 	if err != nil {
 		return err
 	}
 	if err := s.Listen(cmd.Context()); err != nil {
 		return err
 	}
-	fmt.Fprintf(env.Err, "surefoot: serving %s by TFTP at %s (Ctrl-C ends it)\n", o.root, s.Addr())
-	return s.Run(cmd.Context(), nil)
+	return s.Run(cmd.Context(), func() {
+		fmt.Fprintf(env.Err, "surefoot: serving %s by TFTP at %s (Ctrl-C ends it)\n", o.root, s.Addr())
+	})
 }
 
-// transferPrinter writes events to stdout: everything as JSON, or the ends of transfers in words.
+// transferPrinter writes one line to stdout for each transfer that ended.
 type transferPrinter struct {
 	env  *Env
 	json bool
@@ -85,26 +88,30 @@ type transferPrinter struct {
 }
 
 func (p *transferPrinter) emit(ev boot.Event) {
+	if ev.Kind != boot.TransferEnd {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.json {
 		_ = json.NewEncoder(p.env.Out).Encode(ev)
 		return
 	}
-	if ev.Kind != boot.TransferEnd {
-		return
-	}
-	line := fmt.Sprintf("%s %s %q %s", ev.Time.Format("15:04:05"), ev.Peer, ev.File, ev.Reason)
+	fmt.Fprintln(p.env.Out, transferLine(ev))
+}
+
+// transferLine says in words how a transfer ended, as in
+// `10:04:05 10.0.0.7:2070 "ARDBP32.BIN" delivered completely: 300000 bytes in 12ms`.
+func transferLine(ev boot.Event) string {
+	line := fmt.Sprintf("%s %s %q %s", ev.Time.Format(time.TimeOnly), ev.Peer, ev.File, ev.Reason.Text())
 	if ev.Reason == boot.Done {
-		line += fmt.Sprintf(", %d bytes in %s", ev.Bytes, ev.Dur.Round(1e5))
-	} else {
-		line += ": " + ev.Reason.Text()
+		line += fmt.Sprintf(": %d bytes in %s", ev.Bytes, ev.Dur.Round(100*time.Microsecond))
+	}
+	if ev.Detail != "" && ev.Reason != boot.TsizeProbe {
+		line += ": " + ev.Detail
 	}
 	if ev.Retransmits > 0 {
-		line += fmt.Sprintf(", %d blocks repeated", ev.Retransmits)
+		line += fmt.Sprintf(" (%d blocks sent again)", ev.Retransmits)
 	}
-	if ev.Detail != "" {
-		line += ", " + ev.Detail
-	}
-	fmt.Fprintln(p.env.Out, line)
+	return line
 }
