@@ -92,7 +92,22 @@ func TestSentences(t *testing.T) {
 		{
 			"offered, no read request", func(p *script) { p.offered(pxe, "a.0", "boot1").wait(31 * time.Second) },
 			Stuck, boot.Answered,
+			"offered at 10:01:02, address 10.10.0.90 taken at 10:01:06, no request on port 4011 and no read request since: the client took another offer, or a firewall drops UDP 4011 or 69",
+			"",
+		},
+		{
+			"offered, iPXE of a UEFI machine", func(p *script) { p.offered(ipxe, "a.0", "boot1").wait(31 * time.Second) },
+			Stuck, boot.Answered,
 			"offered at 10:01:02, address 10.10.0.90 taken at 10:01:06, no read request since: the client took another offer, or a firewall drops UDP 69",
+			"",
+		},
+		{
+			"with other nodes, before its patience ends", func(p *script) {
+				p.s.peers = func() bool { return true }
+				p.offered(edk2, "a.efi", "boot1").wait(5 * time.Second)
+			},
+			Running, boot.Answered,
+			"offered at 10:01:02, address 10.10.0.90 taken at 10:01:06; what it asks next may come to another node",
 			"",
 		},
 		{

@@ -65,6 +65,9 @@ func (r *record) next() (request, port string) {
 	case boot.FirmwareUEFIHTTP:
 		return "HTTP request", "the HTTP port"
 	}
+	if r.Arch != nil && *r.Arch == boot.ArchBIOS { // by the form of the offer, which is not known here
+		return "request on port 4011 and no read request", "UDP 4011 or 69"
+	}
 	return "read request", "UDP 69"
 }
 
@@ -83,6 +86,8 @@ func (r *record) whereOffered() string {
 		s = fmt.Sprintf("address%s taken at %s", r.address(), clock(r.at[requested]))
 	}
 	switch {
+	case !r.lost && r.peers:
+		return s + "; what it asks next may come to another node"
 	case !r.lost:
 		return s
 	case r.sentAway() && r.elsewhere():
