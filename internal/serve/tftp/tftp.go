@@ -3,8 +3,8 @@
 // events what it does.
 //
 // Three layers. sender.go is the transfer as a pure machine, judge.go what a packet on the
-// request port means; both see neither socket nor clock. server.go, transfer.go, send.go and
-// listen.go move the packets.
+// request port means; both see neither socket nor clock. server.go, transfer.go, receive.go,
+// send.go and listen.go move the packets.
 //
 // It never answers what is no request (VU#417980), answers from the address that was asked, so
 // that a service address on the loopback interface works, and writes nothing.
