@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +46,8 @@ type habits struct {
 	head      bool // HTTP: HEAD before GET
 	// resend is how long the client waits before it sends the n-th packet again (n from 0).
 	resend func(n int) time.Duration
+	tries  int  // how often firmware sends one packet before it gives up
+	deaf   bool // to ICMP port unreachable
 }
 
 func habitsOf(s Style) habits {
@@ -62,15 +65,22 @@ func habitsOf(s Style) habits {
 	case IPXE:
 		return habits{
 			options: opt("blksize", "1432", "tsize", "0"), anyServer: true, agent: "iPXE",
-			resend: doubling(250*time.Millisecond, 8*time.Second),
+			resend: doubling(250*time.Millisecond, 8*time.Second), tries: 6, deaf: true, // measured: gives up after 16 s
 		}
 	case PXELINUX:
-		return habits{options: opt("tsize", "0", "blksize", "1408"), agent: "Syslinux", resend: doubling(500*time.Millisecond, 4*time.Second)}
+		return habits{options: opt("tsize", "0", "blksize", "1408"), agent: "Syslinux", resend: growing, tries: 31}
 	case Plain:
-		return habits{agent: "plain", resend: every(time.Second)}
+		return habits{agent: "plain", resend: every(time.Second), tries: 10}
 	}
 	return habits{
 		sizeProbe: opt("tsize", "0", "blksize", "1468", "windowsize", "4"), options: opt("blksize", "1468", "windowsize", "4"),
-		agent: "UefiHttpBoot/1.0", head: true, resend: every(4 * time.Second),
+		agent: "UefiHttpBoot/1.0", head: true, resend: every(4 * time.Second), tries: 6, // measured: PXE-E18 after 24 s
 	}
+}
+
+// growing is PXELINUX's table of time-outs (syslinux, core/fs/pxe/tftp.c): from 2 ticks of the PC's
+// clock of 18.2 Hz up to 255, each a fifth longer than the one before.
+func growing(n int) time.Duration {
+	const first, most = 110 * time.Millisecond, 14 * time.Second
+	return min(time.Duration(float64(first)*math.Pow(1.2, float64(min(n, 100)))), most)
 }
