@@ -55,10 +55,11 @@ type verdict struct {
 
 // target is a server under test.
 type target struct {
-	addr netip.AddrPort
-	root string        // the directory that it serves; the suite may write there
-	wait time.Duration // how long a packet that must come may take
-	long bool          // slow checks too
+	addr  netip.AddrPort
+	root  string        // the directory that it serves; the suite may write there
+	wait  time.Duration // how long a packet that must come may take
+	limit time.Duration // how long a download may take at most; 0: as each check says
+	long  bool          // slow checks too
 	// revive starts the server again if it died; nil: it cannot be started from here.
 	revive func() error
 }
@@ -79,7 +80,9 @@ type stop struct {
 	seen    string
 }
 
-func (a *attempt) failf(format string, args ...any) { panic(stop{failed, fmt.Sprintf(format, args...)}) }
+func (a *attempt) failf(format string, args ...any) {
+	panic(stop{failed, fmt.Sprintf(format, args...)})
+}
 
 // lacks ends the check: the server does not offer an option.
 func (a *attempt) lacks(option string) { panic(stop{lacked, "the server does not offer " + option}) }

@@ -26,6 +26,18 @@ var (
 	updateFlag = flag.Bool("update", false, "write the comparison in docs/conformance.md")
 )
 
+// TestMain runs all tests of this package side by side, since they mostly wait, unless told
+// otherwise.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	told := false
+	flag.Visit(func(f *flag.Flag) { told = told || f.Name == "test.parallel" })
+	if !told {
+		_ = flag.Set("test.parallel", "16")
+	}
+	os.Exit(m.Run())
+}
+
 // suite is all checks. Their numbers count through it.
 func suite() []group {
 	return []group{

@@ -48,6 +48,9 @@ func (c *client) get(req []byte, h habits) (result, error) {
 	if limit == 0 {
 		limit = 20 * time.Second
 	}
+	if most := c.a.target.limit; most > 0 {
+		limit = min(limit, most)
+	}
 	ack := func(n int64) {
 		if h.ack != nil {
 			h.ack(c, n)

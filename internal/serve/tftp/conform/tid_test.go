@@ -90,8 +90,12 @@ func tidChecks() []check {
 		{"foreign-error5", "RFC 1350 4", should, "a packet from another port is answered with ERROR 5", func(a *attempt) {
 			c, other := a.begin(), a.client()
 			other.sendTo(ackOf(1), c.tid)
-			if p, err := other.recv(2 * time.Second); err != nil || p.op != opERROR || p.code != 5 {
-				a.failf("%v, %v", p, err)
+			p, err := other.recv(2 * time.Second)
+			if err != nil {
+				a.failf("%v", err)
+			}
+			if p.op != opERROR || p.code != 5 {
+				a.failf("%s", p)
 			}
 			c.ack(1)
 			c.rest(2)
@@ -142,8 +146,14 @@ func tidChecks() []check {
 		{"odd-packets", "RFC 1350 4", must, "DATA, OACK, requests and stumps at the transfer's port do not end it", func(a *attempt) {
 			c := a.begin()
 			for _, b := range [][]byte{
-				short(opDATA, 1, 1, 2, 3), {0, 6, 'x', 0, 'y', 0}, rrq("f1", "octet"), request(opWRQ, "f1", "octet"),
-				{}, {0}, {0, 4}, {0, 4, 0}, short(0, 1), short(7, 1), short(0x0104, 1),
+				short(opDATA, 1, 1, 2, 3),
+				{0, 6, 'x', 0, 'y', 0},
+				rrq("f1", "octet"), request(opWRQ, "f1", "octet"),
+				{},
+				{0},
+				{0, 4},
+				{0, 4, 0},
+				short(0, 1), short(7, 1), short(0x0104, 1),
 			} {
 				c.send(b)
 			}
