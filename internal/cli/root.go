@@ -32,6 +32,7 @@ func newRootCommand(env *Env) *cobra.Command {
 		newStoryCommand(env),
 		newReloadCommand(env),
 		newProbeCommand(env),
+		newStormCommand(env),
 		newLabCommand(env),
 		newVersionCommand(env),
 	)
