@@ -32,13 +32,14 @@ func scenarios() []scenario {
 type bench struct{ binary string }
 
 // tally counts the outcomes of a run.
-type tally struct{ passed, failed atomic.Int32 }
+type tally struct{ begun, passed, failed atomic.Int32 }
 
 // results are those of this run; TestMain prints them when all is over.
 var results tally
 
 // count notes the outcome of a scenario when it ends.
 func (c *tally) count(t *testing.T) {
+	c.begun.Add(1)
 	t.Cleanup(func() {
 		switch {
 		case t.Failed():
@@ -73,6 +74,14 @@ func TestE2E(t *testing.T) {
 			results.count(t)
 			s.run(t, b)
 		})
+	}
+	if results.begun.Load() == 0 { // a misspelt name must not look like success
+		results.failed.Add(1)
+		var names []string
+		for _, s := range scenarios() {
+			names = append(names, s.name)
+		}
+		t.Fatalf("no scenario has such a name; there are:\n  %s", strings.Join(names, "\n  "))
 	}
 }
 
