@@ -61,6 +61,7 @@ func SVG(lines []Line) []byte {
 		unit, unitName = time.Millisecond, "milliseconds"
 	}
 	p.x = newScale(max(float64(end)/float64(unit), 1e-3), plotW)
+	p.x.most = max(float64(end)/float64(unit), 1e-3) // the line reaches the edge
 	p.y = newScale(float64(most), plotH)
 	p.y.step = max(p.y.step, 1) // no half downloads
 	p.unit = float64(unit)
@@ -160,8 +161,8 @@ func tickText(v float64) string { return strconv.FormatFloat(math.Round(v*1e6)/1
 // scale puts values from 0 to most on an axis of so many pixels, with a mark every step.
 type scale struct{ most, step, pixels float64 }
 
-// newScale chooses marks of 1, 2 or 5 times a power of ten, four to ten of them, and ends the axis
-// at one.
+// newScale chooses marks of 1, 2 or 5 times a power of ten, about five to ten of them, and ends the
+// axis at one.
 func newScale(most, pixels float64) scale {
 	power := math.Pow(10, math.Floor(math.Log10(most)))
 	step := power
