@@ -1,6 +1,8 @@
 package proxydhcp
 
 import (
+	"errors"
+
 	"surefoot/internal/boot"
 	"surefoot/internal/wire/dhcp4"
 	"surefoot/internal/wire/frame"
@@ -111,13 +113,24 @@ func reply(c boot.Client, self boot.Server, req *dhcp4.Packet, t dhcp4.MessageTy
 }
 
 // closing ends a reply: option 82 as it came, last (RFC 3046 section 2.2), and no more than the
-// client takes: where the field file says the same, option 67 goes first.
+// client takes. What goes first is option 67, where the field file says the same; then option 82,
+// which the relay agent can do without: it knows the client by chaddr and broadcasts.
 func closing(p, req *dhcp4.Packet) *dhcp4.Packet {
-	if _, err := p.Encode(req.MaxSize() - frame.Overhead); err != nil && p.File != "" {
+	relayed, ok := req.Get(dhcp4.RelayAgentInfo)
+	if ok {
+		p.Set(dhcp4.RelayAgentInfo, relayed)
+	}
+	limit := req.MaxSize() - frame.Overhead
+	if tooLarge(p, limit) && p.File != "" {
 		p.Del(dhcp4.BootFileName)
 	}
-	if b, ok := req.Get(dhcp4.RelayAgentInfo); ok {
-		p.Set(dhcp4.RelayAgentInfo, b)
+	if ok && tooLarge(p, limit) {
+		p.Del(dhcp4.RelayAgentInfo)
 	}
 	return p
+}
+
+func tooLarge(p *dhcp4.Packet, limit int) bool {
+	_, err := p.Encode(limit)
+	return errors.Is(err, dhcp4.ErrTooLarge)
 }
