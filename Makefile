@@ -15,7 +15,7 @@ MINUTES ?= 1
 export PATH := $(PATH):$(CURDIR)/.cache/oracles/usr/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check generate bench e2e fuzz deb clean setup
+.PHONY: help run build test check generate bench microbench e2e fuzz deb clean setup
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +51,12 @@ generate: ## test bootstraps, references in docs, golden tables
 	@scripts/setup generate
 	$(GO) generate ./...
 
-bench: ## benchmarks
+bench: ## our TFTP server beside others under boot storms, a table (5 minutes); BENCH=a500 one case
+	@scripts/setup test
+	@$(MAKE) --no-print-directory build
+	$(REQUIRE) SUREFOOT_BIN=$(CURDIR)/$(BIN) SUREFOOT_BENCH='$(BENCH)' $(GO) test -run '^$$' -bench '^BenchmarkServers$$' -timeout 30m ./internal/storm
+
+microbench: ## benchmarks of parts
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 e2e: ## boots of emulated PCs; E2E=NAME runs the scenarios whose names begin so

@@ -57,7 +57,7 @@ func serve(dir, at string) {
 }
 
 // require skips a test on a machine that lacks something, unless nothing may be skipped.
-func require(t *testing.T, ok bool, what string) {
+func require(t testing.TB, ok bool, what string) {
 	t.Helper()
 	if ok {
 		return
@@ -71,7 +71,7 @@ func require(t *testing.T, ok bool, what string) {
 // site is a network namespace of its own, so that no packet of another program's transfers comes to
 // a port that a client just got. Somebody who is not root has the machine's loopback interface.
 type site struct {
-	t   *testing.T
+	t   testing.TB
 	ns  string // "": none
 	dir string // what the servers serve
 }
@@ -81,11 +81,11 @@ const (
 	smallSize = 1432 * 3 // fills iPXE's blocks
 )
 
-func newSite(t *testing.T) *site {
+func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{t: t}
 	if os.Geteuid() == 0 {
-		s.ns = fmt.Sprintf("sf-storm-%d-%s", os.Getpid(), strings.ToLower(strings.TrimPrefix(t.Name(), "Test")))
+		s.ns = fmt.Sprintf("sf-storm-%d-%s", os.Getpid(), strings.ToLower(strings.NewReplacer("Test", "", "Benchmark", "").Replace(t.Name())))
 		out, err := exec.Command("ip", "netns", "add", s.ns).CombinedOutput()
 		require(t, err == nil, fmt.Sprintf("needs network namespaces: %s", out))
 		t.Cleanup(func() { _ = exec.Command("ip", "netns", "delete", s.ns).Run() })
