@@ -16,7 +16,8 @@ import (
 )
 
 const explainLong = `Say what a machine is told, and why: network, rule, file, servers in order, then every option that
-goes on the wire, then why not the other rules. It decides as the server does, with its trace.
+goes on the wire, then why not the other rules. It decides as the server does, with its trace, and
+looks at the files in the root and at the node's interfaces where it runs on the node.
 
   surefoot explain --mac 52:54:00:12:34:56 --arch uefi-x64
   surefoot explain --mac 52:54:00:12:34:56 --arch bios --as ipxe --network vdi
@@ -88,10 +89,12 @@ func (o *explainOptions) run(cmd *cobra.Command, env *Env) error {
 	if err != nil {
 		return err
 	}
-	if err := o.place(&c, cfg); err != nil {
+	at := lookAt(cfg, len(o.serve.interfaces) > 0)
+	defer at.close()
+	if err := o.place(&c, cfg, at); err != nil {
 		return usageError(cmd, err)
 	}
-	e := explain(c, cfg)
+	e := explain(c, cfg, at)
 	if o.json {
 		if err := json.NewEncoder(env.Out).Encode(e); err != nil {
 			return err
@@ -166,7 +169,7 @@ func usualFirmware(a boot.Arch) boot.Firmware {
 }
 
 // place puts the machine on a network: the one named, else the node's own.
-func (o *explainOptions) place(c *boot.Client, cfg *config.Config) error {
+func (o *explainOptions) place(c *boot.Client, cfg *config.Config, at view) error {
 	given := 0
 	for _, s := range []string{o.network, o.relay, o.addr} {
 		if s != "" {
@@ -188,6 +191,8 @@ func (o *explainOptions) place(c *boot.Client, cfg *config.Config) error {
 		}
 	case o.network != "":
 		return placeOn(c, o.network, cfg.Site.Networks)
+	case len(at.links) > 0:
+		c.Link = at.links[0].Addrs[0]
 	case cfg.Node.Addr.IsValid():
 		c.Link = netip.PrefixFrom(cfg.Node.Addr, cfg.Node.Addr.BitLen())
 	}

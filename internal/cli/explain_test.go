@@ -19,7 +19,7 @@ func invoke(t *testing.T, args ...string) (stdout, stderr string, code int) {
 }
 
 const explainSite = `site: hq
-root: /srv/boot
+root: /nowhere/boot
 nodes:
   boot1: {address: 10.10.0.11, interfaces: [eth1]}
   boot2: {address: 10.10.0.12, interfaces: [eth1]}
@@ -28,10 +28,12 @@ servers:
 boot:
   - {name: menu, when: {firmware: ipxe}, file: menu.ipxe, from: [boot1, boot2]}
   - {name: pvs-bios, when: {arch: bios, network: [vdi]}, file: ARDBP32.BIN, from: [pvs1]}
+  - {name: old, when: {arch: bios, network: [old]}, file: old.0, from: [boot1]}
   - {name: uefi, when: {arch: uefi-x64}, file: snponly.efi, from: [boot1, boot2]}
 networks:
   vdi: {subnet: 10.10.0.0/22, deliver: proxy, bios: direct}
   far: {subnet: 10.20.0.0/24, deliver: proxy}
+  old: {subnet: 10.40.0.0/24, deliver: proxy, bios: discover}
   printers: {subnet: 10.30.0.0/24, deliver: none}
 `
 
@@ -64,7 +66,13 @@ func TestExplain(t *testing.T) {
 		{name: "iPXE", args: "--arch bios --as ipxe --uuid 11223344-5566-7788-99aa-bbccddeeff00", has: []string{
 			"iPXE script, http://10.10.0.11:8067/boot.ipxe?mac=52:54:00:12:34:56&arch=0&uuid=11223344-5566-7788-99aa-bbccddeeff00",
 			"imgfetch --timeout 5000 --name menu.ipxe http://10.10.0.12:8067/menu.ipxe",
+			"The file, in the order of the servers\n  http://10.10.0.11:8067/menu.ipxe\n  http://10.10.0.12:8067/menu.ipxe\n\n",
+		}, not: []string{"tftp://"}},
+		{name: "without the root", args: "--arch uefi-x64", has: []string{"files     were not looked at: open the root /nowhere/boot: no such file or directory\n"}},
+		{name: "a list of nodes, and the choice given back", args: "--arch bios --network old", has: []string{
+			"servers(8)", "Answer on port 4011, to clients that ask there", "43 vendor-specific", "item(71)=",
 		}},
+
 		{name: "a relay", args: "--arch uefi-x64 --relay 10.20.0.1", has: []string{"network   far: relay 10.20.0.1 is in 10.20.0.0/24"}},
 		{name: "an address", args: "--arch uefi-x64 --addr 10.20.0.77", has: []string{"network   far: client 10.20.0.77"}},
 		{name: "a network", args: "--arch uefi-x64 --network far", has: []string{"network   far:"}},
@@ -118,7 +126,7 @@ func TestExplainUsage(t *testing.T) {
 	f("--mac 52:54:00:12:34:56 --arch x86", "one of bios, uefi-x64, uefi-ia32, uefi-arm64, uefi-arm32")
 	f("--mac 52:54:00:12:34:56 --arch bios --as grub2", "is not a firmware family (one of pxe, edk2,")
 	f("--mac 52:54:00:12:34:56 --arch bios --as uefi-http", "no architecture of UEFI HTTP boot")
-	f("--mac 52:54:00:12:34:56 --arch bios --network nowhere", "it has far, printers, vdi")
+	f("--mac 52:54:00:12:34:56 --arch bios --network nowhere", "it has far, old, printers, vdi")
 	f("--mac 52:54:00:12:34:56 --arch bios --relay x", "--relay")
 	f("--mac 52:54:00:12:34:56 --arch bios --relay 10.0.0.1 --addr 10.0.0.2", "exclude each other")
 }
@@ -154,4 +162,51 @@ func TestExplainDefaults(t *testing.T) {
 	if code != ExitOK || !strings.Contains(out, "ARDBP32.BIN") || !strings.Contains(out, "127.0.0.1") {
 		t.Errorf("exit %d: %s%s", code, out, stderr)
 	}
+}
+
+// It knows what the node knows of itself: a file that is not in its root comes from another.
+func TestExplainLooksAtFiles(t *testing.T) {
+	dir := t.TempDir()
+	site := siteFile(t, strings.Replace(explainSite, "/nowhere/boot", dir, 1))
+	args := []string{"explain", "--mac", "52:54:00:12:34:56", "--arch", "uefi-x64", "--config", site, "--node", "boot1"}
+	f := func(code int, has ...string) {
+		t.Helper()
+		out, stderr, got := invoke(t, args...)
+		if got != code {
+			t.Errorf("exit %d: %s%s", got, out, stderr)
+		}
+		contains(t, out, append(has, "files     looked at in "+dir)...)
+	}
+	f(ExitOK, "servers   1  boot2", "server boot1             does not hand out snponly.efi at present")
+	if err := os.WriteFile(filepath.Join(dir, "SNPONLY.EFI"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f(ExitOK, "servers   1  boot1", "2  boot2")
+
+	args[4] = "bios"
+	args = append(args, "--network", "old")
+	f(ExitOK, "servers   1  boot1", "none of them is known to have the file")
+	var doc struct {
+		LookedIn string `json:"files_looked_at_in"`
+	}
+	out, _, _ := invoke(t, append(args, "--json")...)
+	if err := json.Unmarshal([]byte(out), &doc); err != nil || doc.LookedIn != dir {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// With an interface of this machine, option 54 is that interface's address, as on the wire.
+func TestExplainInterface(t *testing.T) {
+	site := siteFile(t, explainSite)
+	args := []string{"explain", "--mac", "52:54:00:12:34:56", "--arch", "uefi-x64", "--config", site, "--node", "boot1", "--network", "far"}
+	out, _, code := invoke(t, args...)
+	if code != ExitOK {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	contains(t, out, "54 server-id          10.10.0.11")
+	out, stderr, code := invoke(t, append(args, "--interface", "lo")...)
+	if code != ExitOK {
+		t.Fatalf("exit %d: %s%s", code, out, stderr)
+	}
+	contains(t, out, "node      boot1, interface lo\n", "54 server-id          127.0.0.1")
 }

@@ -36,44 +36,68 @@ type explanation struct {
 	ScriptURL string   `json:"script_url,omitempty"`
 	Script    string   `json:"script,omitempty"`
 	Note      string   `json:"note,omitempty"`
+
+	Interface string `json:"interface,omitempty"` // of this machine, whose address the node answers from
+	LookedIn  string `json:"files_looked_at_in,omitempty"`
+	// NotLooked says why it was decided without a look at the node's files; "" if they were looked at.
+	NotLooked string `json:"files_not_looked_at,omitempty"`
 }
 
-// explain decides and encodes.
-func explain(c boot.Client, cfg *config.Config) explanation {
-	d := boot.Decide(c, &cfg.Site, nil)
-	e := explanation{Node: cfg.Site.Self, Decision: d, Text: d.Reason.Text()}
+// explain decides as the node would and encodes.
+func explain(c boot.Client, cfg *config.Config, at view) explanation {
+	d := boot.Decide(c, &cfg.Site, at.down)
+	e := explanation{Node: cfg.Site.Self, Decision: d, Text: d.Reason.Text(), NotLooked: at.notLooked}
+	if at.root != nil {
+		e.LookedIn = at.root.Dir()
+	}
 	e.Client.MAC, e.Client.UUID, e.Client.Arch, e.Client.Firmware = c.MAC, c.UUID, c.Arch, c.Firmware
 	e.Client.Relay, e.Client.Addr = c.Relay, c.Addr
+	own, name := at.own(c)
+	if e.Interface = name; !own.IsValid() {
+		own = cfg.Node.Addr
+	}
 	if d.Reason != boot.Answered {
 		return e
 	}
 	self := cfg.Site.Servers[cfg.Site.Self]
 	self.Name, self.Node = cfg.Site.Self, true
-	if !self.Addr().IsValid() {
-		self.TFTP = netip.AddrPortFrom(cfg.Node.Addr, config.DefaultTFTPPort)
+	self.TFTP = netip.AddrPortFrom(own, config.DefaultTFTPPort) // as the node names itself on the wire
+	if d.Answer.Script {
+		e.ScriptURL = proxydhcp.ScriptURL(self, c)
+		e.Script = string(httprole.Script(c, d, e.Node))
+		e.URLs = scriptURLs(e.Script)
+	} else {
+		for _, srv := range d.Answer.Servers {
+			e.URLs = append(e.URLs, fileURLs(c, srv, d.Answer.File)...)
+		}
 	}
-	for _, srv := range d.Answer.Servers {
-		e.URLs = append(e.URLs, fileURLs(c, srv, d.Answer.File)...)
-	}
-	switch c.Firmware {
-	case boot.FirmwareGRUB, boot.FirmwarePXELINUX:
+	if c.Firmware == boot.FirmwareGRUB || c.Firmware == boot.FirmwarePXELINUX {
 		e.Note = fmt.Sprintf("%s asks no ProxyDHCP server: it goes on with what the firmware before it was told", c.Firmware)
 		return e
-	case boot.FirmwareIPXE:
-		if d.Answer.Script {
-			e.ScriptURL = proxydhcp.ScriptURL(self, c)
-			e.Script = string(httprole.Script(c, d, e.Node))
-		}
 	}
 	discover := c
 	discover.Addr = netip.Addr{} // it has none yet
-	e.Offer = packetLines(proxydhcp.EncodeOffer(c, d.Answer, self, pxe.DiscoverOf(discover)))
+	offer := proxydhcp.EncodeOffer(c, d.Answer, self, pxe.DiscoverOf(discover))
+	e.Offer = packetLines(offer)
 	if c.Firmware != boot.FirmwareUEFIHTTP {
-		req := pxe.DiscoverOf(c)
-		req.SetType(dhcp4.Request)
-		e.BootReply = packetLines(proxydhcp.EncodeBoot(c, d.Answer, self, req))
+		e.BootReply = packetLines(proxydhcp.EncodeBoot(c, d.Answer, self, bootRequest(c, offer)))
 	}
 	return e
+}
+
+// bootRequest is what a client that has the offer asks on port 4011. Where the offer lists servers
+// to choose from, the client names the item that it chose (43.71; PXE 2.1 section 2.2.4).
+func bootRequest(c boot.Client, offer *dhcp4.Packet) *dhcp4.Packet {
+	req := pxe.DiscoverOf(c)
+	req.SetType(dhcp4.Request)
+	b, _ := offer.Get(dhcp4.VendorSpecific)
+	if v, err := pxe.ParseVendor(b); err == nil {
+		if list, ok := v.Get(pxe.SubServers); ok && len(list) >= 2 {
+			item := []byte{list[0], list[1], 0, 0} // its type, layer 0
+			req.Set(dhcp4.VendorSpecific, pxe.Vendor{{Code: pxe.SubItem, Data: item}}.Bytes())
+		}
+	}
+	return req
 }
 
 func packetLines(p *dhcp4.Packet) []string {
@@ -100,8 +124,26 @@ func fileURLs(c boot.Client, srv boot.Server, file string) []string {
 	if c.Firmware != boot.FirmwareUEFIHTTP {
 		add("tftp", srv.TFTP, 69)
 	}
-	if c.Firmware == boot.FirmwareUEFIHTTP || c.Firmware == boot.FirmwareIPXE || c.Firmware == boot.FirmwareGRUB {
+	if c.Firmware == boot.FirmwareUEFIHTTP || c.Firmware == boot.FirmwareGRUB {
 		add("http", srv.HTTP, 80)
+	}
+	return out
+}
+
+// scriptURLs lists what an iPXE script fetches, in its order and as it stands there.
+func scriptURLs(script string) []string {
+	var out []string
+	for line := range strings.Lines(script) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] != "imgfetch" {
+			continue
+		}
+		for _, w := range words {
+			if strings.Contains(w, "://") {
+				out = append(out, w)
+				break
+			}
+		}
 	}
 	return out
 }
@@ -114,7 +156,13 @@ func (e explanation) print(w io.Writer) {
 		client += "  " + e.Client.UUID.String()
 	}
 	row("client", client)
-	row("node", e.Node)
+	row("node", e.Node+prefixed(", interface ", e.Interface))
+	if e.LookedIn != "" {
+		row("files", "looked at in "+e.LookedIn+" of this machine")
+	}
+	if e.NotLooked != "" {
+		row("files", "were not looked at: "+e.NotLooked)
+	}
 	for _, s := range e.Decision.Trace {
 		name, ok := strings.CutPrefix(s.Subject, "network ")
 		if ok && s.OK {
@@ -140,6 +188,9 @@ func (e explanation) print(w io.Writer) {
 			own = "  (this node)"
 		}
 		row(name, fmt.Sprintf("%d  %-12s %s%s", i+1, srv.Name, protocols(srv), own))
+	}
+	if a.FailOpen {
+		row("", "none of them is known to have the file, so all are named")
 	}
 	section := func(title string, lines []string) {
 		if len(lines) == 0 {
