@@ -25,6 +25,7 @@ const (
 	OtherMessage  Reason = "other-message"
 	OtherServer   Reason = "other-server"
 	NoAddress     Reason = "no-address"
+	NoOwnAddress  Reason = "no-own-address"
 	FromOurselves Reason = "from-ourselves"
 	RateLimited   Reason = "rate-limited"
 	QueueFull     Reason = "queue-full"
@@ -74,6 +75,7 @@ var reasonTexts = map[Reason]string{
 	OtherMessage:  "a DHCP message that is the address server's business",
 	OtherServer:   "the request names another server (option 54)",
 	NoAddress:     "a request on port 4011 from a client that gives no address to answer to",
+	NoOwnAddress:  "the interface has no IPv4 address now, so this node cannot name itself",
 	FromOurselves: "our own packet",
 	RateLimited:   "this client asks too often",
 	QueueFull:     "more packets than can be worked on",

@@ -11,6 +11,7 @@ var refusals = map[boot.Reason]State{
 	boot.NoTestBootstrap: Stuck,
 	boot.NoArch:          Stuck,
 	boot.NoAddress:       Stuck,
+	boot.NoOwnAddress:    Stuck,
 	boot.RateLimited:     Stuck,
 	boot.QueueFull:       Stuck,
 	boot.SendFailed:      Stuck,

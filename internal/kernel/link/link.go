@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"surefoot/internal/boot"
 )
@@ -42,12 +43,33 @@ func (e *MissingError) Hint() []string {
 	return []string{"interfaces of this machine: " + strings.Join(e.Have, ", ")}
 }
 
-// ByName returns the interface of that name in the current network namespace.
-func ByName(name string) (Link, error) {
-	nl, err := netlink.LinkByName(name)
+// Reader asks about interfaces of the network namespace in which it was opened, from any thread.
+type Reader struct{ h *netlink.Handle }
+
+// Open opens a Reader.
+func Open() (*Reader, error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open a netlink socket: %w", err)
+	}
+	return &Reader{h: h}, nil
+}
+
+// Close closes its socket.
+func (r *Reader) Close() { r.h.Close() }
+
+// ByName returns the interface of that name; *MissingError if there is none.
+func (r *Reader) ByName(name string) (Link, error) { return byName(r.h, name) }
+
+// ByName returns the interface of that name in the current network namespace; *MissingError if
+// there is none.
+func ByName(name string) (Link, error) { return byName(&netlink.Handle{}, name) }
+
+func byName(h *netlink.Handle, name string) (Link, error) {
+	nl, err := h.LinkByName(name)
 	var missing netlink.LinkNotFoundError
 	if errors.As(err, &missing) {
-		return Link{}, &MissingError{Name: name, Have: names()}
+		return Link{}, &MissingError{Name: name, Have: names(h)}
 	}
 	if err != nil {
 		return Link{}, fmt.Errorf("interface %s: %w", name, err)
@@ -57,7 +79,7 @@ func ByName(name string) (Link, error) {
 	if len(attrs.HardwareAddr) == len(l.MAC) {
 		l.MAC = boot.MAC(attrs.HardwareAddr)
 	}
-	addrs, err := netlink.AddrList(nl, netlink.FAMILY_V4)
+	addrs, err := h.AddrList(nl, netlink.FAMILY_V4)
 	if err != nil {
 		return Link{}, fmt.Errorf("addresses of interface %s: %w", name, err)
 	}
@@ -72,8 +94,8 @@ func ByName(name string) (Link, error) {
 	return l, nil
 }
 
-func names() []string {
-	links, err := netlink.LinkList()
+func names(h *netlink.Handle) []string {
+	links, err := h.LinkList()
 	if err != nil {
 		return nil
 	}

@@ -8,6 +8,8 @@
 package rawsock
 
 import (
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -90,14 +92,36 @@ func (p *PacketConn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// Write sends one frame, Ethernet header included.
+// Write sends one frame, Ethernet header included, on the interface that the socket is bound to
+// now (mdlayher/packet would name the one that it was bound to first).
 func (p *PacketConn) Write(frame []byte) error {
 	if len(frame) < 14 {
 		return fmt.Errorf("write to %s: a frame of %d bytes", p.name, len(frame))
 	}
-	_, err := p.c.WriteTo(frame, &packet.Addr{HardwareAddr: append(net.HardwareAddr(nil), frame[:6]...)})
+	rc, err := p.c.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("write to %s: %w", p.name, err)
+	}
+	var inner error
+	err = rc.Write(func(fd uintptr) bool {
+		_, inner = unix.Write(int(fd), frame)
+		return !errors.Is(inner, unix.EAGAIN)
+	})
+	if err = cmp.Or(err, inner); err != nil {
+		return fmt.Errorf("write to %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// Rebind binds the socket to the interface with that index, which has the name now, in the
+// network namespace in which the socket was opened. A Read that waits goes on waiting.
+func (p *PacketConn) Rebind(index int) error {
+	err := p.control(func(fd int) error {
+		ipv4 := binary.NativeEndian.Uint16([]byte{unix.ETH_P_IP >> 8, unix.ETH_P_IP & 0xff}) // network byte order (packet(7))
+		return unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: index, Protocol: ipv4})
+	})
+	if err != nil {
+		return fmt.Errorf("bind the packet socket of %s again: %w", p.name, err)
 	}
 	return nil
 }
@@ -118,7 +142,8 @@ func (p *PacketConn) Dropped() uint32 {
 	return s.Drops
 }
 
-// Gone reports whether the interface was removed, so that the socket will never read again.
+// Gone reports whether the interface was removed, so that the socket reads
+// nothing until Rebind.
 func (p *PacketConn) Gone() bool {
 	gone := false
 	_ = p.control(func(fd int) error {

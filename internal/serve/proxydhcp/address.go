@@ -8,7 +8,7 @@ import (
 )
 
 // ownAddr returns the address by which this node is known to the client: the one that was asked,
-// or the interface's first if the packet was a broadcast.
+// or the interface's first, which must have one, if the packet was a broadcast.
 func (h Heard) ownAddr() netip.Addr {
 	if a := h.To.Addr(); h.Link.has(a) {
 		return a

@@ -20,7 +20,7 @@ type Heard struct {
 type Link struct {
 	Name  string
 	MAC   boot.MAC
-	Addrs []netip.Prefix // never empty, the primary address first
+	Addrs []netip.Prefix // the primary address first; none: nobody is answered
 }
 
 // Outcome is what is to be done about a packet. It is complete: whoever carries it out decides
@@ -37,10 +37,15 @@ type Outcome struct {
 // Decide says what is to be done about a packet. It has no clock, no socket and no logger.
 func Decide(h Heard, s *boot.Site, down boot.Down) Outcome {
 	c, reason := pxe.ClientOf(h.Packet)
-	c.Link = h.Link.Addrs[0]
+	if len(h.Link.Addrs) > 0 {
+		c.Link = h.Link.Addrs[0]
+	}
 	o := Outcome{Client: c, Reason: reason}
 	if reason != boot.Answered {
 		return o
+	}
+	if len(h.Link.Addrs) == 0 {
+		return o.nameless(h)
 	}
 	if !sane(c.Addr, h.Link) || !sane(c.Relay, h.Link) {
 		o.Reason = boot.Malformed
@@ -61,6 +66,18 @@ func Decide(h Heard, s *boot.Site, down boot.Down) Outcome {
 		}
 	}
 	o.Reason = boot.OtherMessage
+	return o
+}
+
+// nameless is silent: an answer names the node that gives it.
+func (o Outcome) nameless(h Heard) Outcome {
+	o.Reason = boot.OtherMessage
+	switch t := h.Packet.Type(); {
+	case h.To.Port() == dhcp4.PXEPort:
+		o.Seen, o.Reason = boot.BootRequestSeen, boot.NoOwnAddress
+	case t == dhcp4.Discover:
+		o.Seen, o.Reason = boot.DiscoverSeen, boot.NoOwnAddress
+	}
 	return o
 }
 

@@ -61,7 +61,10 @@ func wired(t testing.TB, site *boot.Site, d Deps) (*Server, *port, *fakeNet) {
 	}
 	n := &fakeNet{}
 	s.ip = fakeIP{n}
-	return s, &port{link: testLink(), frames: fakeFrames{n}, boot: n}, n
+	p := &port{name: "eth0", frames: fakeFrames{n}, reply: n}
+	l := testLink()
+	p.link.Store(&l)
+	return s, p, n
 }
 
 // TestFlood gives each port 200,000 damaged and invented packets, through everything but the

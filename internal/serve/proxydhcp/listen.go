@@ -2,6 +2,7 @@ package proxydhcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,28 +17,19 @@ import (
 	"surefoot/internal/wire/dhcp4"
 )
 
-// NoAddressError says that an interface has no IPv4 address: a ProxyDHCP server must name itself.
-type NoAddressError struct{ Interface string }
-
-func (e *NoAddressError) Error() string {
-	return fmt.Sprintf("interface %s: has no IPv4 address", e.Interface)
-}
-
-// Hint says how to give it one.
-func (e *NoAddressError) Hint() []string {
-	return []string{fmt.Sprintf("give it one (ip address add ADDR/BITS dev %s), or name another interface", e.Interface)}
-}
-
 // Listen opens all sockets, or returns one error and leaves none open. They stay in the network
 // namespace in which Listen was called, wherever Run runs.
 func (s *Server) Listen(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
-			s.Close()
+			_ = s.Close()
 		}
 	}()
+	if s.links, err = link.Open(); err != nil {
+		return err
+	}
 	for _, name := range s.cfg.Interfaces {
-		p, err := openPort(ctx, name)
+		p, err := s.openPort(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -52,37 +44,42 @@ func (s *Server) Listen(ctx context.Context) (err error) {
 }
 
 // Close closes the sockets of a server that was Listened to but never Run. Run does it itself.
-func (s *Server) Close() {
+func (s *Server) Close() error {
+	var err error
 	for _, p := range s.ports {
-		p.close()
+		err = errors.Join(err, p.close())
 	}
 	s.ports = nil
 	if c, ok := s.ip.(io.Closer); ok {
-		_ = c.Close()
+		err = errors.Join(err, c.Close())
 	}
 	s.ip = nil
+	if s.links != nil {
+		s.links.Close()
+	}
+	s.links = nil
+	return err
 }
 
-func openPort(ctx context.Context, name string) (*port, error) {
-	l, err := link.ByName(name)
+// openPort opens the sockets of one interface, which must be there. Its address may come later.
+func (s *Server) openPort(ctx context.Context, name string) (*port, error) {
+	l, err := s.links.ByName(name)
 	if err != nil {
 		return nil, err
-	}
-	if len(l.Addrs) == 0 {
-		return nil, &NoAddressError{Interface: name}
 	}
 	if l.MAC.IsZero() {
 		return nil, fmt.Errorf("interface %s: is not an Ethernet", name)
 	}
-	p := &port{link: Link{Name: l.Name, MAC: l.MAC, Addrs: l.Addrs}}
+	p := &port{name: name, index: l.Index}
+	p.saw(l)
 	if p.raw, err = rawsock.ListenPacket(name, l.Index, l.MAC, dhcp4.ServerPort); err != nil {
 		return nil, err
 	}
 	if p.udp, err = listenBoot(ctx, name); err != nil {
-		p.close()
+		_ = p.close()
 		return nil, err
 	}
-	p.frames, p.boot = p.raw, p.udp
+	p.frames, p.reply = p.raw, p.udp
 	return p, nil
 }
 

@@ -3,7 +3,6 @@ package proxydhcp
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -72,6 +71,19 @@ func (ns *namespace) try(f func() error) error {
 	return <-done
 }
 
+// unaddress takes an address away.
+func unaddress(name, prefix string) error {
+	l, err := netlink.LinkByName(name)
+	if err != nil {
+		return err
+	}
+	a, err := netlink.ParseAddr(prefix)
+	if err != nil {
+		return err
+	}
+	return netlink.AddrDel(l, a)
+}
+
 func setUp(name string) error {
 	l, err := netlink.LinkByName(name)
 	if err != nil {
@@ -101,6 +113,14 @@ type cable struct {
 func newCable(t *testing.T) cable {
 	t.Helper()
 	c := cable{server: newNamespace(t), client: newNamespace(t)}
+	c.plug(t)
+	c.server.do(t, func() error { return address("eth0", "10.77.0.2/24") })
+	return c
+}
+
+// plug makes the cable, whose server's end has no address.
+func (c *cable) plug(t *testing.T) {
+	t.Helper()
 	c.server.do(t, func() error {
 		err := netlink.LinkAdd(&netlink.Veth{
 			LinkAttrs: netlink.LinkAttrs{Name: "eth0"}, PeerName: "eth0",
@@ -109,7 +129,7 @@ func newCable(t *testing.T) cable {
 		if err != nil {
 			return fmt.Errorf("add veth: %w", err)
 		}
-		return errors.Join(address("eth0", "10.77.0.2/24"), setUp("eth0"))
+		return setUp("eth0")
 	})
 	c.client.do(t, func() error {
 		if err := setUp("eth0"); err != nil {
@@ -119,7 +139,6 @@ func newCable(t *testing.T) cable {
 		c.mac = l.MAC
 		return err
 	})
-	return c
 }
 
 // start runs the role on the server's eth0 and returns its events.

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"surefoot/internal/boot"
 	"surefoot/internal/kernel/rawsock"
 	"surefoot/internal/wire/dhcp4"
 	"surefoot/internal/wire/frame"
@@ -30,16 +31,18 @@ type bootSocket interface {
 
 // port is an interface that is served.
 type port struct {
-	link   Link
+	name   string
+	link   atomic.Pointer[Link] // as it was seen last
+	index  int                  // of the interface that the sockets are bound to; Listen's, then watch's
 	raw    *rawsock.PacketConn
 	udp    *net.UDPConn // port 4011
 	frames rawFrames    // raw, but for tests
-	boot   bootSocket   // udp, but for tests
+	reply  bootSocket   // udp, but for tests
 	free   sync.Pool    // buffers that nobody uses
 }
 
-// downPause is how often a reader looks after an interface that is down.
-const downPause = 500 * time.Millisecond
+// downPause is how long a reader waits after the kernel said that its link is down.
+const downPause = 100 * time.Millisecond
 
 var _ rawIPv4 = (*rawsock.IPv4Conn)(nil)
 
@@ -62,30 +65,24 @@ func (p *port) release(b packet) {
 	p.free.Put(&b.data)
 }
 
-// readRaw reads one frame. It waits while the link is down. The kernel says once that a link went
-// down and nothing when it is removed after that, so a silent socket is then looked at again and
-// again until a frame comes.
+// at is the interface as it was seen last.
+func (p *port) at() Link { return *p.link.Load() }
+
+// readRaw reads one frame. It waits while the link is down or gone.
 func (p *port) readRaw(ctx context.Context) (packet, error) {
 	b := p.acquire()
-	for down := false; ; down = true {
-		var deadline time.Time
-		if down {
-			deadline = time.Now().Add(downPause)
-		}
-		if err := p.raw.SetReadDeadline(deadline); err != nil {
-			return packet{}, err
-		}
-		if ctx.Err() != nil { // interrupt may have come before the deadline was set
-			return packet{}, ctx.Err()
-		}
+	for {
 		n, err := p.raw.Read(b)
-		switch {
-		case err == nil:
+		if err == nil {
 			return packet{data: b[:n]}, nil
-		case p.raw.Gone():
-			return packet{}, errors.New("the interface was removed")
-		case !rawsock.Down(err) && !(down && errors.Is(err, os.ErrDeadlineExceeded)):
+		}
+		if !rawsock.Down(err) {
 			return packet{}, err
+		}
+		select {
+		case <-ctx.Done():
+			return packet{}, ctx.Err()
+		case <-time.After(downPause):
 		}
 	}
 }
@@ -124,13 +121,13 @@ func (p *port) interrupt() {
 	_ = p.udp.SetReadDeadline(past)
 }
 
-// send writes a reply and sends it on its way.
-func (p *port) send(ip rawIPv4, reply *dhcp4.Packet, r Route) error {
+// send writes a reply and sends it on its way; own is the interface's address.
+func (p *port) send(ip rawIPv4, own boot.MAC, reply *dhcp4.Packet, r Route) error {
 	b, err := reply.Encode(0)
 	if err != nil {
 		return err
 	}
-	d := frame.Datagram{SrcMAC: p.link.MAC, DstMAC: r.DstMAC, Src: r.Src, Dst: r.Dst, Payload: b}
+	d := frame.Datagram{SrcMAC: own, DstMAC: r.DstMAC, Src: r.Src, Dst: r.Dst, Payload: b}
 	switch r.Kind {
 	case RouteFrame:
 		return p.frames.Write(d.Frame())
@@ -138,7 +135,7 @@ func (p *port) send(ip rawIPv4, reply *dhcp4.Packet, r Route) error {
 		return ip.Write(d.IP())
 	case RouteBoot:
 		src := unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: r.Src.Addr().As4()})
-		if _, _, err := p.boot.WriteMsgUDPAddrPort(b, src, r.Dst); err != nil {
+		if _, _, err := p.reply.WriteMsgUDPAddrPort(b, src, r.Dst); err != nil {
 			return fmt.Errorf("send from %s to %s: %w", r.Src, r.Dst, err)
 		}
 		return nil
@@ -146,11 +143,13 @@ func (p *port) send(ip rawIPv4, reply *dhcp4.Packet, r Route) error {
 	return fmt.Errorf("no way to send to %s", r.Dst)
 }
 
-func (p *port) close() {
+func (p *port) close() error {
+	var err error
 	if p.raw != nil {
-		_ = p.raw.Close()
+		err = p.raw.Close()
 	}
 	if p.udp != nil {
-		_ = p.udp.Close()
+		err = errors.Join(err, p.udp.Close())
 	}
+	return err
 }

@@ -14,12 +14,13 @@ import (
 const queueLength = 1024
 
 // Run answers until ctx ends, then finishes the packets that wait, closes the sockets and
-// returns nil. Listen must have succeeded. An interface that disappears ends it with an error.
+// returns nil. Listen must have succeeded. An interface that disappears is silent until it is back.
 func (s *Server) Run(ctx context.Context, ready func()) error {
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
+	wg.Go(func() { s.watch(ctx) })
 	for _, p := range s.ports {
 		for _, from := range []source{
 			{p.readRaw, func(b packet) { s.onServerPort(p, b.data) }},
@@ -60,14 +61,14 @@ func (s *Server) serve(ctx context.Context, fail context.CancelCauseFunc, p *por
 			b, err := from.read(ctx)
 			if err != nil {
 				if ctx.Err() == nil {
-					fail(fmt.Errorf("proxydhcp on %s: %w", p.link.Name, err))
+					fail(fmt.Errorf("proxydhcp on %s: %w", p.name, err))
 				}
 				return
 			}
 			select {
 			case queue <- b:
 			default:
-				s.emit(boot.Event{Kind: boot.Ignored, If: p.link.Name, Reason: boot.QueueFull})
+				s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.QueueFull})
 				p.release(b)
 			}
 		}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/kernel/link"
 	"surefoot/internal/wire/dhcp4"
 	"surefoot/internal/wire/frame"
 )
@@ -33,7 +34,7 @@ const Role = "proxydhcp"
 type Config struct {
 	Node       string
 	Site       *boot.Site
-	Interfaces []string // must exist and have an IPv4 address; their links may be down
+	Interfaces []string // must exist; their links may be down, and their addresses may come later
 }
 
 // Deps is what the role uses of the rest. Every field may be nil.
@@ -50,8 +51,9 @@ type Server struct {
 	d     Deps
 	site  atomic.Pointer[boot.Site]
 	limit *limiter
-	ports []*port // one for each interface, after Listen
-	ip    rawIPv4 // to relays, after Listen
+	ports []*port      // one for each interface, after Listen
+	links *link.Reader // of the namespace of Listen, after it
+	ip    rawIPv4      // to relays, after Listen
 }
 
 // New checks the configuration. It opens nothing.
@@ -77,22 +79,23 @@ func (s *Server) Apply(site *boot.Site) { s.site.Store(site) }
 // onServerPort works on a frame that carries a datagram to port 67.
 func (s *Server) onServerPort(p *port, b []byte) {
 	defer s.survive(p, b)
+	l := p.at()
 	d, err := frame.Parse(b)
 	if err != nil {
-		s.ignore(p, boot.Malformed, Heard{Link: p.link}, err.Error())
+		s.ignore(p, boot.Malformed, Heard{Link: l}, err.Error())
 		return
 	}
-	if d.SrcMAC == p.link.MAC {
-		s.ignore(p, boot.FromOurselves, Heard{Link: p.link, From: d.Src, To: d.Dst}, "")
+	if d.SrcMAC == l.MAC {
+		s.ignore(p, boot.FromOurselves, Heard{Link: l, From: d.Src, To: d.Dst}, "")
 		return
 	}
-	s.handle(p, d.Payload, Heard{From: d.Src, To: d.Dst, Link: p.link})
+	s.handle(p, d.Payload, Heard{From: d.Src, To: d.Dst, Link: l})
 }
 
 // onBootPort works on a datagram to port 4011.
 func (s *Server) onBootPort(p *port, b packet) {
 	defer s.survive(p, b.data)
-	s.handle(p, b.data, Heard{From: b.from, To: b.to, Link: p.link})
+	s.handle(p, b.data, Heard{From: b.from, To: b.to, Link: p.at()})
 }
 
 // handle decodes a message, has it decided, sends the answer and tells of it.
@@ -121,7 +124,7 @@ func (s *Server) handle(p *port, b []byte, h Heard) {
 	if o.Reply == nil {
 		return
 	}
-	if err := p.send(s.ip, o.Reply, o.Route); err != nil {
+	if err := p.send(s.ip, h.Link.MAC, o.Reply, o.Route); err != nil {
 		o.Reason = boot.SendFailed
 		s.tellSent(h, o, err.Error())
 		return
@@ -133,8 +136,8 @@ func (s *Server) handle(p *port, b []byte, h Heard) {
 // the packet, so that one odd packet cannot stop a site.
 func (s *Server) survive(p *port, b []byte) {
 	if r := recover(); r != nil {
-		s.d.Log.Error("fault while working on a packet, please report it", "role", Role, "if", p.link.Name,
+		s.d.Log.Error("fault while working on a packet, please report it", "role", Role, "if", p.name,
 			"panic", fmt.Sprint(r), "packet", hex.EncodeToString(b))
-		s.emit(boot.Event{Kind: boot.Ignored, If: p.link.Name, Reason: boot.Panicked, Detail: fmt.Sprint(r)})
+		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.Panicked, Detail: fmt.Sprint(r)})
 	}
 }

@@ -18,7 +18,7 @@ func (s *Server) emit(ev boot.Event) {
 
 // ignore tells of a packet that was not decided about.
 func (s *Server) ignore(p *port, r boot.Reason, h Heard, detail string) {
-	ev := boot.Event{Kind: boot.Ignored, If: p.link.Name, Reason: r, Peer: text(h.From), Local: text(h.To), Detail: detail}
+	ev := boot.Event{Kind: boot.Ignored, If: p.name, Reason: r, Peer: text(h.From), Local: text(h.To), Detail: detail}
 	if h.Packet != nil {
 		ev.MAC, _ = h.Packet.MAC()
 		ev.XID = h.Packet.XID
