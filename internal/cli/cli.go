@@ -73,11 +73,24 @@ func Main(ctx context.Context, args []string, env Env) int {
 	if err == nil {
 		return ExitOK
 	}
-	return report(&env, cmd, err, ctx.Err() != nil)
+	var e *Error
+	if cmd == root && !errors.As(err, &e) { // the root does nothing itself: there is no such command
+		err = usageError(root, err)
+	}
+	return report(&env, err, wantsJSON(cmd, err, args), ctx.Err() != nil)
+}
+
+// wantsJSON reports whether --json was given. Flags that stand behind a mistake were not read.
+func wantsJSON(cmd *cobra.Command, err error, args []string) bool {
+	if f := cmd.Flags().Lookup("json"); f != nil && f.Value.String() == "true" {
+		return true
+	}
+	var e *Error
+	return errors.As(err, &e) && e.Code == ExitUsage && slices.Contains(args, "--json")
 }
 
 // report prints an error with its hints, as JSON where --json was given, and returns the code.
-func report(env *Env, cmd *cobra.Command, err error, interrupted bool) int {
+func report(env *Env, err error, asJSON, interrupted bool) int {
 	code, machine, hints, silent := ExitFailed, "failed", []string(nil), false
 	var e *Error
 	switch {
@@ -100,7 +113,7 @@ func report(env *Env, cmd *cobra.Command, err error, interrupted bool) int {
 	if silent {
 		return code
 	}
-	if f := cmd.Flags().Lookup("json"); f != nil && f.Value.String() == "true" {
+	if asJSON {
 		out := map[string]any{"error": map[string]any{"code": machine, "message": err.Error(), "hint": hints}}
 		_ = json.NewEncoder(env.Out).Encode(out)
 		return code
@@ -134,8 +147,20 @@ func hintsOf(err error, found []string) []string {
 
 // usageError is what a wrong flag or argument becomes.
 func usageError(cmd *cobra.Command, err error) error {
-	return &Error{
-		Code: ExitUsage, Err: err, Machine: "usage",
-		Hints: []string{fmt.Sprintf("%s --help shows what it takes", cmd.CommandPath())},
+	e := &Error{Code: ExitUsage, Err: err, Machine: "usage"}
+	if word, ok := unknownCommand(err); ok {
+		for _, name := range cmd.SuggestionsFor(word) {
+			e.Hints = append(e.Hints, fmt.Sprintf("did you mean %s %s?", cmd.CommandPath(), name))
+		}
 	}
+	e.Hints = append(e.Hints, fmt.Sprintf("%s --help shows what it takes", cmd.CommandPath()))
+	return e
+}
+
+// unknownCommand finds the word that cobra took for a command and knows not, in the only place
+// where cobra tells it: its text.
+func unknownCommand(err error) (string, bool) {
+	var word string
+	n, _ := fmt.Sscanf(err.Error(), "unknown command %q for", &word)
+	return word, n == 1
 }

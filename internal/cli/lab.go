@@ -112,6 +112,10 @@ func newLabBootCommand(env *Env) *cobra.Command {
 		if err := lab.Needs(false); err != nil {
 			return labError(err)
 		}
+		m, err := o.machine(byte(2 + time.Now().UnixNano()%250)) // number 1 is that of lab run
+		if err != nil {
+			return usageError(cmd, err)
+		}
 		which, err := pickLab(*id)
 		if err != nil {
 			return err
@@ -121,10 +125,6 @@ func newLabBootCommand(env *Env) *cobra.Command {
 			return labError(err)
 		}
 		defer l.Close()
-		m, err := o.machine(byte(2 + time.Now().UnixNano()%250)) // number 1 is that of lab run
-		if err != nil {
-			return usageError(cmd, err)
-		}
 		return bootOne(cmd.Context(), env, l, m)
 	}
 	return cmd

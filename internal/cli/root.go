@@ -22,6 +22,7 @@ func newRootCommand(env *Env) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetFlagErrorFunc(usageError)
+	root.DisableSuggestions = true // in the error's text; usageError makes hints of them
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newServeCommand(env),
@@ -36,15 +37,20 @@ func newRootCommand(env *Env) *cobra.Command {
 		newLabCommand(env),
 		newVersionCommand(env),
 	)
+	root.SuggestionsMinimumDistance = nearby
 	for _, c := range root.Commands() {
 		finish(c)
 	}
 	return root
 }
 
+// nearby is how many letters of a command may be wrong for it to be meant.
+const nearby = 2
+
 // finish gives every command what all have in common: EXIT STATUS at the end of its help, and
 // wrong arguments reported as usage errors.
 func finish(c *cobra.Command) {
+	c.SuggestionsMinimumDistance = nearby
 	if c.Long == "" {
 		c.Long = c.Short
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -59,6 +60,11 @@ func (o *serveOptions) options(cmd *cobra.Command, env *Env) (app.Options, error
 	alone := o.root != "" || o.bios != "" || o.uefi != ""
 	if path != "" && alone {
 		return app.Options{}, usageError(cmd, errors.New("--root, --bios and --uefi are for serving without a site file, which --config names"))
+	}
+	if o.status != "" {
+		if _, err := netip.ParseAddrPort(o.status); err != nil {
+			return app.Options{}, usageError(cmd, fmt.Errorf("--status %q is not ADDRESS:PORT, as in 127.0.0.1:8068", o.status))
+		}
 	}
 	if path == "" && !alone && len(o.interfaces) == 0 {
 		if _, err := os.Stat(config.DefaultPath); err == nil {
