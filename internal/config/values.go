@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -91,8 +92,20 @@ func parseFile(v *value) (string, *fault) {
 		return "", faultf("a file name has at most %d bytes in a DHCP packet, this one has %d", maxFileName, len(s)).do("use a shorter name, or a link with one")
 	case strings.IndexFunc(s, unicode.IsControl) >= 0:
 		return "", faultf("%s holds a control character", quote(s)).do(`in double quotes a backslash begins an escape: use single quotes, as in 'boot\x64\file.efi'`)
+	case leadsOut(s):
+		return "", faultf("%s leads out of the root", quote(s)).do("name the file from the root on, as in boot/x64/snponly.efi, and put it there")
 	}
 	return s, nil
+}
+
+// leadsOut reports whether a name climbs above the root, where no server looks. Backslashes are
+// slashes there, and leading ones count for nothing (F30).
+func leadsOut(file string) bool {
+	if strings.Contains(file, "://") {
+		return false
+	}
+	clean := path.Clean(strings.TrimLeft(strings.ReplaceAll(file, `\`, "/"), "/"))
+	return clean == ".." || strings.HasPrefix(clean, "../")
 }
 
 func parseSHA256(v *value) (string, *fault) {
