@@ -218,6 +218,22 @@ func TestStory(t *testing.T) {
 	}
 	contains(t, errs, "this node has seen no boot of 00:00:00:00:00:01", "hint: ")
 
+	out, errs, code = d.run(t, "story", "00:00:00:00:00:01", "--json")
+	var failed struct {
+		Error struct{ Code, Message string }
+	}
+	if err := json.Unmarshal([]byte(out), &failed); err != nil || code != ExitFailed || errs != "" || failed.Error.Code != "not-found" {
+		t.Errorf("exit %d, %v: %s%s", code, err, out, errs)
+	}
+	out, errs, code = d.run(t, "story", "zz")
+	if code != ExitUsage || out != "" {
+		t.Errorf("exit %d for what is no address: %s", code, out)
+	}
+	contains(t, errs, `"zz" is no MAC address`, "hint: ")
+	if out, _, code = d.run(t, "story", "34:56", "--json"); code != ExitUsage || !strings.Contains(out, `"code":"ambiguous"`) {
+		t.Errorf("exit %d for an end that two machines have: %s", code, out)
+	}
+
 	if _, _, code = d.run(t, "story", "--limit", "0"); code != ExitUsage {
 		t.Errorf("--limit 0: exit %d", code)
 	}
@@ -308,7 +324,7 @@ func TestStoryFollow(t *testing.T) {
 func TestReload(t *testing.T) {
 	d := startDaemon(t)
 	out, errs, code := d.run(t, "reload")
-	if code != ExitOK || errs != "" || out != "reloaded: 1 rules, 1 networks, 0 warnings\n" {
+	if code != ExitOK || errs != "" || out != "reloaded: 1 rule, 1 network, 0 warnings\n" {
 		t.Errorf("exit %d: %q %q", code, out, errs)
 	}
 	d.set(func() { d.reload = errors.New("surefoot.yaml:6:12: boot[0].fiel: unknown key") })
@@ -316,7 +332,14 @@ func TestReload(t *testing.T) {
 	if code != ExitFailed || out != "" {
 		t.Errorf("exit %d: %q", code, out)
 	}
-	contains(t, errs, "reload refused, the old configuration goes on:\nsurefoot.yaml:6:12: boot[0].fiel: unknown key", "hint: surefoot config check")
+	contains(t, errs, "reload refused, the old configuration goes on:\nsurefoot.yaml:6:12: boot[0].fiel: unknown key", "hint: surefoot config check surefoot.yaml ")
+	for _, other := range []string{"status.listen and status.socket cannot change while running: restart surefoot for that", "tftp: listen udp 0.0.0.0:69: address already in use"} {
+		d.set(func() { d.reload = errors.New(other) })
+		if _, errs, code = d.run(t, "reload"); code != ExitFailed || strings.Contains(errs, "config check") {
+			t.Errorf("exit %d: %s", code, errs)
+		}
+		contains(t, errs, other)
+	}
 	out, _, code = d.run(t, "reload", "--json")
 	var doc struct {
 		Error struct{ Code, Message string }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ unchanged, and the error is shown here, by status, in the log and as a metric.`,
 			if errors.As(err, &refused) {
 				return &Error{
 					Err:     fmt.Errorf("reload refused, the old configuration goes on:\n%s", refused.Text),
-					Hints:   []string{"surefoot config check shows the same without touching the node"},
+					Hints:   refusalHint(refused.Text),
 					Machine: "refused",
 				}
 			}
@@ -35,11 +36,28 @@ unchanged, and the error is shown here, by status, in the log and as a metric.`,
 			if asJSON {
 				return json.NewEncoder(env.Out).Encode(st)
 			}
-			_, err = fmt.Fprintf(env.Out, "reloaded: %d rules, %d networks, %d warnings\n", len(st.Rules), len(st.Networks), len(st.Warnings))
+			_, err = fmt.Fprintf(env.Out, "reloaded: %s, %s, %s\n", plural(len(st.Rules), "rule"), plural(len(st.Networks), "network"), plural(len(st.Warnings), "warning"))
 			return err
 		},
 	}
 	socketFlag(cmd, env, &socket)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the status after it as JSON")
 	return cmd
+}
+
+// refusalHint names the command that shows mistakes of the site file, if it is those that the node
+// complains of. The node tells them as text: each begins with its place, FILE:LINE:COLUMN.
+func refusalHint(text string) []string {
+	m := regexp.MustCompile(`(?m)^(\S+):[0-9]+:[0-9]+: `).FindStringSubmatch(text)
+	if m == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("surefoot config check %s   shows the same without touching the node", m[1])}
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
 }

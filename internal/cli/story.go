@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -71,6 +72,11 @@ func (o *storyOptions) run(ctx context.Context, env *Env, c *web.Client, machine
 	if err != nil {
 		return daemonError(err)
 	}
+	if machine != "" {
+		if err := single(machine, stories); err != nil {
+			return err
+		}
+	}
 	if o.json {
 		if stories == nil {
 			stories = []journal.Story{}
@@ -83,15 +89,6 @@ func (o *storyOptions) run(ctx context.Context, env *Env, c *web.Client, machine
 		printStories(env.Out, stories)
 		return nil
 	}
-	if len(stories) == 0 {
-		return &Error{
-			Err:   fmt.Errorf("this node has seen no boot of %s", machine),
-			Hints: []string{"surefoot story lists the machines it has seen; another node may have answered this one"}, Machine: "not-found",
-		}
-	}
-	if err := single(machine, stories); err != nil {
-		return err
-	}
 	for i, s := range slices.Backward(stories) { // the newest last: it ends where the prompt is
 		printSteps(env.Out, s)
 		if i > 0 {
@@ -101,8 +98,21 @@ func (o *storyOptions) run(ctx context.Context, env *Env, c *web.Client, machine
 	return nil
 }
 
-// single refuses the end of an address that several machines have.
+// single refuses a text that means no machine, and the end of an address that several have.
 func single(text string, stories []journal.Story) error {
+	if len(stories) == 0 && !isAddress(text) {
+		return &Error{
+			Code: ExitUsage, Machine: "usage",
+			Err:   fmt.Errorf("%.80q is no MAC address or end of one, no IP address, and no machine of that name was seen", text),
+			Hints: []string{"surefoot story   lists the machines that this node has seen"},
+		}
+	}
+	if len(stories) == 0 {
+		return &Error{
+			Err:   fmt.Errorf("this node has seen no boot of %s", text),
+			Hints: []string{"surefoot story lists the machines it has seen; another node may have answered this one"}, Machine: "not-found",
+		}
+	}
 	var machines []string
 	for _, s := range stories {
 		if m := s.Machine(); !slices.Contains(machines, m) {
@@ -118,6 +128,15 @@ func single(text string, stories []journal.Story) error {
 		Err:   fmt.Errorf("%q means %d machines: %s", text, len(machines), fit(strings.Join(machines, ", "), 400)),
 		Hints: []string{"give more of the address"},
 	}
+}
+
+// isAddress reports whether a text could be a MAC address, the end of one, or an IP address.
+func isAddress(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return true
+	}
+	plain := strings.NewReplacer(":", "", "-", "", ".", "").Replace(text)
+	return len(plain) >= 2 && len(plain) <= 12 && strings.Trim(plain, "0123456789abcdefABCDEF") == ""
 }
 
 func (o *storyOptions) runFollow(ctx context.Context, env *Env, c *web.Client, machine string) error {
