@@ -150,7 +150,8 @@ func newConfigShowCommand(o *configOptions) *cobra.Command {
 		Use:   "show",
 		Short: "print the site file, or with --effective all that it means",
 		Long: `Print the site file. With --effective, print it as the node reads it: every default filled in and
-every server named. That is a site file again, and means the same.`,
+every server named. That is a site file again, and means the same. On a machine that is none of
+the nodes, it is as the first node reads it.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return o.show(effective) },
 	}
@@ -165,8 +166,11 @@ func (o *configOptions) show(effective bool) error {
 	}
 	if effective {
 		c, err := config.Parse(name, data, config.Options{Node: o.node, Interfaces: o.interfaces})
-		if err != nil {
-			return err
+		if err != nil { // perhaps only since this machine is none of the nodes
+			if c, err = config.Parse(name, data, config.Options{Node: o.node, Interfaces: o.interfaces, AnyNode: true}); err != nil {
+				return err
+			}
+			fmt.Fprintf(o.env.Err, "as node %s; --node NAME for another\n", c.Node.Name)
 		}
 		data = append([]byte(fmt.Sprintf("# %s as node %s reads it\n", name, c.Node.Name)), c.YAML()...)
 	}

@@ -60,13 +60,15 @@ func TestConfigCommands(t *testing.T) {
 		{"noun alone shows", good, "", nil, ExitOK, goodSite, ""},
 		{"show", good, "", []string{"show"}, ExitOK, goodSite, ""},
 		{"effective", good, "", []string{"show", "--effective"}, ExitOK, "drain_timeout: 30s\n", ""},
+		{"effective where no node is this machine", "", strings.Replace(goodSite, "boot:", "  boot2: {address: 10.10.0.12, interfaces: [eth1]}\nboot:", 1), []string{"show", "--effective", "--config", "-"}, ExitOK, "# stdin as node boot1 reads it\n", "as node boot1; --node NAME for another\n"},
+		{"effective as a node that is not there", good, "", []string{"show", "--effective", "--node", "boot7"}, ExitFailed, "", `there is no node "boot7"`},
 		{"effective of a bad one", bad, "", []string{"show", "--effective"}, ExitFailed, "", "2 problems in " + bad},
 		{"example", "", "", []string{"example"}, ExitOK, "site: hq\n", ""},
 		{"schema", "", "", []string{"schema"}, ExitOK, "draft/2020-12", ""},
 		{"explain", "", "", []string{"explain", "boot.when.arch"}, ExitOK, "boot[].when.arch\n  type ", ""},
 		{"explain nothing", "", "", []string{"explain"}, ExitOK, "drain_timeout", ""},
 		{"explain a wrong path", "", "", []string{"explain", "boot.arch"}, ExitFailed, "", "hint: surefoot config explain boot[].when.arch"},
-		{"wrong verb", good, "", []string{"chekc"}, ExitUsage, "", "hint: surefoot config --help"},
+		{"wrong verb", good, "", []string{"chekc"}, ExitUsage, "", "hint: did you mean surefoot config check?\nhint: surefoot config --help"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			code, stdout, stderr := runConfig(t, tc.file, tc.stdin, tc.args...)

@@ -66,6 +66,7 @@ const (
 type Options struct {
 	Node       string   // "" looks for the host name, and takes the only node of a file that has one
 	Interfaces []string // instead of those in the file
+	AnyNode    bool     // take the first node if none of them is this machine
 }
 
 // Load reads the site file at path. Errors are *Errors (the file is wrong) or *ReadError (there is

@@ -8,7 +8,7 @@ import (
 )
 
 // selectNode finds the node that this process is: the one asked for, else the one called as the
-// host is, else the only one.
+// host is, else the only one, else the first if any will do.
 func (d *decoder) selectNode(f *file, o Options) *fileNode {
 	if len(f.nodes) == 0 {
 		return nil // reported by check, or the key is missing
@@ -29,7 +29,7 @@ func (d *decoder) selectNode(f *file, o Options) *fileNode {
 			}
 		}
 	}
-	if len(f.nodes) == 1 {
+	if len(f.nodes) == 1 || o.AnyNode {
 		return &f.nodes[0]
 	}
 	d.report(f.nodesAt, faultf("none of the nodes is called %s, as this machine is, and none was asked for", quote(host)).do("--node NAME says which one this is: %s", strings.Join(f.nodeNames(), ", ")))
