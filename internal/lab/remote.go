@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -26,7 +27,7 @@ func (s *State) KillNode(name string) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("the lab has no node %q (it has %q)", name, names)
+	return fmt.Errorf("the lab has no node %q (it has %s)", name, strings.Join(names, ", "))
 }
 
 // TakeDown ends a lab that another process runs, by asking that process, and waits until the lab
