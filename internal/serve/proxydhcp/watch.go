@@ -3,11 +3,9 @@ package proxydhcp
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"surefoot/internal/kernel/bind"
 	"surefoot/internal/kernel/link"
 )
 
@@ -82,16 +80,8 @@ func (p *port) look(links *link.Reader) string {
 // rebind moves both sockets to the interface that has the port's name now. They stay the same
 // sockets, in the namespace of Listen.
 func (p *port) rebind(index int) error {
-	rc, err := p.udp.SyscallConn()
-	if err != nil {
+	if err := bind.ToDevice(p.udp, p.name); err != nil {
 		return err
-	}
-	var inner error
-	if err := rc.Control(func(fd uintptr) { inner = unix.BindToDevice(int(fd), p.name) }); err != nil {
-		return err
-	}
-	if inner != nil {
-		return fmt.Errorf("bind port 4011 to it again: %w", inner)
 	}
 	if err := p.raw.Rebind(index); err != nil {
 		return err
