@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"surefoot/internal/journal"
+	"surefoot/internal/kernel/link"
 	"surefoot/internal/kernel/notify"
 	"surefoot/internal/phase"
 	"surefoot/internal/web"
@@ -30,9 +31,11 @@ type App struct {
 	slots   []*slot // in the order in which they start
 	web     *web.Server
 	started time.Time
+	link    func(name string) (link.Link, error)
 
 	reloading sync.Mutex     // held during a reload
 	drains    sync.WaitGroup // slots that may still begin something new
+	telling   sync.Mutex     // held while the metric of readiness is set
 
 	mu       sync.Mutex // guards what follows
 	cur      *setup
@@ -41,6 +44,7 @@ type App struct {
 	loadedAt time.Time
 	loadErr  error
 	failedAt time.Time
+	rootErr  error // why what stands at the root now is not served
 }
 
 // New reads the configuration and makes every role. It opens no socket.
@@ -53,7 +57,7 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{opts: o, log: log, now: time.Now, notify: notify.New(o.Notify)}
+	a := &App{opts: o, log: log, now: time.Now, notify: notify.New(o.Notify), link: link.ByName}
 	a.started = a.now()
 	a.use(first)
 	a.journal = journal.New(journal.Config{
@@ -91,7 +95,7 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 	return phase.Run(
 		ctx, a.becomeReady,
 		phase.Phase{{Name: "journal", Run: a.journal.Run}},
-		phase.Phase{{Name: "status", Run: a.web.Run}},
+		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}},
 		roles,
 	)
 }
@@ -134,7 +138,7 @@ func (a *App) becomeReady() {
 	a.mu.Lock()
 	a.ready = true
 	a.mu.Unlock()
-	a.journal.SetReady(true)
+	a.tellReady()
 	a.log.Info("ready", "roles", strings.Join(a.roleNames(), " "), "took", a.now().Sub(a.started).Round(time.Millisecond))
 	for _, w := range a.warnings() {
 		a.log.Warn(w.Title, "code", w.Code, "text", w.Text, "fix", w.Fix)
@@ -146,7 +150,7 @@ func (a *App) drain() {
 	a.mu.Lock()
 	a.draining = true
 	a.mu.Unlock()
-	a.journal.SetReady(false)
+	a.tellReady()
 	a.drains.Wait()
 	a.log.Info("draining: running transfers are finished, nothing new is begun", "limit", a.setup().DrainTimeout)
 	a.tell(a.notify.Stopping("draining"))

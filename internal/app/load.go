@@ -59,11 +59,26 @@ func loadConfig(o Options) (*config.Config, error) {
 			return nil, err
 		}
 		if len(l.Addrs) == 0 {
-			return nil, fmt.Errorf("interface %s has no IPv4 address: give it one first (ip address add ADDRESS/LENGTH dev %s)", l.Name, l.Name)
+			return nil, &noAddressError{name: l.Name}
 		}
 		d.Addr = l.Addrs[0].Addr()
 	}
 	return config.Default(d)
+}
+
+// noAddressError is an interface whose address machines were to be told, and which has none.
+type noAddressError struct{ name string }
+
+func (e *noAddressError) Error() string {
+	return fmt.Sprintf("interface %s has no IPv4 address, and without a site file nothing else says where machines are to be sent", e.name)
+}
+
+// Hint says the two ways out.
+func (e *noAddressError) Hint() []string {
+	return []string{
+		"give it one first: ip address add ADDRESS/LENGTH dev " + e.name,
+		"or write a site file (surefoot config example) with the address of this node: then the interface's own may come later",
+	}
 }
 
 // setup is a configuration with what was opened for it: the unit that a reload exchanges.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Reload reads the configuration again and changes over to it. On any error the old one goes
@@ -45,7 +44,7 @@ func (a *App) reload(ctx context.Context) error {
 		is.close()
 		return err
 	}
-	time.AfterFunc(was.DrainTimeout+time.Second, was.close) // requests under way may still open files of it
+	was.retire()
 	return nil
 }
 

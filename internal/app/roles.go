@@ -2,6 +2,7 @@ package app
 
 import (
 	"slices"
+	"time"
 
 	httprole "surefoot/internal/serve/http"
 	"surefoot/internal/serve/proxydhcp"
@@ -18,6 +19,9 @@ const (
 func (s *setup) has(role string) bool { return slices.Contains(s.Node.Roles, role) }
 
 func (s *setup) close() { _ = s.files.Close() }
+
+// retire closes a setup that was exchanged; requests under way may still open files of it.
+func (s *setup) retire() { time.AfterFunc(s.DrainTimeout+time.Second, s.close) }
 
 func (a *App) tftpSlot() *slot {
 	return &slot{

@@ -1,16 +1,13 @@
 package app
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 
-	"surefoot/internal/files"
 	"surefoot/internal/kernel/bind"
-	"surefoot/internal/kernel/link"
 	"surefoot/internal/web"
 )
 
@@ -81,6 +78,11 @@ func (a *App) notReady() []string {
 			out = append(out, s.name+" "+state)
 		}
 	}
+	for _, t := range a.interfaces(a.setup()) {
+		if t.silent {
+			out = append(out, fmt.Sprintf("%s on %s (%s)", roleProxy, t.name, t.title))
+		}
+	}
 	switch {
 	case draining:
 		out = append(out, "draining")
@@ -114,61 +116,6 @@ func addrText(a netip.Addr) string {
 	return a.String()
 }
 
-// warnings are what works, but not as configured or not as well as it could.
-func (a *App) warnings() []web.Warning {
-	s := a.setup()
-	var out []web.Warning
-	add := func(code, title, text, fix string) {
-		out = append(out, web.Warning{Code: code, Title: title, Text: text, Fix: fix})
-	}
-	a.mu.Lock()
-	loadErr := a.loadErr
-	a.mu.Unlock()
-	if loadErr != nil {
-		add("reload-refused", "the last reload was refused", "the configuration before it goes on: "+firstLine(loadErr),
-			"surefoot config check, then surefoot reload")
-	}
-	if s.has(roleTFTP) || s.has(roleHTTP) {
-		a.warnFiles(s, add)
-	}
-	if !s.has(roleProxy) {
-		return out
-	}
-	if len(s.Node.Interfaces) == 0 {
-		add("no-interface", "no interface is named", "ProxyDHCP stays silent: broadcast services start only on interfaces that somebody named",
-			"surefoot serve --interface IF, or interfaces: [IF] of the node in the site file")
-	}
-	for _, name := range s.Node.Interfaces {
-		switch l, err := link.ByName(name); {
-		case err != nil:
-			add("interface-gone", "an interface is missing", err.Error(), "ip -br link")
-		case !l.Up:
-			add("interface-down", "interface "+name+" is down", "no machine on it can be answered", "ip link set "+name+" up")
-		}
-	}
-	return out
-}
-
-// warnFiles tells of rules that send clients to this node for a file that it does not have.
-func (a *App) warnFiles(s *setup, add func(code, title, text, fix string)) {
-	for _, r := range s.Site.Rules {
-		if strings.Contains(r.File, "://") || !slices.Contains(r.From, s.Node.Name) {
-			continue
-		}
-		f, err := s.files.Open(testName(r.File))
-		if err == nil {
-			_ = f.Close()
-			continue
-		}
-		fix := "put the file into " + s.Root
-		var missing *files.NotFoundError
-		if errors.As(err, &missing) && len(missing.Near) > 0 {
-			fix += ", or is one of these meant: " + strings.Join(missing.Near, ", ")
-		}
-		add("file-missing", fmt.Sprintf("rule %s names a file that is not here", r.Name), err.Error(), fix)
-	}
-}
-
 // Banner is what a person wants to read when the program starts.
 func (a *App) Banner() []string {
 	s := a.setup()
@@ -198,9 +145,4 @@ func (a *App) Banner() []string {
 		out = append(out, fmt.Sprintf("  status page  http://%s/", s.Status))
 	}
 	return out
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
 }

@@ -51,7 +51,7 @@ type Options struct {
 }
 
 // Root is a directory of files, or none, and the built-in ones. It is safe for concurrent use.
-// It holds the directory itself: when another one is put in its place, Open it anew.
+// It holds the directory itself: when Moved says that another one is in its place, Open it anew.
 type Root struct {
 	dir     string
 	root    *os.Root // nil: builtin only
@@ -78,6 +78,20 @@ func Open(dir string, o Options) (*Root, error) {
 
 // Dir returns the directory as it was given to Open.
 func (r *Root) Dir() string { return r.dir }
+
+// Moved reports whether something else stands at Dir than the directory that is held: it was
+// renamed and another one put there, something was mounted over it, or nothing is there now.
+func (r *Root) Moved() bool {
+	if r.root == nil {
+		return false
+	}
+	there, err := os.Stat(r.dir)
+	if err != nil {
+		return true
+	}
+	held, err := r.root.Stat(".")
+	return err != nil || !os.SameFile(held, there)
+}
 
 // Close gives the directory back. Files that are open stay open.
 func (r *Root) Close() error {
