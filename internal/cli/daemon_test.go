@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -392,4 +395,30 @@ func TestNotPermitted(t *testing.T) {
 	if !errors.As(err, &e) || e.Code != ExitNotPermitted || len(e.Hints) == 0 || !strings.Contains(err.Error(), "permission denied") {
 		t.Errorf("%+v", err)
 	}
+}
+
+// A socket that cannot be opened is told once, with the flag that names another.
+func TestSocketRefused(t *testing.T) {
+	path := "/run/surefoot/surefoot.sock"
+	denied := &web.SocketError{Socket: path, Err: &net.OpError{
+		Op: "listen", Net: "unix", Addr: &net.UnixAddr{Name: path, Net: "unix"}, Err: os.NewSyscallError("bind", syscall.EACCES),
+	}}
+	if got := denied.Error(); got != "listen unix /run/surefoot/surefoot.sock: permission denied" || !errors.Is(denied, fs.ErrPermission) {
+		t.Errorf("%q", got)
+	}
+	contains(t, strings.Join(denied.Hint(), "\n"), "run it as root", "--socket PATH")
+
+	path = filepath.Join(siteFile(t, "no folder"), "api.sock")
+	j := journal.New(journal.Config{Node: "boot1"})
+	s, err := web.New(web.Config{Socket: path}, web.Deps{
+		Journal: j, Gatherer: j.Gatherer(), Ready: func() []string { return nil }, Status: func() web.Status { return web.Status{} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refused *web.SocketError
+	if err := s.Listen(t.Context()); !errors.As(err, &refused) || refused.Error() != "listen unix "+path+": not a directory" {
+		t.Errorf("%v", err)
+	}
+	contains(t, strings.Join(hintsOf(refused, nil), "\n"), "name another place: --socket PATH")
 }
