@@ -13,8 +13,8 @@ import (
 )
 
 const probeLong = `Download a boot file as a boot client would, and say how it went: availability, response time,
-first block, retransmissions, size and hash. When it fails: the step that failed, the evidence and
-every packet.
+first block, retransmissions, size and hash. When it fails: the step that failed, the evidence and,
+unless the whole file came and is the wrong one, every packet.
 
   surefoot probe tftp://10.0.0.5/ARDBP32.BIN --contains "Provisioning Services bootstrap"
   surefoot probe tftp://10.0.0.5:1069/snponly.efi --as ipxe --sha256 9f86d0...
@@ -61,7 +61,7 @@ func newProbeCommand(env *Env) *cobra.Command {
 	f.DurationVar(&o.interval, "interval", time.Second, "between the starts of two downloads")
 	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "how long the server may send nothing new")
 	f.BoolVar(&o.json, "json", false, "print JSON: one object a download, with --count a summary in the end")
-	f.BoolVar(&o.trace, "trace", false, "show every packet, also of a good download")
+	f.BoolVar(&o.trace, "trace", false, "show every packet, also where the whole file came")
 	return cmd
 }
 

@@ -49,14 +49,18 @@ func TestProbeCommand(t *testing.T) {
 	if code != ExitOK || stderr != "" {
 		t.Fatalf("exit %d: %s%s", code, out, stderr)
 	}
-	for _, s := range []string{url + "  as edk2", "availability      100 %", "response time", "first block", "14 bytes in 1 blocks", `holds "bootstrap"`, "none (asked: blksize=1468 windowsize=4)"} {
+	for _, s := range []string{url + "  as edk2", "availability      100 %", "response time", "first block", "14 bytes in 1 block\n", `holds "bootstrap"`, "none (asked: blksize=1468 windowsize=4)"} {
 		if !strings.Contains(out, s) {
 			t.Errorf("no %q in\n%s", s, out)
 		}
 	}
 
 	out, _, code = invoke(t, "probe", url, "--contains", "other")
-	if code != ExitProblems || !strings.Contains(out, "availability      0 %") || !strings.Contains(out, "content (text-missing)") || !strings.Contains(out, "> RRQ \"f\" octet") || strings.Contains(out, "response time") {
+	if code != ExitProblems || !strings.Contains(out, "availability      0 %") || !strings.Contains(out, "content (text-missing)") || strings.Contains(out, "RRQ") || strings.Contains(out, "response time") {
+		t.Errorf("exit %d:\n%s", code, out)
+	}
+
+	if out, _, code = invoke(t, "probe", url, "--contains", "other", "--trace"); code != ExitProblems || !strings.Contains(out, "> RRQ \"f\" octet") {
 		t.Errorf("exit %d:\n%s", code, out)
 	}
 
@@ -148,6 +152,34 @@ func TestProbeHTTPCommand(t *testing.T) {
 	out, _, code := invoke(t, "probe", srv.URL+"/x.efi")
 	if code != ExitProblems || !strings.Contains(out, "404 Not Found") {
 		t.Errorf("exit %d:\n%s", code, out)
+	}
+}
+
+// Nothing that an address or a server holds reaches the terminal as it is.
+func TestProbePrintsPlainText(t *testing.T) {
+	c, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	go func() {
+		for {
+			conn, err := c.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = conn.Write([]byte("HTTP/1.1 404 \x1b[2J\r\nContent-Type: a\u009b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"))
+			_ = conn.Close()
+		}
+	}()
+	for address, want := range map[string]string{
+		tftpOnce(t, "x") + "%1b[2J%0a%c2%9b%25%3f":       "/f%1B[2J%0A%C2%9B%25%3F  as edk2\n",
+		"http://" + c.Addr().String() + "/%1b[2J?\u009b": `the server answered "404 \x1b[2J" to HEAD`,
+	} {
+		out, _, _ := invoke(t, "probe", address, "--trace")
+		narrow(t, out)
+		contains(t, out, want)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 func (o *probeOptions) print(w io.Writer, n int, res probe.Result) {
-	if res.Available && !o.trace {
+	if !o.trace && !tracesHelp(res) {
 		res.Trace = nil
 	}
 	switch {
@@ -25,6 +25,12 @@ func (o *probeOptions) print(w io.Writer, n int, res probe.Result) {
 		printProbe(w, res, o)
 		printProbeTrace(w, res)
 	}
+}
+
+// tracesHelp reports whether the packets tell anything of what went wrong. Where the whole file
+// came, and is another, they do not.
+func tracesHelp(res probe.Result) bool {
+	return res.Fault != nil && res.Fault.Code != probe.WrongHash && res.Fault.Code != probe.TextMissing
 }
 
 func printProbe(w io.Writer, res probe.Result, o *probeOptions) {
@@ -82,8 +88,8 @@ func printProbeLine(w io.Writer, n int, res probe.Result) {
 		fmt.Fprintf(w, "%4d  failed at %s: %s\n", n, res.Fault.Step, res.Fault.Text)
 		return
 	}
-	fmt.Fprintf(w, "%4d  %10s  first block %10s  %d bytes  %d retransmissions\n",
-		n, millis(res.Response), millis(res.FirstBlock), res.Size, res.Retransmits)
+	fmt.Fprintf(w, "%4d  %10s  first block %10s  %d bytes  %s\n",
+		n, millis(res.Response), millis(res.FirstBlock), res.Size, plural(res.Retransmits, "retransmission"))
 }
 
 func printProbeTrace(w io.Writer, res probe.Result) {
@@ -116,7 +122,7 @@ func inBlocks(n int64) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" in %d blocks", n)
+	return " in " + plural(int(n), "block")
 }
 
 func orNone(s string) string {

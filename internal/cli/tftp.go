@@ -43,7 +43,7 @@ func newTFTPCommand(env *Env) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.root, "root", "", "folder with the files")
-	f.StringVar(&o.listen, "listen", ":69", "address:port; no address means all")
+	f.StringVar(&o.listen, "listen", ":69", "address:port; no address means every IPv4 address of this machine")
 	f.BoolVar(&o.noFold, "no-fold", false, "only exact names: no other case, no backslashes")
 	f.IntVar(&o.max, "max-transfers", 0, "transfers at the same time (default 4096)")
 	f.BoolVar(&o.json, "json", false, "print finished transfers as JSON lines")

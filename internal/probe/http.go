@@ -83,13 +83,13 @@ func (h *httpDownload) exchange(ctx context.Context, tr *http.Transport, method 
 	url := "http://" + h.server.String() + h.target.File
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
-		return &Fault{Step: StepRequest, Code: LocalError, Text: fmt.Sprintf("%s %s: %v", method, url, err)}
+		return &Fault{Step: StepRequest, Code: LocalError, Text: fmt.Sprintf("%s %s: %v", method, clean(url), err)}
 	}
 	if h.target.Host != h.server.Addr().String() {
 		req.Host = (Target{Scheme: "http", Host: h.target.Host, Port: h.target.Port}).hostPort()
 	}
 	req.Header.Set("User-Agent", habitsOf(h.opts.As).agent+" (surefoot probe)")
-	h.note(true, method+" "+h.target.File)
+	h.note(true, method+" "+escaped(h.target.File))
 	started := time.Now()
 	resp, err := tr.RoundTrip(req)
 	if err != nil {
@@ -97,9 +97,9 @@ func (h *httpDownload) exchange(ctx context.Context, tr *http.Transport, method 
 	}
 	defer resp.Body.Close()
 	alive()
-	h.note(false, fmt.Sprintf("%s, %d bytes, %s", resp.Status, resp.ContentLength, resp.Header.Get("Content-Type")))
+	h.note(false, fmt.Sprintf("%s, %d bytes, %s", clean(resp.Status), resp.ContentLength, clean(resp.Header.Get("Content-Type"))))
 	if resp.StatusCode != http.StatusOK {
-		f := &Fault{Step: StepRequest, Code: ServerError, Text: fmt.Sprintf("the server answered %s to %s", resp.Status, method)}
+		f := &Fault{Step: StepRequest, Code: ServerError, Text: fmt.Sprintf("the server answered %s to %s", clean(resp.Status), method)}
 		if to := resp.Header.Get("Location"); to != "" {
 			f.Text += " (moved to " + quote(to) + ")"
 			f.Hint = []string{"not all boot firmware follows a redirect: name the final address"}

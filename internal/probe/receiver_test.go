@@ -228,7 +228,7 @@ func TestParseTarget(t *testing.T) {
 	f("tftp://10.0.0.5:1069/efi/x.efi", "tftp://10.0.0.5:1069/efi/x.efi", "efi/x.efi")
 	f("tftp://host//abs", "tftp://host/abs", "/abs")
 	f("tftp://[fd00::1]/x;mode=octet", "tftp://[fd00::1]/x", "x")
-	f("tftp://h/a%20b", "tftp://h/a b", "a b")
+	f("tftp://h/a%20b", "tftp://h/a%20b", "a b")
 	f("http://h:8067/boot.ipxe?mac=1", "http://h:8067/boot.ipxe?mac=1", "/boot.ipxe?mac=1")
 	for _, bad := range []string{"", "10.0.0.5", "tftp://", "tftp://h", "tftp://h/", "tftp:///x", "ftp://h/x", "tftp://h:0/x", "tftp://h:99999/x", "tftp://h/%00", "tftp://h/%zz"} {
 		if got, err := ParseTarget(bad); err == nil {

@@ -64,9 +64,27 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// String writes the target as an address.
+// String writes the target as an address, in plain ASCII: what is not goes as %XX, so that it can
+// be printed, and probed again.
 func (t Target) String() string {
-	return t.Scheme + "://" + t.hostPort() + "/" + strings.TrimPrefix(t.File, "/")
+	file := strings.TrimPrefix(t.File, "/")
+	if t.Scheme == "tftp" { // the name itself; that of HTTP is in the form of an address already
+		file = strings.NewReplacer("%", "%25", "?", "%3F", "#", "%23", ";mode=", "%3Bmode=").Replace(file)
+	}
+	return t.Scheme + "://" + escaped(t.hostPort()+"/"+file)
+}
+
+// escaped writes every byte that is no printable ASCII as %XX.
+func escaped(s string) string {
+	var b strings.Builder
+	for _, c := range []byte(s) {
+		if c <= ' ' || c > '~' {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // hostPort writes the host, and the port where it is not the usual one.

@@ -44,7 +44,7 @@ func resolve(ctx context.Context, host string, res *Result) (netip.Addr, *Fault)
 	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err != nil || len(all) == 0 {
 		return netip.Addr{}, &Fault{
-			Step: StepResolve, Code: NotResolved, Text: fmt.Sprintf("the name %s has no address: %v", host, dnsCause(err)),
+			Step: StepResolve, Code: NotResolved, Text: fmt.Sprintf("the name %s has no address: %v", clean(host), dnsCause(err)),
 			Hint: []string{"boot firmware mostly reads an address, not a name (siaddr); probe the address to tell DNS and server apart"},
 		}
 	}

@@ -81,6 +81,14 @@ func describe(b []byte) string {
 	return "OACK " + tftp.FormatOptions(p.Options)
 }
 
+// clean is a stranger's text as it is if that is safe to print, else quoted.
+func clean(s string) string {
+	if q := quote(s); q != `"`+s+`"` {
+		return q
+	}
+	return s
+}
+
 // quote makes a stranger's text safe to print, in plain ASCII.
 func quote(s string) string {
 	if len(s) > 200 {
