@@ -126,6 +126,7 @@ func (t target) do(number int, c check) (v verdict) {
 			_ = c.Close()
 		}
 		v.seen = a.note
+		defer func() { v.seen = strings.ReplaceAll(v.seen, t.root, "ROOT") }()
 		if p := recover(); p != nil {
 			s, ok := p.(stop)
 			if !ok {

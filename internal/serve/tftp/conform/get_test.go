@@ -26,7 +26,7 @@ type result struct {
 	times   map[int64]int // block → how often it came
 	blocks  int64
 	took    time.Duration
-	resumed time.Duration // the longest wait from a gap's ACK to the missing block
+	gaps    []time.Duration // the waits from a gap's ACK to the missing block
 }
 
 // repeated is how many blocks came more than once.
@@ -38,6 +38,14 @@ func (r result) repeated() (n int) {
 	}
 	return n
 }
+
+// refusal is an ERROR of the server.
+type refusal struct {
+	packet
+	after int64 // blocks
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%s after %d blocks", r.packet, r.after) }
 
 // get downloads as RFC 1350 and 7440 say, but for the habits.
 func (c *client) get(req []byte, h habits) (result, error) {
@@ -87,7 +95,7 @@ func (c *client) get(req []byte, h habits) (result, error) {
 		case p.from != c.tid:
 			continue
 		case p.op == opERROR:
-			return r, fmt.Errorf("%s after %d blocks", p, have)
+			return r, &refusal{p, have}
 		case p.op == opOACK && have == 0:
 			if r.oack = p; acked < 0 {
 				if size, window, err = profile(p); err != nil {
@@ -110,7 +118,7 @@ func (c *client) get(req []byte, h habits) (result, error) {
 		switch {
 		case n == have+1:
 			if !gapAt.IsZero() {
-				r.resumed, gapAt = max(r.resumed, time.Since(gapAt)), time.Time{}
+				r.gaps, gapAt = append(r.gaps, time.Since(gapAt)), time.Time{}
 			}
 			if len(p.data) > size {
 				return r, fmt.Errorf("%s: the blocks have %d", p, size)

@@ -49,7 +49,7 @@ func (p packet) String() string {
 	case opACK:
 		return fmt.Sprintf("ACK %d", p.block)
 	case opERROR:
-		return fmt.Sprintf("ERROR %d %.60q", p.code, p.text)
+		return fmt.Sprintf("ERROR %d %.120q", p.code, p.text)
 	case opOACK:
 		var b strings.Builder
 		b.WriteString("OACK")

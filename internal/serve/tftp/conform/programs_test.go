@@ -11,7 +11,7 @@ import (
 
 // programChecks let real clients download. They are skipped where a program is not installed.
 func programChecks() []check {
-	program := func(name string, what string, files []string, args func(host, port, file, out string) []string) check {
+	client := func(name, what string, files []string, args func(host, port, file, out string) []string) check {
 		return check{what, "oracle", must, name + " downloads", func(a *attempt) {
 			path, err := exec.LookPath(name)
 			if err != nil {
@@ -45,31 +45,31 @@ func programChecks() []check {
 	}
 	sizes := []string{"f1", "f511", "f512", "f513", "f1456", "f300001"}
 	return []check{
-		program("curl", "curl", sizes, func(host, port, file, out string) []string {
+		client("curl", "curl", sizes, func(host, port, file, out string) []string {
 			return []string{"-sS", "-m", "20", "-o", out, "tftp://" + host + ":" + port + "/" + file}
 		}),
-		program("curl", "curl-blksize", sizes, func(host, port, file, out string) []string {
+		client("curl", "curl-blksize", sizes, func(host, port, file, out string) []string {
 			return []string{"-sS", "-m", "20", "--tftp-blksize", "1456", "-o", out, fmt.Sprintf("tftp://%s:%s/%s", host, port, file)}
 		}),
-		program("curl", "curl-no-options", append([]string{"f0"}, sizes...), func(host, port, file, out string) []string {
+		client("curl", "curl-no-options", append([]string{"f0"}, sizes...), func(host, port, file, out string) []string {
 			return []string{"-sS", "-m", "20", "--tftp-no-options", "-o", out, fmt.Sprintf("tftp://%s:%s/%s", host, port, file)}
 		}),
-		program("tftp", "tftp-hpa", append([]string{"f0"}, sizes...), func(host, port, file, out string) []string {
+		client("tftp", "tftp-hpa", append([]string{"f0"}, sizes...), func(host, port, file, out string) []string {
 			return []string{"-m", "binary", host, port, "-c", "get", file, out}
 		}),
-		program("tftp", "tftp-hpa-ascii", []string{"lf.txt", "menu.txt", "cut.txt", "cutcr.txt"}, func(host, port, file, out string) []string {
+		client("tftp", "tftp-hpa-ascii", []string{"lf.txt", "menu.txt", "cut.txt", "cutcr.txt"}, func(host, port, file, out string) []string {
 			return []string{"-m", "ascii", host, port, "-c", "get", file, out}
 		}),
-		program("atftp", "atftp", append([]string{"f0"}, sizes...), func(host, port, file, out string) []string {
+		client("atftp", "atftp", append([]string{"f0"}, sizes...), func(host, port, file, out string) []string {
 			return []string{"-g", "-r", file, "-l", out, host, port}
 		}),
-		program("atftp", "atftp-window", sizes, func(host, port, file, out string) []string {
+		client("atftp", "atftp-window", sizes, func(host, port, file, out string) []string {
 			return []string{
 				"--option", "windowsize 8", "--option", "blksize 1456", "--option", "tsize", "--option", "timeout 2",
 				"-g", "-r", file, "-l", out, host, port,
 			}
 		}),
-		program("busybox", "busybox", append([]string{"f0"}, sizes...), func(host, port, file, out string) []string {
+		client("busybox", "busybox", append([]string{"f0"}, sizes...), func(host, port, file, out string) []string {
 			return []string{"tftp", "-g", "-b", "1456", "-r", file, "-l", out, host, port}
 		}),
 	}

@@ -33,7 +33,12 @@ type sending struct {
 	sent  int64
 	last  int64
 	ended bool
-	left  time.Time // when DATA was last sent
+
+	left, heard, due time.Time // when DATA was last sent, an ACK last moved on, a repetition is due
+	wait             time.Duration
+	tries, strangers int
+	before           int64 // what had been sent before the last repetition in this window
+	jumped           bool  // a repeated ACK was answered already
 }
 
 // begin opens the transfer's socket and starts it. reference.mu is held.
@@ -95,141 +100,157 @@ func (x *sending) run() {
 			delete(x.s.running, x.client)
 		}
 	}()
-	s := x.s
-	x.sent = x.acked
+	x.heard, x.sent = time.Now(), x.acked
+	x.settle()
 	x.transmit()
-	wait, began := x.first, time.Now()
-	if s.has("slow") {
-		wait = 2500 * time.Millisecond
-	}
-	tries, heard := 0, began
-	due := began.Add(wait)
 	buf := make([]byte, 2000)
-	strangers, jumped := 0, false
-	var sentAt time.Time // of the last repetition since the last full ACK
-	var before int64     // what had been sent before it
-	for {
-		_ = x.conn.SetReadDeadline(due)
+	for goOn := true; goOn; {
+		_ = x.conn.SetReadDeadline(x.due)
 		n, from, err := x.conn.ReadFromUDPAddrPort(buf)
-		now := time.Now()
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			limit := 25 * time.Second
-			if s.has("impatient") {
-				limit = 3 * time.Second
-			}
-			if now.Sub(heard) > limit && !s.has("for-ever") || s.has("never-again") || s.has("oack-never-again") && x.acked < 0 ||
-				s.has("last-never-again") && x.sent == x.last {
-				return
-			}
-			if tries++; s.has("only-once") && tries > 1 {
-				return
-			}
-			if !s.has("fixed") {
-				wait = min(2*wait, x.ceiling)
-			}
-			before, sentAt, due = x.sent, now, now.Add(wait)
-			x.transmit()
-			continue
+			goOn = x.tick()
 		case errors.Is(err, net.ErrClosed):
 			return
-		case err != nil:
-			continue
+		case err == nil:
+			goOn = x.hear(buf[:n], unmap(from))
 		}
-		b := buf[:n]
-		if from = unmap(from); from != x.client && !(s.has("foreign-counts") || s.has("foreign-address") && from.Port() == x.client.Port()) {
-			if isError := n >= 2 && b[1] == opERROR; isError && !s.has("foreign-error-answered") {
-				if s.has("foreign-error-ends") {
-					return
-				}
-				continue
-			}
-			if s.has("foreign-ends") {
-				return
-			}
-			if strangers++; !s.has("foreign-silent") && (strangers <= 8 || s.has("foreign-all-answered")) {
-				_, _ = x.conn.WriteToUDPAddrPort(errorOf(5, "unknown transfer"), from)
-			}
-			continue
+	}
+}
+
+// settle begins the waits anew: the client is there.
+func (x *sending) settle() {
+	if x.wait = x.first; x.s.has("slow") {
+		x.wait = 2500 * time.Millisecond
+	}
+	x.due, x.tries, x.jumped = time.Now().Add(x.wait), 0, false
+}
+
+// tick repeats, or gives up.
+func (x *sending) tick() bool {
+	s, limit := x.s, 25*time.Second
+	if s.has("impatient") {
+		limit = 3 * time.Second
+	}
+	x.tries++
+	switch {
+	case time.Since(x.heard) > limit, s.has("never-again"), s.has("only-once") && x.tries > 1,
+		s.has("oack-never-again") && x.acked < 0, s.has("last-never-again") && x.sent == x.last:
+		return false
+	}
+	if !s.has("fixed") {
+		x.wait = min(2*x.wait, x.ceiling)
+	}
+	x.again()
+	return true
+}
+
+// again repeats all that is not acknowledged.
+func (x *sending) again() {
+	x.before, x.due = x.sent, time.Now().Add(x.wait)
+	x.transmit()
+}
+
+// hear takes a packet that came to the transfer's port.
+func (x *sending) hear(b []byte, from netip.AddrPort) bool {
+	s := x.s
+	isError := len(b) >= 2 && b[0] == 0 && b[1] == opERROR
+	if from != x.client && !(s.has("foreign-counts") || s.has("foreign-address") && from.Port() == x.client.Port()) {
+		return x.foreign(isError, from)
+	}
+	switch {
+	case isError:
+		if s.has("error-to-error") {
+			x.write(b)
 		}
-		if n >= 2 && b[0] == 0 && b[1] == opERROR {
-			if s.has("error-to-error") {
-				_, _ = x.conn.WriteToUDPAddrPort(b, x.client)
-			}
-			if s.has("error-unheard") {
-				continue
-			}
-			return
+		return s.has("error-unheard")
+	case len(b) < 4 || b[0] != 0 || b[1] != opACK:
+		if s.has("odd-ends") && len(b) >= 4 {
+			x.write(errorOf(4, "unexpected"))
+			return false
 		}
-		if n < 4 || n > 4 && s.has("ack-exact") || b[0] != 0 || b[1] != opACK {
-			if s.has("odd-ends") && n >= 4 {
-				_, _ = x.conn.WriteToUDPAddrPort(errorOf(4, "unexpected"), x.client)
-				return
-			}
-			continue
+		return true
+	case len(b) > 4 && s.has("ack-exact"):
+		return true
+	}
+	block := binary.BigEndian.Uint16(b[2:])
+	if x.acked < 0 && block != 0 {
+		if !s.has("any-ack-for-oack") {
+			return true
 		}
-		block := binary.BigEndian.Uint16(b[2:])
-		at := max(x.acked, 0)
-		ack := at + int64(int16(block-uint16(at)))
-		if x.acked < 0 && block != 0 {
-			if ack = 0; !s.has("any-ack-for-oack") {
-				continue
-			}
-		}
+		block = 0
+	}
+	at := max(x.acked, 0)
+	return x.ack(at + int64(int16(block-uint16(at))))
+}
+
+// foreign takes a packet of somebody else.
+func (x *sending) foreign(isError bool, from netip.AddrPort) bool {
+	s := x.s
+	x.strangers++
+	switch {
+	case isError && s.has("foreign-error-ends"), !isError && s.has("foreign-ends"):
+		return false
+	case isError && !s.has("foreign-error-answered"), s.has("foreign-silent"), x.strangers > 8 && !s.has("foreign-all-answered"):
+		return true
+	}
+	_, _ = x.conn.WriteToUDPAddrPort(errorOf(5, "unknown transfer"), from)
+	return true
+}
+
+// ack takes the ACK of a block. It returns false when that was the last.
+func (x *sending) ack(n int64) bool {
+	s := x.s
+	switch {
+	case n > x.sent && s.has("ack-believed"):
+		x.sent = n
+	case n > x.sent, n < 0, n < x.acked && !s.has("rewinds"):
+		return true
+	case n == x.acked:
 		switch {
-		case ack > x.sent && s.has("ack-believed"):
-			x.sent = ack
-		case ack > x.sent || ack < 0:
-			continue
-		case ack < x.acked && !s.has("rewinds"):
-			continue
-		case ack == x.acked && s.has("sorcerer"):
+		case s.has("sorcerer"):
 			x.transmit()
-			continue
-		case ack == x.acked:
-			// The first block of the window was lost, unless the window has only just left.
-			if x.window > 1 && !jumped && now.Sub(x.left) > 20*time.Millisecond {
-				jumped = true
-				before, sentAt, due = x.sent, now, now.Add(wait)
-				x.transmit()
-			}
-			continue
-		case ack < x.sent && s.has("ack-whole-window"):
-			ack = x.sent
-		case ack < x.sent && s.has("ack-inside-unheard"):
-			continue
+		case x.window > 1 && !x.jumped && time.Since(x.left) > 20*time.Millisecond:
+			// The first block of the window was lost: the window has not only just left.
+			x.jumped = true
+			x.again()
 		}
-		inside := ack < x.sent
-		s.mu.Lock()
-		x.acked = ack
-		s.mu.Unlock()
-		heard, tries, jumped = now, 0, false
-		if x.acked == x.last {
-			if s.has("talks-on") {
-				_, _ = x.conn.WriteToUDPAddrPort(ackOf(0), x.client)
-			}
-			if s.has("talks-later") {
-				time.Sleep(500 * time.Millisecond)
-				x.acked--
-				x.transmit()
-			}
-			return
-		}
-		if wait = x.first; s.has("slow") {
-			wait = 2500 * time.Millisecond
-		}
-		due = now.Add(wait)
-		if inside && (ack == before || now.Sub(sentAt) < 20*time.Millisecond) && !s.has("echoes") {
-			// It is about blocks that came twice, not about a loss: only what was never sent.
-			x.transmitFrom(x.sent + 1)
-			continue
-		}
-		before, sentAt = 0, now
-		if inside {
-			before = x.sent
-		} else {
-			sentAt = time.Time{}
-		}
+		return true
+	case n < x.sent && s.has("ack-whole-window"):
+		n = x.sent
+	case n < x.sent && (s.has("ack-inside-unheard") || s.has("second-gap-waits") && x.before > 0):
+		return true
+	}
+	s.mu.Lock()
+	x.acked = n
+	s.mu.Unlock()
+	x.heard = time.Now()
+	if n == x.last {
+		x.farewell()
+		return false
+	}
+	x.settle()
+	switch {
+	case n == x.sent:
+		x.before = 0
+		x.transmit()
+	case n == x.before && !s.has("echoes"):
+		// It is about blocks that came twice, not about a loss: send only what was never sent.
+		x.transmitFrom(x.sent + 1)
+	default:
+		x.again()
+	}
+	return true
+}
+
+// farewell is what is left to say after the last ACK: nothing.
+func (x *sending) farewell() {
+	if x.s.has("talks-on") {
+		x.write(ackOf(0))
+	}
+	if x.s.has("talks-later") {
+		time.Sleep(500 * time.Millisecond)
+		x.acked--
 		x.transmit()
 	}
 }

@@ -2,6 +2,7 @@ package conform
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -89,10 +90,10 @@ func windowChecks() []check {
 		{"window-short-last", "RFC 7440 4", must, "the last window may be shorter", whole("f30000", content(30000), habits{}, "windowsize", "8")},
 		{"window-empty-last", "RFC 7440 4", must, "an empty last block may be a window of its own", whole("f2048", content(2048), habits{}, "windowsize", "4")},
 		{"window-long", "RFC 7440 4", must, "a long file arrives whole", whole("f300001", content(300_001), habits{}, "windowsize", "16", "blksize", "1456")},
-		{"window-wrap", "F27", must, "block 65535 is followed by block 0 inside a window", whole("big", content(big), habits{}, "windowsize", "64", "blksize", "8")},
+		{"window-wrap", "F27", must, "block 65535 is followed by block 0 inside a window", whole("big", content(big), habits{}, "windowsize", "64", "blksize", "32")},
 		{"window-wrap-loss", "F27", must, "blocks 65535, 0 and 1 may be lost and are resumed", whole("big", content(big), habits{
 			lose: func(n int64, time int) bool { return n >= 65535 && n <= 65537 && time == 1 },
-		}, "windowsize", "16", "blksize", "8")},
+		}, "windowsize", "16", "blksize", "32")},
 		{"window-size-0", "RFC 7440 4", must, "an empty file with a window is one empty DATA", whole("f0", nil, habits{}, "windowsize", "4")},
 		{"window-ack-lost", "RFC 7440 4", must, "a window whose ACK was lost comes again", func(a *attempt) {
 			c := a.window("4")
@@ -121,18 +122,12 @@ func windowChecks() []check {
 			c.ack(6)
 			c.endWindow(7)
 		}},
-		{"window-at-once", "RFC 7440 4", should, "a gap that the client tells is filled without waiting for a timer", func(a *attempt) {
-			r := a.client().fetch(rrq("f20480", "octet", "windowsize", "8"), content(20480), habits{
-				lose: func(n int64, time int) bool { return (n == 12 || n == 30) && time == 1 },
-			})
-			if _, ok := r.oack.lookup("windowsize"); !ok {
-				a.lacks("windowsize")
-			}
-			a.seen("%s from the ACK to the missing block", r.resumed.Round(time.Millisecond))
-			if r.resumed > 150*time.Millisecond {
-				a.failf("%s from the ACK to the missing block", r.resumed.Round(time.Millisecond))
-			}
-		}},
+		{"window-at-once", "RFC 7440 4", should, "a gap that the client tells is filled without waiting for a timer", atOnce(func(n int64, time int) bool {
+			return n%23 == 5 && time == 1
+		})},
+		{"window-gaps", "RFC 7440 4", should, "gaps among the blocks that fill a gap are filled without waiting, too", atOnce(func(n int64, time int) bool {
+			return n%23 == 4 && time == 1 || n%23 == 7 && time <= 2 || n%23 == 10 && time <= 3
+		})},
 		{"window-ack-beyond", "RFC 7440 4", must, "an ACK of a block never sent skips nothing", func(a *attempt) {
 			c := a.window("4")
 			c.full(1, 4)
@@ -170,6 +165,15 @@ func windowChecks() []check {
 			}
 			a.notDoubled(r)
 		}},
+		{"window-duplicates-slow", "RFC 1123 4.2.3.1", should, "nor does one that takes 3 ms for each ACK", func(a *attempt) {
+			r := a.client().fetch(rrq("f100001", "octet", "windowsize", "4"), content(100_001), habits{
+				ackDups: true, spur: 10, ack: func(c *client, n int64) { time.Sleep(3 * time.Millisecond); c.ack(uint16(n)) },
+			})
+			if _, ok := r.oack.lookup("windowsize"); !ok {
+				a.lacks("windowsize")
+			}
+			a.notDoubled(r)
+		}},
 	}
 	for place := range int64(4) {
 		checks = append(checks, check{
@@ -179,6 +183,23 @@ func windowChecks() []check {
 		})
 	}
 	return checks
+}
+
+// atOnce loses blocks and checks how long it takes from the ACK that tells of a gap to the missing
+// block: half of the gaps must be filled sooner than any timer would do it.
+func atOnce(lose func(int64, int) bool) func(*attempt) {
+	return func(a *attempt) {
+		r := a.client().fetch(rrq("f100001", "octet", "windowsize", "16"), content(100_001), habits{lose: lose})
+		if _, ok := r.oack.lookup("windowsize"); !ok {
+			a.lacks("windowsize")
+		}
+		slices.Sort(r.gaps)
+		half := r.gaps[len(r.gaps)/2]
+		a.seen("%d gaps, half filled within %s", len(r.gaps), half.Round(time.Millisecond))
+		if half > 25*time.Millisecond {
+			a.failf("%d gaps, half filled only after %s or more", len(r.gaps), half.Round(time.Millisecond))
+		}
+	}
 }
 
 // notDoubled fails the check if more than a quarter of the blocks came more than once.
