@@ -228,7 +228,7 @@ func (s *site) benchServer(srv benchServer, c benchCase, bin string) (*measured,
 	slices.SortFunc(all, func(a, b *measured) int {
 		return int(a.BytesPerSecond - b.BytesPerSecond)
 	})
-	m := all[len(all)/2]
+	m := all[(len(all)-1)/2]
 	m.runs = len(all)
 	return m, nil
 }

@@ -3,18 +3,18 @@ package storm
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"surefoot/internal/probe"
 )
 
 // poller tells which sockets have something to read (epoll, level-triggered).
 type poller struct {
 	fd     int
+	port   uint16 // the last one given to a socket
 	events [256]unix.EpollEvent
 }
 
@@ -23,7 +23,24 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	return &poller{fd: fd}, nil
+	return &poller{fd: fd, port: uint16(firstPort + rand.IntN(ports))}, nil
+}
+
+// Ports of clients, as Linux gives them out (ip_local_port_range).
+const (
+	firstPort = 32768
+	ports     = 28232
+)
+
+// nextPort counts through the ports, as ROMs do: a port that was given back moments ago, chosen by
+// chance, would get the last packets of the transfer that had it, and a server could take its
+// request for a copy.
+func (p *poller) nextPort() uint16 {
+	p.port++
+	if p.port < firstPort || int(p.port) >= firstPort+ports {
+		p.port = firstPort
+	}
+	return p.port
 }
 
 // wait returns what is ready, after at most so many milliseconds; 0 does not sleep.
@@ -40,10 +57,8 @@ func (p *poller) wait(ms int) []unix.EpollEvent {
 // (IP_RECVERR, ip(7)). What a server sends in one piece comes in one piece (UDP_GRO).
 func (p *poller) open(from netip.Addr, buffer, slot int) (fd int, err error) {
 	family, level, opt := unix.AF_INET, unix.SOL_IP, unix.IP_RECVERR
-	var at unix.Sockaddr = &unix.SockaddrInet4{Addr: from4(from)}
 	if from.Is6() {
 		family, level, opt = unix.AF_INET6, unix.SOL_IPV6, unix.IPV6_RECVERR
-		at = &unix.SockaddrInet6{Addr: from.As16()}
 	}
 	fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -54,9 +69,7 @@ func (p *poller) open(from netip.Addr, buffer, slot int) (fd int, err error) {
 	if buffer > 0 {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, buffer)
 	}
-	if err = unix.Bind(fd, at); err != nil {
-		err = fmt.Errorf("bind %s: %w", from, err)
-	} else {
+	if err = p.bind(fd, from); err == nil {
 		err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(slot)}))
 	}
 	if err != nil {
@@ -66,11 +79,24 @@ func (p *poller) open(from netip.Addr, buffer, slot int) (fd int, err error) {
 	return fd, nil
 }
 
-func from4(a netip.Addr) (b [4]byte) {
-	if a.Is4() {
-		b = a.As4()
+// bind gives a socket the next port that nobody has.
+func (p *poller) bind(fd int, from netip.Addr) error {
+	var err error
+	for range 1000 {
+		var at unix.Sockaddr
+		if port := int(p.nextPort()); from.Is4() {
+			at = &unix.SockaddrInet4{Addr: from.As4(), Port: port}
+		} else {
+			at = &unix.SockaddrInet6{Addr: from.As16(), Port: port}
+		}
+		if err = unix.Bind(fd, at); !errors.Is(err, unix.EADDRINUSE) {
+			break
+		}
 	}
-	return b
+	if err != nil {
+		return fmt.Errorf("bind %s: %w", from, err)
+	}
+	return nil
 }
 
 // sendTo sends one datagram. A full queue loses it, as a network would. The standard wrapper would
@@ -114,60 +140,6 @@ func getAddr(sa *unix.RawSockaddrInet6) netip.AddrPort {
 func hostOrder(port uint16) uint16 {
 	b := (*[2]byte)(unsafe.Pointer(&port))
 	return uint16(b[0])<<8 | uint16(b[1])
-}
-
-// refusal reads the errors that the kernel queued for a socket and returns the last that speaks of
-// one of the addresses.
-func refusal(fd int, about ...netip.AddrPort) (errno unix.Errno, found bool) {
-	buf, oob := make([]byte, 0, 1), make([]byte, 512)
-	for {
-		_, n, _, from, err := unix.Recvmsg(fd, buf, oob, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
-		if err != nil {
-			return errno, found
-		}
-		for _, a := range about {
-			if e, ok := queued(oob[:n]); ok && a.IsValid() && sameAddr(from, a) {
-				errno, found = e, true
-			}
-		}
-	}
-}
-
-// queued finds the error in the control messages of an error queue: struct sock_extended_err, whose
-// first field is the number.
-func queued(oob []byte) (unix.Errno, bool) {
-	msgs, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return 0, false
-	}
-	for _, m := range msgs {
-		if (m.Header.Type == unix.IP_RECVERR || m.Header.Type == unix.IPV6_RECVERR) && len(m.Data) >= 4 {
-			return unix.Errno(*(*uint32)(unsafe.Pointer(unsafe.SliceData(m.Data)))), true
-		}
-	}
-	return 0, false
-}
-
-func sameAddr(sa unix.Sockaddr, a netip.AddrPort) bool {
-	switch x := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(x.Addr) == a.Addr() && x.Port == int(a.Port())
-	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(x.Addr).Unmap() == a.Addr() && x.Port == int(a.Port())
-	}
-	return false
-}
-
-// refusedEvent says what an error of the kernel means to a client.
-func refusedEvent(err error, server netip.AddrPort) event {
-	ev := event{kind: refused, code: probe.LocalError, text: fmt.Sprintf("exchange with %s: %v", server, err)}
-	switch {
-	case errors.Is(err, unix.ECONNREFUSED):
-		ev.code, ev.text = probe.Refused, fmt.Sprintf("%s answers that nothing listens there", server)
-	case errors.Is(err, unix.EHOSTUNREACH), errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTDOWN):
-		ev.code, ev.text = probe.Unreachable, fmt.Sprintf("%s cannot be reached: %v", server.Addr(), err)
-	}
-	return ev
 }
 
 // usage returns the processor time that this process has used, in nanoseconds.

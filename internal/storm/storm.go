@@ -6,7 +6,7 @@
 // them do, and the command line asks before it aims many of them at a stranger.
 //
 // client.go is one download as a pure machine; arrival.go, result.go, compare.go and svg.go are pure
-// as well. run.go drives all clients from one thread with epoll; socket.go and batch.go are what it
+// as well. loop.go drives all clients from one thread with epoll; socket.go and batch.go are what it
 // needs of the kernel.
 package storm
 
