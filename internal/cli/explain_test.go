@@ -208,5 +208,5 @@ func TestExplainInterface(t *testing.T) {
 	if code != ExitOK {
 		t.Fatalf("exit %d: %s%s", code, out, stderr)
 	}
-	contains(t, out, "node      boot1, interface lo\n", "54 server-id          127.0.0.1")
+	contains(t, out, "node      boot1, at interface lo of this machine\n", "54 server-id          127.0.0.1")
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -32,18 +33,42 @@ func lookAt(cfg *config.Config, named bool) view {
 	} else {
 		v.root = root
 	}
-	var all []link.Link
-	here := named || isHost(cfg.Node.Name)
 	for _, name := range cfg.Node.Interfaces {
 		if l, err := link.ByName(name); err == nil && len(l.Addrs) > 0 {
-			all = append(all, l)
-			here = here || slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Addr() == cfg.Node.Addr })
+			v.links = append(v.links, l)
 		}
 	}
-	if here { // elsewhere an interface of the same name says nothing
-		v.links = all
+	if !named && !runsHere(cfg, v.links) {
+		v.links = nil // an interface of the same name on another machine says nothing
 	}
 	return v
+}
+
+// runsHere reports whether this machine is the node: it is called so, has the node's address, or
+// has the node's interfaces in the node's subnet and is none of the other nodes.
+func runsHere(cfg *config.Config, links []link.Link) bool {
+	is := func(n config.Node) bool { return isHost(n.Name) || isLocal(n.Addr) }
+	if is(cfg.Node) {
+		return true
+	}
+	if slices.ContainsFunc(cfg.Nodes, is) {
+		return false
+	}
+	return slices.ContainsFunc(links, func(l link.Link) bool { return reaches(l, cfg.Node.Addr) })
+}
+
+// reaches reports whether an address is in a subnet of the interface.
+func reaches(l link.Link, a netip.Addr) bool {
+	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// isLocal reports whether this machine has an address, loopback's own aside.
+func isLocal(a netip.Addr) bool {
+	all, err := net.InterfaceAddrs()
+	return err == nil && !a.IsLoopback() && slices.ContainsFunc(all, func(x net.Addr) bool {
+		p, err := netip.ParsePrefix(x.String())
+		return err == nil && p.Addr() == a
+	})
 }
 
 func (v view) close() {
@@ -65,7 +90,7 @@ func (v view) on(c boot.Client) (link.Link, bool) {
 	}
 	for _, a := range []netip.Addr{c.Relay, c.Addr, c.Link.Addr()} {
 		for _, l := range v.links {
-			if a.IsValid() && slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Masked().Contains(a) }) {
+			if reaches(l, a) {
 				return l, true
 			}
 		}
