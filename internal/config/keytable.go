@@ -91,7 +91,7 @@ func bootKey() Key {
 			whenKey(),
 			{
 				Name: "file", Scalar: scalarFile, Required: true, Example: "file: ARDBP32.BIN",
-				Doc: "The boot file, as it is called on the servers. " + boot.TestBootstrap + " is the built-in test bootstrap: it says on " +
+				Doc: "The boot file, as it is called on the servers: below the root, with no way out of it by .. parts. " + boot.TestBootstrap + " is the built-in test bootstrap: it says on " +
 					"screen and serial console who delivered it, and exists for bios and uefi-x64.",
 			},
 			{
