@@ -180,6 +180,20 @@ func (c *client) fetch(req, want []byte, h habits) result {
 	return r
 }
 
+// fetchWith is fetch, skipped when the server does not grant an option.
+func (c *client) fetchWith(option string, req, want []byte, h habits) result {
+	r, err := c.get(req, h)
+	var no *refusal
+	if _, ok := r.oack.lookup(option); !ok && !errors.As(err, &no) {
+		c.a.lacks(option)
+	}
+	if err != nil {
+		c.a.failf("%v", err)
+	}
+	c.a.same(r.content, want)
+	return r
+}
+
 // same fails the check if a content is not the one wanted.
 func (a *attempt) same(got, want []byte) {
 	if bytes.Equal(got, want) {

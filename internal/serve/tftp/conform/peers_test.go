@@ -90,7 +90,7 @@ func (p peer) run(t *testing.T, root string) (target, string) {
 		go func() { r.done <- cmd.Wait() }()
 		return r, nil
 	}
-	to := target{addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port), root: root, wait: 7 * time.Second, long: true}
+	to := target{addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port), root: root, wait: 7 * time.Second, long: true, retries: 1}
 	r, err := start()
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func TestPeers(t *testing.T) {
 	}
 	everything := func(check) bool { return true }
 	own := surefoot(t, directory(t))
-	own.long = true
+	own.long, own.retries = true, 1
 	columns := []column{{"Surefoot", own.run(suite(), everything)}}
 	for _, p := range peers() {
 		t.Run(p.name, func(t *testing.T) {

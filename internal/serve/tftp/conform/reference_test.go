@@ -288,7 +288,7 @@ func (s *reference) find(name string) (*os.File, error) {
 func (x *sending) negotiate(pairs []string) (oack []byte) {
 	s := x.s
 	x.size, x.window = 512, 1
-	x.first, x.ceiling = 250*time.Millisecond, 2*time.Second
+	x.first, x.ceiling = 250*time.Millisecond, time.Second
 	seen := map[string]bool{}
 	var answers []string
 	for ; len(pairs) >= 3; pairs = pairs[2:] { // the last word is what follows the last NUL

@@ -10,14 +10,14 @@ import (
 func valueChecks() []check {
 	checks := []check{
 		value("blksize", "8", must, "the smallest block size is granted", "RFC 2348", exactly(8)),
-		value("blksize", "7", must, "a block size below 8 is ignored", "RFC 2348", ignored),
-		value("blksize", "0", must, "block size 0 is ignored", "RFC 2348", ignored),
-		value("blksize", "-1", must, "a negative block size is ignored", "RFC 2348", ignored),
-		value("blksize", "abc", must, "a block size that is no number is ignored", "RFC 2348", ignored),
-		value("blksize", "", must, "an empty block size is ignored", "RFC 2348", ignored),
-		value("blksize", " 1024", should, "a block size with a space is ignored", "RFC 2348", ignored),
-		value("blksize", "1024x", should, "a block size with a letter after it is ignored", "RFC 2348", ignored),
-		value("blksize", "+1024", info, "a block size with a plus sign is ignored, or means what it says", "RFC 2348", between(1024, 1024)),
+		value("blksize", "7", must, "a block size below 8 is not granted", "RFC 2348", ignored),
+		value("blksize", "0", must, "block size 0 is not granted", "RFC 2348", ignored),
+		value("blksize", "-1", must, "a negative block size is not granted", "RFC 2348", ignored),
+		value("blksize", "abc", must, "a block size that is no number is not granted", "RFC 2348", ignored),
+		value("blksize", "", must, "an empty block size is not granted", "RFC 2348", ignored),
+		value("blksize", " 1024", should, "a block size with a space is not granted", "RFC 2348", ignored),
+		value("blksize", "1024x", should, "a block size with a letter after it is not granted", "RFC 2348", ignored),
+		value("blksize", "+1024", info, "a block size with a plus sign is not granted, or means what it says", "RFC 2348", between(1024, 1024)),
 		value("blksize", "01024", info, "a block size with a zero before it means what it says", "RFC 2348", between(1024, 1024)),
 		value("blksize", "512", must, "block size 512 is granted like any other", "RFC 2348", exactly(512)),
 		value("blksize", "65465", must, "a block size beyond 65464 is not granted as such", "RFC 2348", between(8, 65464)),
@@ -52,9 +52,9 @@ func valueChecks() []check {
 
 		value("timeout", "1", must, "timeout 1 is granted as it is", "RFC 2349", exactly(1)),
 		value("timeout", "255", must, "timeout 255 is granted as it is", "RFC 2349", exactly(255)),
-		value("timeout", "0", must, "timeout 0 is ignored", "RFC 2349", ignored),
-		value("timeout", "256", must, "timeout 256 is ignored", "RFC 2349", ignored),
-		value("timeout", "x", must, "a timeout that is no number is ignored", "RFC 2349", ignored),
+		value("timeout", "0", must, "timeout 0 is not granted", "RFC 2349", ignored),
+		value("timeout", "256", must, "timeout 256 is not granted", "RFC 2349", ignored),
+		value("timeout", "x", must, "a timeout that is no number is not granted", "RFC 2349", ignored),
 		{"timeout-kept", "RFC 2349", should, "a granted timeout of 2 s is the time to the next try", func(a *attempt) {
 			c := a.client()
 			first := c.granted("f5000", "timeout", "2")
