@@ -99,6 +99,9 @@ func BenchmarkServers(b *testing.B) {
 	s.writeRandom("64k", 64<<10)
 	s.writeRandom("1m", 1<<20)
 	s.writeRandom("64m", 64<<20)
+	if load, _ := os.ReadFile("/proc/loadavg"); len(load) > 0 {
+		fmt.Printf("load average before: %.4s (above 0.5 something else runs here, and the figures tell little)\n", load)
+	}
 	for b.Loop() {
 		for _, c := range benchCases() {
 			if only.MatchString(c.name) {
