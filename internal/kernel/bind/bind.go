@@ -1,5 +1,5 @@
 // Package bind explains why a socket could not be opened: who holds the port, which capability
-// is missing, which address does not exist. It opens nothing itself.
+// is missing, which address does not exist; and binds sockets to interfaces. It opens nothing itself.
 package bind
 
 import (

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -48,6 +49,7 @@ func (n Notifier) send(lines ...string) error {
 		return fmt.Errorf("notify systemd at %s: %w", n.socket, err)
 	}
 	defer c.Close()
+	_ = c.SetWriteDeadline(time.Now().Add(time.Second)) // a full queue there must not stop a reload
 	if _, err := c.Write([]byte(strings.Join(lines, "\n"))); err != nil {
 		return fmt.Errorf("notify systemd at %s: %w", n.socket, err)
 	}
