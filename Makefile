@@ -15,7 +15,7 @@ MINUTES ?= 1
 export PATH := $(PATH):$(CURDIR)/.cache/oracles/usr/sbin
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check generate bench microbench e2e fuzz deb clean setup
+.PHONY: help run build test check generate conform bench microbench e2e fuzz deb clean setup
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ test: ## everything: unit, packets, fuzz seeds, command line, namespaces, boots 
 	@$(MAKE) --no-print-directory build
 	$(GO) vet ./...
 	@$(if $(ROOT),,echo "not root: tests that need network namespaces are skipped (sudo make test runs all)")
-	$(REQUIRE) $(GO) test -p 2 -timeout 10m $$($(GO) list ./... | grep -v /e2e$$)
+	$(REQUIRE) $(GO) test -p 2 -timeout 10m $$($(GO) list ./... | grep -v -e /e2e$$ -e /conform$$)
 	$(REQUIRE) SUREFOOT_BIN=$(CURDIR)/$(BIN) $(GO) test -v -timeout 14m ./e2e
 
 check: ## formatting, vet, staticcheck, import policy, generated files, and the tests with -race
@@ -45,7 +45,7 @@ check: ## formatting, vet, staticcheck, import policy, generated files, and the 
 	$(GO) vet ./...
 	$(TOOL) staticcheck ./...
 	@scripts/check-generated
-	$(REQUIRE) CGO_ENABLED=1 $(GO) test -race -p 2 -timeout 20m $$($(GO) list ./... | grep -v /e2e$$)
+	$(REQUIRE) CGO_ENABLED=1 $(GO) test -race -p 2 -timeout 20m $$($(GO) list ./... | grep -v -e /e2e$$ -e /conform$$)
 
 generate: ## test bootstraps, references in docs, golden tables
 	@scripts/setup generate
@@ -58,6 +58,10 @@ bench: ## our TFTP server beside others under boot storms, a table (5 minutes); 
 
 microbench: ## benchmarks of parts
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+conform: ## the TFTP conformance suite, against our server and the others (it measures times: leave the machine alone)
+	@scripts/setup test
+	$(REQUIRE) $(GO) test -count=1 ./internal/serve/tftp/conform
 
 e2e: ## boots of emulated PCs; E2E=NAME runs the scenarios whose names begin so
 	@scripts/setup test
