@@ -146,6 +146,11 @@ func TestPeers(t *testing.T) {
 	own := surefoot(t, directory(t))
 	own.long, own.retries = true, 1
 	columns := []column{{"Surefoot", own.run(suite(), everything)}}
+	for i, v := range columns[0].verdicts { // also where it passed this time
+		if why, ok := known()[v.check.name]; ok {
+			columns[0].verdicts[i].outcome, columns[0].verdicts[i].seen = failed, "known: "+why
+		}
+	}
 	for _, p := range peers() {
 		t.Run(p.name, func(t *testing.T) {
 			to, version := p.run(t, directory(t))

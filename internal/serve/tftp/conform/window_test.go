@@ -157,10 +157,11 @@ func windowChecks() []check {
 			a.notDoubled(r)
 		}},
 		{"window-duplicates-slow", "RFC 1123 4.2.3.1", should, "nor does one that takes 3 ms for each ACK", func(a *attempt) {
-			r := a.client().fetchWith("windowsize", rrq("f100001", "octet", "windowsize", "4"), content(100_001), habits{
-				ackDups: true, spur: 10, ack: func(c *client, n int64) { time.Sleep(3 * time.Millisecond); c.ack(uint16(n)) },
-			})
-			a.notDoubled(r)
+			for range 3 {
+				a.notDoubled(a.client().fetchWith("windowsize", rrq("f100001", "octet", "windowsize", "4"), content(100_001), habits{
+					ackDups: true, spur: 10, ack: func(c *client, n int64) { time.Sleep(3 * time.Millisecond); c.ack(uint16(n)) },
+				}))
+			}
 		}},
 	}
 	for place := range int64(4) {
@@ -174,17 +175,21 @@ func windowChecks() []check {
 }
 
 // atOnce loses blocks and checks how long it takes from the ACK that tells of a gap to the missing
-// block: half of the gaps must be filled sooner than any timer would do it.
+// block: half of the gaps must be filled sooner than any timer would do it, in each of three
+// downloads.
 func atOnce(lose func(int64, int) bool) func(*attempt) {
 	return func(a *attempt) {
-		r := a.client().fetchWith("windowsize", rrq("f100001", "octet", "windowsize", "16"), content(100_001), habits{lose: lose})
-		if slices.Sort(r.gaps); len(r.gaps) == 0 {
-			a.failf("no gap was told")
-		}
-		half := r.gaps[len(r.gaps)/2]
-		a.seen("%d gaps, half filled within %s", len(r.gaps), half.Round(time.Millisecond))
-		if half > 25*time.Millisecond {
-			a.failf("%d gaps, half filled only after %s or more", len(r.gaps), half.Round(time.Millisecond))
+		req := rrq("f100001", "octet", "windowsize", "16")
+		for range 3 {
+			gaps := a.client().fetchWith("windowsize", req, content(100_001), habits{lose: lose}).gaps
+			if slices.Sort(gaps); len(gaps) == 0 {
+				a.failf("no gap was told")
+			}
+			half := gaps[len(gaps)/2].Round(time.Millisecond)
+			a.seen("%d gaps, half filled within %s", len(gaps), half)
+			if half > 25*time.Millisecond {
+				a.failf("%d gaps, half filled only after %s or more", len(gaps), half)
+			}
 		}
 	}
 }
