@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"surefoot/internal/kernel/bind"
 )
 
 // server is what every role is to the composition root.
@@ -196,7 +199,7 @@ func (s *slot) reload(ctx context.Context, was, is *setup, next server) error {
 				if err != nil || srv == nil {
 					return nil, err
 				}
-				return srv, srv.Listen(ctx)
+				return srv, listenWhenFree(ctx, srv)
 			}
 			req.remake = func() (server, error) { return listen(is) }
 			req.undo = func() (server, error) { return listen(was) }
@@ -213,4 +216,28 @@ func (s *slot) reload(ctx context.Context, was, is *setup, next server) error {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	return nil
+}
+
+const (
+	// freeWithin is how long a server that was told to end may take to let go of its port.
+	freeWithin = 300 * time.Millisecond
+	freeLook   = 10 * time.Millisecond
+)
+
+// listenWhenFree opens a server's sockets. Where this process itself still holds the port, a
+// server of an earlier setup is about to let go of it: that is waited for. A port that somebody
+// else holds is refused at once.
+func listenWhenFree(ctx context.Context, srv server) error {
+	for left := freeWithin / freeLook; ; left-- {
+		err := srv.Listen(ctx)
+		var taken *bind.Error
+		if err == nil || left == 0 || !errors.As(err, &taken) || !taken.Ours() {
+			return err
+		}
+		select {
+		case <-time.After(freeLook):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +31,11 @@ func (e *Error) Error() string {
 		return s + ": address already in use, held by " + e.Holder
 	}
 	return s + ": " + cause(e.Err).Error()
+}
+
+// Ours reports whether this process itself holds the port.
+func (e *Error) Ours() bool {
+	return e.Holder != "" && strings.HasSuffix(e.Holder, fmt.Sprintf("(pid %d)", os.Getpid()))
 }
 
 // Unwrap returns the cause.

@@ -32,6 +32,13 @@ func TestExplainNamesTheHolder(t *testing.T) {
 	if !errors.As(got, &e) || len(e.Hint()) == 0 {
 		t.Error("no hint")
 	}
+	if !e.Ours() {
+		t.Error("our own socket is taken for somebody else's")
+	}
+	e.Holder = fmt.Sprintf("other (pid %d)", os.Getppid())
+	if e.Ours() {
+		t.Error("somebody else's socket is taken for ours")
+	}
 }
 
 func TestExplainTCPHolder(t *testing.T) {
