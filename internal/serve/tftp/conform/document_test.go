@@ -55,7 +55,11 @@ func document(columns []column) string {
 	for _, g := range suite() {
 		number += len(g.checks)
 	}
-	fmt.Fprintf(&b, introduction, number, len(faults()), len(profiles))
+	distinct := map[fault]bool{}
+	for _, f := range faults() {
+		distinct[f.fault] = true
+	}
+	fmt.Fprintf(&b, introduction, number, len(distinct), len(profiles))
 	summary(&b, columns)
 	at := 0
 	for _, g := range suite() {

@@ -137,9 +137,9 @@ func TestReferencePasses(t *testing.T) {
 // (or, where an option is missing, say so).
 func TestFaultsAreNoticed(t *testing.T) {
 	t.Parallel()
-	all := faults()
+	all, parts := faults(), suite()
 	var names []string
-	for _, g := range suite() {
+	for _, g := range parts {
 		for _, c := range g.checks {
 			names = append(names, c.name)
 		}
@@ -161,8 +161,11 @@ func TestFaultsAreNoticed(t *testing.T) {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			for _, v := range to.run(suite(), func(c check) bool { return c.name == f.noticed }) {
-				out[i] = string(v.outcome) + " " + v.seen
+			for range 3 { // a busy machine may hide a fault for once
+				v := to.run(parts, func(c check) bool { return c.name == f.noticed })[0]
+				if out[i] = string(v.outcome) + " " + v.seen; v.outcome != passed {
+					return
+				}
 			}
 		})
 	}

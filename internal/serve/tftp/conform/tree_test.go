@@ -7,18 +7,20 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 )
 
-// content makes n bytes that look random and are the same in every run.
-func content(n int) []byte {
-	b := make([]byte, n)
-	rnd := rand.New(rand.NewPCG(1, uint64(n)))
-	for i := range b {
-		b[i] = byte(rnd.Uint32())
-	}
+// content is n bytes that look random, are the same in every run, and begin differently for
+// another n.
+func content(n int) []byte { return noise()[n%1021:][:n:n] }
+
+var noise = sync.OnceValue(func() []byte {
+	b := make([]byte, big+1021)
+	rnd := rand.NewChaCha8([32]byte{})
+	_, _ = rnd.Read(b)
 	return b
-}
+})
 
 // sized are files named for their length.
 func sized() []int {
