@@ -55,11 +55,7 @@ func document(columns []column) string {
 	for _, g := range suite() {
 		number += len(g.checks)
 	}
-	distinct := map[fault]bool{}
-	for _, f := range faults() {
-		distinct[f.fault] = true
-	}
-	fmt.Fprintf(&b, introduction, number, len(distinct), len(profiles))
+	b.WriteString(opening(number))
 	summary(&b, columns)
 	at := 0
 	for _, g := range suite() {
@@ -91,6 +87,15 @@ func document(columns []column) string {
 		}
 	}
 	return b.String()
+}
+
+// opening is the introduction of a suite of so many checks.
+func opening(checks int) string {
+	distinct := map[fault]bool{}
+	for _, f := range faults() {
+		distinct[f.fault] = true
+	}
+	return fmt.Sprintf(introduction, checks, len(distinct), len(profiles))
 }
 
 // summary counts each server's outcomes by level.
@@ -142,6 +147,9 @@ func TestDocument(t *testing.T) {
 				lacks = append(lacks, want)
 			}
 		}
+	}
+	if !strings.HasPrefix(text, opening(number)) {
+		t.Error("docs/conformance.md has another introduction")
 	}
 	if len(lacks) > 0 {
 		t.Errorf("docs/conformance.md lacks %d checks, the first: %s", len(lacks), lacks[0])
