@@ -15,69 +15,113 @@ import (
 )
 
 const (
-	// receiveBuffer of the request port in bytes: room for a boot storm's first packets. A
-	// request lost here costs its client a whole timeout.
+	// receiveBuffer of each request socket in bytes: room for a boot storm's first packets. With the
+	// kernel's 208 KiB about 250 of 1000 first requests are lost, each of which costs its client a
+	// whole timeout; with this none was.
 	receiveBuffer = 8 << 20
 	// maxRequest is the longest request that is read, in bytes; RFC 2347 allows 512.
 	maxRequest = 2048
 )
 
-// requestConn is the socket of the request port. It tells to which address a packet was sent.
-type requestConn struct{ *net.UDPConn }
+// requestSocket is one socket of the request port. Its loop alone uses it.
+type requestSocket struct {
+	fd   int // closed when < 0
+	addr netip.AddrPort
+}
 
-func listenRequests(ctx context.Context, at netip.AddrPort) (*requestConn, error) {
+// listenRequests opens n sockets on one address, between which the kernel shares the clients out
+// (SO_REUSEPORT, by address and port of both sides: what a client repeats reaches the same one).
+//
+// The first is bound without SO_REUSEPORT, which fails if anybody else has the port; only then
+// may the others join it. A second server, here or in another process, always begins with a first
+// socket and so is refused, instead of taking half of the clients in silence.
+func listenRequests(ctx context.Context, at netip.AddrPort, n int) ([]*requestSocket, error) {
+	first, err := listenRequest(ctx, at, false)
+	if err != nil {
+		return nil, bind.Explain(err, "udp", at, "")
+	}
+	all := []*requestSocket{first}
+	fail := func(err error) ([]*requestSocket, error) {
+		for _, s := range all {
+			s.close()
+		}
+		return nil, bind.Explain(err, "udp", at, "")
+	}
+	if n > 1 {
+		if err := unix.SetsockoptInt(first.fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			return fail(err)
+		}
+	}
+	for len(all) < n {
+		s, err := listenRequest(ctx, netip.AddrPortFrom(at.Addr(), first.addr.Port()), true)
+		if err != nil {
+			return fail(err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func listenRequest(ctx context.Context, at netip.AddrPort, shared bool) (*requestSocket, error) {
 	v6 := at.Addr().Is6() && !at.Addr().Is4In6()
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
-		cerr := c.Control(func(fd uintptr) {
-			// Forced if we may, else as much as the machine allows: less is slower, not wrong.
-			if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
-				_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
-			}
-			if v6 {
-				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
-			} else {
-				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
-			}
-		})
+		cerr := c.Control(func(fd uintptr) { err = requestOptions(int(fd), v6, shared) })
 		return errors.Join(cerr, err)
 	}}
 	pc, err := lc.ListenPacket(ctx, networkOf(at.Addr()), at.String())
 	if err != nil {
-		return nil, bind.Explain(err, "udp", at, "")
+		return nil, err
 	}
-	return &requestConn{pc.(*net.UDPConn)}, nil
-}
-
-func (c *requestConn) addr() netip.AddrPort {
-	return unmap(c.LocalAddr().(*net.UDPAddr).AddrPort())
-}
-
-// read reads one packet. local is the address that it was sent to, the invalid one if that was a
-// broadcast or multicast address. A packet that did not fit is returned one byte too long.
-func (c *requestConn) read(buf, oob []byte) (n int, from netip.AddrPort, local netip.Addr, err error) {
-	n, oobn, _, from, err := c.ReadMsgUDPAddrPort(buf, oob)
+	defer pc.Close() // the duplicate stays, out of the sight of the runtime's poller
+	raw, err := pc.(*net.UDPConn).SyscallConn()
 	if err != nil {
-		return 0, netip.AddrPort{}, netip.Addr{}, err
+		return nil, err
 	}
-	return n, unmap(from), destination(oob[:oobn]), nil
+	s := &requestSocket{fd: -1, addr: unmap(pc.LocalAddr().(*net.UDPAddr).AddrPort())}
+	cerr := raw.Control(func(fd uintptr) { s.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+	return s, errors.Join(cerr, err)
+}
+
+func requestOptions(fd int, v6, shared bool) error {
+	// Forced if we may, else as much as the machine allows: less is slower, not wrong.
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	}
+	if shared {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			return err
+		}
+	}
+	if v6 {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	}
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+}
+
+func (s *requestSocket) close() {
+	if s.fd >= 0 {
+		_ = unix.Close(s.fd)
+		s.fd = -1
+	}
 }
 
 // write sends a packet from the address that was asked (F8), which a wildcard socket does not by
 // itself.
-func (c *requestConn) write(b []byte, to netip.AddrPort, from netip.Addr) error {
-	var oob []byte
-	if from.Is4() {
-		oob = unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: from.As4()})
-	} else {
-		info := unix.Inet6Pktinfo{Addr: from.As16()}
-		if i, err := strconv.ParseUint(from.Zone(), 10, 32); err == nil {
-			info.Ifindex = uint32(i)
-		}
-		oob = unix.PktInfo6(&info)
+func (s *requestSocket) write(b []byte, to netip.AddrPort, from netip.Addr) error {
+	if s.fd < 0 {
+		return net.ErrClosed
 	}
-	_, _, err := c.WriteMsgUDPAddrPort(b, oob, to)
-	return err
+	addr := sockaddrOf(to)
+	if from.Is4() {
+		oob := unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: from.As4()})
+		sa := &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+		return unix.Sendmsg(s.fd, b, oob, sa, unix.MSG_DONTWAIT)
+	}
+	zone := binary.NativeEndian.Uint32(addr.b[24:])
+	oob := unix.PktInfo6(&unix.Inet6Pktinfo{Addr: from.As16(), Ifindex: zoneIndex(from.Zone())})
+	sa := &unix.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port()), ZoneId: zone}
+	return unix.Sendmsg(s.fd, b, oob, sa, unix.MSG_DONTWAIT)
 }
 
 // destination reads the address that a packet was sent to from its control messages (IP_PKTINFO,
@@ -106,88 +150,6 @@ func destination(oob []byte) netip.Addr {
 		}
 	}
 	return netip.Addr{}
-}
-
-// transferConn is the socket of one transfer, with a port of its own: the server's TID (RFC 1350
-// section 4). It is not connected: a connected one could not answer a stranger.
-type transferConn struct {
-	*net.UDPConn
-	raw syscall.RawConn
-}
-
-// openTransfer opens a socket at the address that was asked.
-func openTransfer(local netip.Addr) (*transferConn, error) {
-	c, err := net.ListenUDP(networkOf(local), net.UDPAddrFromAddrPort(netip.AddrPortFrom(local, 0)))
-	if err != nil {
-		return nil, err
-	}
-	raw, err := c.SyscallConn()
-	if err != nil {
-		_ = c.Close()
-		return nil, err
-	}
-	_ = raw.Control(func(fd uintptr) {
-		// An ICMP "port unreachable" becomes an error of the next call: the client is gone. Blocks
-		// may be fragmented on the way: a ROM does not know the path any better than we do.
-		if local.Is4() {
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_RECVERR, 1)
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT)
-		} else {
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1)
-		}
-	})
-	return &transferConn{UDPConn: c, raw: raw}, nil
-}
-
-// closedPort empties the queue of ICMP errors and reports whether one of them says that peer's
-// port is closed. An error about a packet to somebody else is nothing to this transfer.
-func (c *transferConn) closedPort(peer netip.AddrPort) (closed bool) {
-	_ = c.raw.Control(func(fd uintptr) {
-		var payload [1]byte
-		oob := make([]byte, 512)
-		for {
-			_, oobn, _, to, err := unix.Recvmsg(int(fd), payload[:], oob, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
-			if errors.Is(err, unix.EINTR) {
-				continue
-			}
-			if err != nil {
-				return
-			}
-			closed = closed || sentTo(to) == peer && refused(oob[:oobn])
-		}
-	})
-	return closed
-}
-
-// refused reports whether a control message holds ECONNREFUSED (struct sock_extended_err, ip(7)).
-func refused(oob []byte) bool {
-	for len(oob) > 0 {
-		h, data, rest, err := unix.ParseOneSocketControlMessage(oob)
-		if err != nil {
-			return false
-		}
-		oob = rest
-		errorQueue := h.Level == unix.IPPROTO_IP && h.Type == unix.IP_RECVERR ||
-			h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_RECVERR
-		if errorQueue && len(data) >= 4 && unix.Errno(binary.NativeEndian.Uint32(data)) == unix.ECONNREFUSED {
-			return true
-		}
-	}
-	return false
-}
-
-func sentTo(sa unix.Sockaddr) netip.AddrPort {
-	switch a := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
-	case *unix.SockaddrInet6:
-		addr := netip.AddrFrom16(a.Addr)
-		if a.ZoneId != 0 && addr.IsLinkLocalUnicast() {
-			addr = addr.WithZone(strconv.FormatUint(uint64(a.ZoneId), 10))
-		}
-		return netip.AddrPortFrom(addr.Unmap(), uint16(a.Port))
-	}
-	return netip.AddrPort{}
 }
 
 func networkOf(a netip.Addr) string {

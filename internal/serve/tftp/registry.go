@@ -71,22 +71,11 @@ func (r *registry) admit(t *transfer, now time.Time) boot.Reason {
 	return boot.Answered
 }
 
-// doubt is how long a request that looks like a copy is kept back: the client's last ACK may wait
-// in the socket of a transfer that is over as soon as it is read.
-const doubt = 2 * time.Millisecond
-
-// doubts reports whether a copy of t's request is to be looked at once more after doubt; only one
-// is, of each transfer.
-func (r *registry) doubts(t *transfer) bool {
+// at returns the transfer that runs between the same ends, or nil.
+func (r *registry) at(e ends) *transfer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	old := r.all[t.ends]
-	if old == nil {
-		return true // it has ended just now
-	}
-	was := old.doubted
-	old.doubted = true
-	return !was
+	return r.all[e]
 }
 
 // remove forgets a transfer, unless a later one has its place.

@@ -3,8 +3,14 @@
 // events what it does.
 //
 // Three layers. sender.go is the transfer as a pure machine, judge.go what a packet on the
-// request port means; both see neither socket nor clock. server.go, transfer.go, receive.go,
-// send.go and listen.go move the packets.
+// request port means; both see neither socket nor clock. The rest moves packets: loop.go
+// serves many transfers by epoll, requests.go reads the request port in batches,
+// opener.go opens files where a slow disk delays nobody else, transmit.go sends windows in one
+// system call from cache.go's shared copies.
+//
+// A loop for each core, not a goroutine for each transfer: a goroutine with its own net.UDPConn
+// measured 288 against 375 MB/s (1 MiB, 100 clients in lock-step) and 4.9 against 3.7 us of CPU
+// for each block: read deadlines and wake-ups are the difference.
 //
 // It never answers what is no request (VU#417980), answers from the address that was asked, so
 // that a service address on the loopback interface works, and writes nothing.
@@ -12,9 +18,10 @@ package tftp
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
-	"sync"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +36,9 @@ const Role = "tftp"
 const (
 	DefaultMaxTransfers = 4096
 	DefaultDrainTimeout = 30 * time.Second
+	DefaultCacheBytes   = 256 << 20
+	DefaultCacheFile    = 64 << 20
+	maxDefaultLoops     = 4 // a core serves more than a 10 Gb/s network carries
 )
 
 // maxWindow is the largest window that is granted: beyond it little is gained, and a burst
@@ -42,6 +52,18 @@ type Config struct {
 	Files        *files.Root
 	MaxTransfers int           // at the same time
 	DrainTimeout time.Duration // how long transfers may go on after the end
+
+	Loops      int           // threads, each with a request socket; default: one a core, at most 4
+	BusyPoll   time.Duration // how long to look for the next packet before sleeping; 0: not at all
+	CacheBytes int64         // contents held in memory for all transfers; < 0: none
+	CacheFile  int64         // a longer file is read from the disk block by block
+	Ports      Ports         // where transfers are served from
+}
+
+// Ports says which port a transfer gets. The zero value is a new port of the system's choice for
+// each one (RFC 1350 section 4).
+type Ports struct {
+	Low, High uint16 // one of these, for firewalls; 0: any
 }
 
 // Deps are what the role uses of the world. Each may be nil.
@@ -53,13 +75,17 @@ type Deps struct {
 
 // Server is the role: New, Listen, Run.
 type Server struct {
-	cfg      Config
-	deps     Deps
-	files    atomic.Pointer[files.Root]
-	conn     *requestConn // nil before Listen
-	running  registry
-	last     atomic.Uint64 // the number of the last transfer
-	transfer sync.WaitGroup
+	cfg     Config
+	deps    Deps
+	files   atomic.Pointer[files.Root]
+	socks   []*requestSocket // one for each loop; nil before Listen
+	addr    netip.AddrPort   // of all of them
+	running registry
+	last    atomic.Uint64 // the number of the last transfer
+	cache   cache
+	ports   portRange
+	open    *opener // these two: while it runs
+	loops   []*loop
 }
 
 // New checks the configuration. It opens nothing and starts nothing.
@@ -76,13 +102,29 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if cfg.DrainTimeout <= 0 {
 		cfg.DrainTimeout = DefaultDrainTimeout
 	}
+	if cfg.Loops <= 0 {
+		cfg.Loops = min(runtime.GOMAXPROCS(0), maxDefaultLoops)
+	}
+	if cfg.CacheBytes == 0 {
+		cfg.CacheBytes = DefaultCacheBytes
+	}
+	if cfg.CacheFile <= 0 {
+		cfg.CacheFile = DefaultCacheFile
+	}
+	if cfg.Ports.High < cfg.Ports.Low {
+		return nil, fmt.Errorf("tftp: ports %d to %d: no port is in this range", cfg.Ports.Low, cfg.Ports.High)
+	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	s := &Server{cfg: cfg, deps: d, running: registry{max: cfg.MaxTransfers}}
+	s := &Server{
+		cfg: cfg, deps: d, running: registry{max: cfg.MaxTransfers},
+		cache: cache{budget: cfg.CacheBytes, longest: min(cfg.CacheFile, cfg.CacheBytes)},
+		ports: portRange{low: cfg.Ports.Low, high: cfg.Ports.High},
+	}
 	s.files.Store(cfg.Files)
 	return s, nil
 }

@@ -4,7 +4,7 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
-	"net"
+	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -16,35 +16,51 @@ import (
 	wire "surefoot/internal/wire/tftp"
 )
 
-// transfer is one download: the machine, its socket and its content. Its goroutine owns
-// everything but the atomic fields.
+// transfer is one download: the machine, its socket and its content. Its loop owns everything
+// but the atomic fields, place, and what a worker has been given for a while. It takes about 1 KiB.
 type transfer struct {
 	s       *Server
+	l       *loop
 	ends    ends
 	request string // the packet as it came
 	asked   wire.Request
 	began   time.Time
 	ev      boot.Event // what all events of this transfer have in common
+	refusal verdict    // why the file could not be opened
 
-	file    *files.File
+	data    []byte // the whole content, shared with others; nil: from content or disk
 	content content
-	size    int64 // of the content
+	disk    *disk
+	file    *files.File // open while data is nil
+	size    int64       // of the content
 	granted []wire.Option
 	m       *sender
-	buf     []byte // for packets to send
 
-	armed     time.Time // the read deadline of the socket
+	fd       int
+	slot     int32 // in the loop; -1 before it has one
+	over     bool
+	plain    bool // windows leave block by block: UDP_SEGMENT was refused
+	writable bool // waits for room in the socket
+	packet   int  // bytes of a full DATA packet
+	to       sockaddr
+	todo     output // what is still to be sent of what the machine wanted
+
+	due       time.Time // of the alarm
+	alarm     int       // its place in the loop's alarms
 	grace     time.Time // an interrupted transfer ends here
 	shown     time.Time // the last Progress event
 	strangers int
-	place     *list.Element // in the registry, whose lock guards it and the next two
+	tries     int           // of the present packet
+	place     *list.Element // in the registry, whose lock guards it and the next one
 	live      bool          // admitted and not removed
-	doubted   bool          // a copy of its request was kept back already
 	sendErr   error         // the last one, for the story
 
-	moved   atomic.Int64                 // when the client last made progress, in Unix nanoseconds
-	conn    atomic.Pointer[transferConn] // nil before it is open
-	stopped atomic.Int32                 // an interruption
+	moved   atomic.Int64 // when the client last made progress, in Unix nanoseconds
+	stopped atomic.Int32 // an interruption
+}
+
+func newTransfer(l *loop, e ends, now time.Time) *transfer {
+	return &transfer{s: l.s, l: l, ends: e, began: now, fd: -1, slot: -1, alarm: none, todo: output{to: -1}}
 }
 
 // interruption is why a transfer is to end though neither side is done.
@@ -60,11 +76,10 @@ const (
 // in its socket while the next request is read already.
 const graceTime = 20 * time.Millisecond
 
-// interrupt asks the transfer's goroutine to end. It may be called from any goroutine.
+// interrupt asks the transfer's loop to end it. It may be called from any goroutine.
 func (t *transfer) interrupt(why interruption) {
-	t.stopped.CompareAndSwap(0, int32(why))
-	if c := t.conn.Load(); c != nil {
-		_ = c.SetReadDeadline(time.Unix(1, 0))
+	if t.stopped.CompareAndSwap(0, int32(why)) && t.l != nil {
+		t.l.post(note{t: t, kind: interrupted})
 	}
 }
 
@@ -74,94 +89,175 @@ func (t *transfer) stale(now time.Time) bool {
 	return moved != 0 && now.Sub(time.Unix(0, moved)) >= staleAfter
 }
 
-// run is the goroutine of a transfer.
-func (t *transfer) run() {
-	defer t.s.running.remove(t)
-	defer func() {
-		if p := recover(); p != nil {
-			t.s.deps.Log.Error("fault in a transfer", "role", Role, "file", t.asked.File, "panic", p, "stack", string(debug.Stack()))
-			t.end(boot.Panicked, fmt.Sprint(p))
-		}
-	}()
-	if v, ok := t.open(); !ok {
-		t.refuse(v)
+// contain is deferred around everything that happens to a transfer: a fault costs that client its
+// transfer and nobody else.
+func (l *loop) contain(t *transfer) {
+	if p := recover(); p != nil {
+		l.fault(t, p)
+	}
+}
+
+func (l *loop) fault(t *transfer, p any) {
+	defer l.drop(t)
+	defer func() { _ = recover() }() // whoever listens to events may be the fault
+	l.s.deps.Log.Error("fault in a transfer", "role", Role, "file", t.asked.File, "panic", p, "stack", string(debug.Stack()))
+	t.end(boot.Panicked, fmt.Sprint(p))
+}
+
+// start begins a transfer, or refuses it, when the worker is done.
+func (l *loop) start(t *transfer, fault any) {
+	defer l.contain(t)
+	if fault != nil {
+		l.fault(t, fault)
 		return
 	}
-	defer t.file.Close()
-	defer t.conn.Load().Close()
-	why, detail := t.exchange()
-	t.end(why, detail)
-}
-
-// open opens file and socket and agrees on the options.
-func (t *transfer) open() (verdict, bool) {
-	f, err := t.s.files.Load().Open(t.asked.File)
-	if err != nil {
-		return judgeOpen(t.asked.File, err), false
+	if t.refusal.reason != "" {
+		l.refuse(t, t.refusal)
+		l.drop(t)
+		return
 	}
-	t.file, t.size, t.ev.File = f, f.Size(), f.Name()
-	if t.asked.IsNetascii() {
-		t.size, err = netasciiSize(f, f.Size())
+	if err := l.begin(t); err != nil {
+		l.finish(t, boot.SendFailed, "wait for the socket of the transfer: "+err.Error())
+		return
 	}
-	if err != nil {
-		_ = f.Close()
-		return judgeOpen(t.asked.File, err), false
-	}
-	p, granted := wire.Negotiate(t.asked.Options, wire.Limits{WindowSize: maxWindow}, t.size)
-	_, tsize := wire.Lookup(granted, wire.OptTsize)
-	t.granted, t.m = granted, newSender(t.size, p, len(granted) > 0, tsize)
-	t.content = octet{f, int64(p.BlockSize)}
-	if t.asked.IsNetascii() {
-		t.content = newNetascii(f, f.Size(), p)
-	}
-	c, err := openTransfer(t.ends.local)
-	if err != nil {
-		_ = f.Close()
-		return verdict{
-			reason: boot.SendFailed, detail: "open a socket for the transfer: " + err.Error(),
-			code: wire.ErrUndefined, text: "server busy, try again later",
-		}, false
-	}
-	t.conn.Store(c)
-	t.ev.Size = t.size
-	t.buf = make([]byte, 0, max(wire.HeaderSize+p.BlockSize, 512))
-	return verdict{}, true
-}
-
-// exchange moves packets until the machine says that the transfer is over.
-func (t *transfer) exchange() (boot.Reason, string) {
-	in := make([]byte, 600) // a client sends ACKs and ERRORs only
-	t.m.started = t.began
-	do := t.m.step(t.began, input{kind: begin})
-	t.shown = t.began
+	t.m.started, t.shown = t.began, t.began
 	if len(t.granted) > 0 {
 		t.tell(boot.OptionsSent, func(ev *boot.Event) { ev.Options = wire.FormatOptions(t.granted) })
 	}
-	for {
-		if why, detail := t.perform(do); why != "" {
-			return why, detail
+	if t.stopped.Load() != 0 {
+		l.interrupted(t)
+		return
+	}
+	l.step(t, time.Now(), input{kind: begin})
+}
+
+// finish ends a transfer and tells the story.
+func (l *loop) finish(t *transfer, why boot.Reason, detail string) {
+	t.end(why, detail)
+	l.drop(t)
+}
+
+// step lets the machine work on an input, and does what it says.
+func (l *loop) step(t *transfer, now time.Time, in input) {
+	acked := t.m.acked
+	do := t.m.step(now, in)
+	switch {
+	case do.end == boot.ClientError, do.end == boot.TsizeProbe:
+		l.finish(t, do.end, fmt.Sprintf("%s: %q, %s", in.code, in.text, t.position()))
+		return
+	case do.end == boot.Timeout:
+		l.finish(t, do.end, t.stuck(now))
+		return
+	case do.end != "":
+		l.finish(t, do.end, "")
+		return
+	case t.m.acked > acked:
+		if t.moved.Load() == 0 {
+			l.s.running.heard(t)
 		}
-		what, why, detail := t.next(in, do.deadline)
-		if why != "" {
-			return why, detail
+		t.moved.Store(now.UnixNano())
+		t.progress(now)
+	}
+	if t.grace.IsZero() {
+		l.alarms.set(t, do.deadline)
+		t.want(do)
+		l.flush(t)
+	}
+}
+
+// serve works on what epoll tells of a transfer's socket: one packet, so that none comes short.
+func (l *loop) serve(t *transfer, events uint32) {
+	defer l.contain(t)
+	if events&unix.EPOLLERR != 0 && closedPort(t.fd, &t.to) {
+		l.finish(t, boot.ClientGone, t.gone())
+		return
+	}
+	if events&unix.EPOLLOUT != 0 {
+		l.flush(t)
+	}
+	if events&unix.EPOLLIN != 0 && !t.over {
+		l.receive(t)
+	}
+}
+
+func (l *loop) receive(t *transfer) {
+	n, err := recvFrom(t.fd, l.in[:], &l.from)
+	switch {
+	case err == errAgain:
+		return
+	case err != nil && isRefused(err):
+		if closedPort(t.fd, &t.to) {
+			l.finish(t, boot.ClientGone, t.gone())
 		}
+		return
+	case err != nil && isHopeless(err):
+		l.finish(t, boot.SendFailed, "read from the socket of the transfer: "+err.Error())
+		return
+	case err != nil:
+		return // an ICMP message that may pass: the timer decides
+	}
+	if !l.from.same(&t.to) {
+		l.stranger(t, l.in[:n], l.from.addrPort())
+		return
+	}
+	p, err := wire.ParsePacket(l.in[:n])
+	switch {
+	case err == nil && p.Op == wire.OpACK:
+		l.step(t, time.Now(), input{kind: ack, block: p.Block})
+	case err == nil && p.Op == wire.OpERROR:
+		l.step(t, time.Now(), input{kind: clientError, code: p.Code, text: p.Message})
+	}
+	// Anything else is ignored: a packet in the wrong place is never answered (VU#417980).
+}
+
+// alarm works on a deadline that passed; it may be an old one.
+func (l *loop) alarm(t *transfer, now time.Time) {
+	defer l.contain(t)
+	if !t.grace.IsZero() {
+		l.interrupted(t)
+		return
+	}
+	l.step(t, now, input{kind: tick})
+}
+
+// interrupted ends an interrupted transfer, a replaced one after its grace.
+func (l *loop) interrupted(t *transfer) {
+	defer l.contain(t)
+	switch interruption(t.stopped.Load()) {
+	case replaced:
 		now := time.Now()
-		acked := t.m.acked
-		do = t.m.step(now, what)
-		switch {
-		case do.end == boot.ClientError, do.end == boot.TsizeProbe:
-			return do.end, fmt.Sprintf("%s: %q, %s", what.code, what.text, t.position())
-		case do.end == boot.Timeout:
-			return do.end, t.stuck(now)
-		case do.end != "":
-			return do.end, ""
-		case t.m.acked > acked:
-			if t.moved.Load() == 0 {
-				t.s.running.heard(t)
-			}
-			t.moved.Store(now.UnixNano())
-			t.progress(now)
+		if t.grace.IsZero() {
+			t.grace = now.Add(graceTime)
 		}
+		if !now.Before(t.grace) {
+			l.finish(t, boot.ClientGone, "it began another request from the same port; "+t.position())
+			return
+		}
+		l.alarms.set(t, t.grace)
+	case displaced:
+		l.finish(t, boot.TooManyTransfers,
+			fmt.Sprintf("nothing was acknowledged for %s, and another client needed the place", silentFor))
+	case draining:
+		_ = sendTo(t.fd, wire.AppendError(nil, wire.ErrUndefined, "the server is stopping"), &t.to)
+		l.finish(t, boot.Draining, "the drain timeout passed; "+t.position())
+	}
+}
+
+// maxStrangers bounds the answers to strangers of one transfer.
+const maxStrangers = 8
+
+// stranger answers a packet of somebody whose transfer this is not (RFC 1350 section 4). The
+// transfer goes on. An ERROR is never answered.
+func (l *loop) stranger(t *transfer, b []byte, from netip.AddrPort) {
+	if t.strangers++; t.strangers > maxStrangers {
+		return
+	}
+	l.s.emit(boot.Event{
+		Kind: boot.Ignored, Reason: boot.UnknownTID, IP: from.Addr(), Peer: from.String(), Local: t.ev.Local,
+		Detail: fmt.Sprintf("it came to the port of transfer %d, whose client is %s", t.ev.Transfer, t.ends.client),
+	})
+	if op, ok := wire.PeekOp(b); ok && op != wire.OpERROR && from.Port() != 0 {
+		_ = sendTo(t.fd, wire.AppendError(nil, wire.ErrUnknownTID, "unknown transfer ID"), &l.from)
 	}
 }
 
@@ -170,5 +266,5 @@ func (t *transfer) exchange() (boot.Reason, string) {
 func isRefused(err error) bool { return errors.Is(err, unix.ECONNREFUSED) }
 
 func isHopeless(err error) bool {
-	return errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.EINVAL) || errors.Is(err, net.ErrClosed)
+	return errors.Is(err, unix.EMSGSIZE) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBADF)
 }

@@ -5,63 +5,7 @@ import (
 	"time"
 
 	"surefoot/internal/boot"
-	wire "surefoot/internal/wire/tftp"
 )
-
-// perform sends what the machine wants sent. A transfer that another one has replaced sends
-// nothing more: it would only confuse the client.
-func (t *transfer) perform(do output) (boot.Reason, string) {
-	if !t.grace.IsZero() {
-		return "", ""
-	}
-	if do.oack {
-		return t.send(wire.AppendOACK(t.buf[:0], t.granted))
-	}
-	bs := int64(t.m.profile.BlockSize)
-	for n := do.from; n <= do.to; n++ {
-		b := wire.AppendDataHeader(t.buf[:0], uint16(n))
-		b = b[:wire.HeaderSize+min(bs, t.size-(n-1)*bs)]
-		if err := t.content.block(n, b[wire.HeaderSize:]); err != nil {
-			_, _ = t.send(wire.AppendError(t.buf[:0], wire.ErrUndefined, "the file cannot be read"))
-			return boot.ReadFailed, fmt.Sprintf("block %d of %d: %v", n, t.m.last, err)
-		}
-		if why, detail := t.send(b); why != "" {
-			return why, detail
-		}
-	}
-	return "", ""
-}
-
-// send sends a packet to the client. What the network loses, the machine's timer repeats.
-func (t *transfer) send(b []byte) (boot.Reason, string) {
-	c := t.conn.Load()
-	for try := 0; ; try++ {
-		_, err := c.WriteToUDPAddrPort(b, t.ends.client)
-		switch {
-		case err == nil:
-			return "", ""
-		case isRefused(err): // about an earlier packet: this one did not leave
-			if c.closedPort(t.ends.client) {
-				return boot.ClientGone, t.gone()
-			}
-			if try < 3 {
-				continue
-			}
-		case isHopeless(err):
-			return boot.SendFailed, fmt.Sprintf("%d bytes to %s: %v", len(b), t.ends.client, err)
-		}
-		t.sendErr = err
-		return "", ""
-	}
-}
-
-// refuse answers a request with an ERROR, from the request port, and tells the story.
-func (t *transfer) refuse(v verdict) {
-	if err := t.s.conn.write(wire.AppendError(nil, v.code, v.text), t.ends.client, t.ends.local); err != nil {
-		v.detail += "; the ERROR could not be sent: " + err.Error()
-	}
-	t.end(v.reason, v.detail)
-}
 
 // progressEvery bounds how often a transfer tells how far it is.
 const progressEvery = 250 * time.Millisecond
