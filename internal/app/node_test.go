@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -47,15 +48,16 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
-// freePort finds a port that is free for UDP and TCP at the moment.
+// freePort finds a port that is free for UDP and TCP. It lies below those that the kernel hands out
+// by itself (net.ipv4.ip_local_port_range), so that no socket of another test gets it meanwhile.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 20 {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
+	for range 100 {
+		port := 10000 + rand.IntN(20000)
+		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		port := l.Addr().(*net.TCPAddr).Port
 		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 		_ = l.Close()
 		if err == nil {
