@@ -33,7 +33,7 @@ func (a *App) tftpSlot() *slot {
 			return tftp.New(
 				tftp.Config{
 					Node: cfg.Node.Name, Listen: cfg.TFTP, Files: cfg.files,
-					MaxTransfers: cfg.MaxTransfers, DrainTimeout: cfg.DrainTimeout,
+					Limits: tftp.Limits{Transfers: cfg.MaxTransfers}, DrainTimeout: cfg.DrainTimeout,
 				},
 				tftp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit},
 			)

@@ -16,6 +16,7 @@ const (
 	BootReplySent   Kind = "boot-reply"   // our reply to it
 	Ignored         Kind = "ignored"      // a packet that got no answer; Reason says why
 	ReadRequest     Kind = "rrq"          // a TFTP read request
+	Waiting         Kind = "waiting"      // a TFTP request waits for a place; Reason says for which
 	OptionsSent     Kind = "oack"         // TFTP options granted
 	Progress        Kind = "progress"     // a transfer under way, a few times a second at most
 	TransferEnd     Kind = "transfer-end" // Reason says how

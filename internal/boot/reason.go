@@ -52,6 +52,9 @@ const (
 	ClientGone       Reason = "client-gone"
 	Timeout          Reason = "timeout"
 	TooManyTransfers Reason = "too-many-transfers"
+	TooManyOfClient  Reason = "too-many-of-client"
+	TooManyOfNetwork Reason = "too-many-of-network"
+	UnprovenClient   Reason = "unproven-client"
 	BadBlock         Reason = "bad-block"
 	RangeRefused     Reason = "range-refused"
 	MethodRefused    Reason = "method-refused"
@@ -99,6 +102,9 @@ var reasonTexts = map[Reason]string{
 	ClientGone:       "the client closed the connection or its port",
 	Timeout:          "the client stopped acknowledging",
 	TooManyTransfers: "as many transfers as are allowed are running",
+	TooManyOfClient:  "this client address has as many transfers as one may have",
+	TooManyOfNetwork: "this network has as many transfers as one may have",
+	UnprovenClient:   "this address has acknowledged nothing yet, and asks for more: it may be forged",
 	BadBlock:         "an acknowledgement of a block that was never sent",
 	RangeRefused:     "the range asked for is not in the file",
 	MethodRefused:    "an HTTP method other than GET and HEAD",

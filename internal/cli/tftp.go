@@ -68,7 +68,7 @@ func runTFTP(cmd *cobra.Command, env *Env, o tftpOptions) error {
 	}
 	defer root.Close()
 	printer := &transferPrinter{env: env, json: o.json}
-	s, err := tftp.New(tftp.Config{Listen: at, Files: root, MaxTransfers: o.max}, tftp.Deps{Emit: printer.emit, Log: newLogger(env, o.json, false)})
+	s, err := tftp.New(tftp.Config{Listen: at, Files: root, Limits: tftp.Limits{Transfers: o.max}}, tftp.Deps{Emit: printer.emit, Log: newLogger(env, o.json, false)})
 	if err != nil {
 		return err
 	}

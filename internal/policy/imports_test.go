@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"probe"},
 	{"journal", "files", "testboot", "kernel"},
 	{"wire"},
-	{"boot", "phase"},
+	{"boot", "phase", "rate"},
 }
 
 // family are rooms whose folders may import each other; serve is not among them: roles meet in

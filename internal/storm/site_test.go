@@ -39,7 +39,7 @@ func serve(dir, at string) {
 	if err != nil {
 		panic(err)
 	}
-	s, err := tftp.New(tftp.Config{Listen: netip.MustParseAddrPort(at), Files: root, MaxTransfers: 8000, DrainTimeout: time.Millisecond}, tftp.Deps{})
+	s, err := tftp.New(tftp.Config{Listen: netip.MustParseAddrPort(at), Files: root, Limits: tftp.Limits{Transfers: 8000}, DrainTimeout: time.Millisecond}, tftp.Deps{})
 	if err == nil {
 		err = s.Listen(context.Background())
 	}

@@ -129,8 +129,8 @@ func TestFlood(t *testing.T) {
 	if grown := heap() - before; grown > 16<<20 {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
-	if n := len(s.limit.now); n > maxRemembered {
-		t.Errorf("%d machines are remembered in one generation, want at most %d", n, maxRemembered)
+	if n := s.limit.macs.Len(); n > 2*maxRemembered {
+		t.Errorf("%d machines are remembered, want at most %d", n, 2*maxRemembered)
 	}
 }
 
@@ -280,8 +280,8 @@ func TestLimiter(t *testing.T) {
 			granted++
 		}
 	}
-	if granted != perMACBurst {
-		t.Errorf("%d of 100 packets at once, want %v", granted, perMACBurst)
+	if want := int(perMachine().Burst); granted != want {
+		t.Errorf("%d of 100 packets at once, want %d", granted, want)
 	}
 	if !l.machine(now, boot.MAC{2, 0, 0, 0, 0, 2}) {
 		t.Error("another machine is refused")
@@ -292,17 +292,17 @@ func TestLimiter(t *testing.T) {
 	for i := range 5 * maxRemembered {
 		l.machine(now, boot.MAC{2, 1, byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)})
 	}
-	if n := len(l.now) + len(l.old); n > 2*maxRemembered {
+	if n := l.macs.Len(); n > 2*maxRemembered {
 		t.Errorf("%d machines are remembered, want at most %d", n, 2*maxRemembered)
 	}
 	granted = 0
-	for range 2 * int(overallBurst) {
+	for range 2 * int(overall().Burst) {
 		if l.any(now) {
 			granted++
 		}
 	}
-	if granted != overallBurst {
-		t.Errorf("%d packets at once overall, want %v", granted, overallBurst)
+	if granted != int(overall().Burst) {
+		t.Errorf("%d packets at once overall, want %v", granted, overall().Burst)
 	}
 }
 

@@ -83,7 +83,7 @@ func TestNewChecks(t *testing.T) {
 		t.Error("no files")
 	}
 	s, err := New(Config{Files: root, Listen: netip.MustParseAddrPort("127.0.0.1:0")}, Deps{})
-	if err != nil || s.cfg.MaxTransfers != DefaultMaxTransfers || s.cfg.DrainTimeout != DefaultDrainTimeout {
+	if err != nil || s.cfg.Limits.Transfers != DefaultMaxTransfers || s.cfg.DrainTimeout != DefaultDrainTimeout {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -24,6 +24,13 @@ func (s *site) download(file string, content []byte, change func(*swarm)) outcom
 	change(w)
 	o, err := w.run()
 	if err != nil || len(o.took) != w.downloads || len(o.failed) > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, ev := range s.events {
+			if ev.Kind == boot.Ignored || ev.Kind == boot.TransferEnd && ev.Reason != boot.Done {
+				s.t.Logf("%s %s %s %s: %s", ev.Peer, ev.Local, ev.Kind, ev.Reason, ev.Detail)
+			}
+		}
 		s.t.Fatalf("%v, %d of %d downloads: %s", err, len(o.took), w.downloads, o)
 	}
 	return o
@@ -114,7 +121,7 @@ func TestPortsOfARange(t *testing.T) {
 // A transfer that waits for its client takes little memory, so that ten thousand may.
 func TestWaitingTransfersAreSmall(t *testing.T) {
 	const n, most = 1000, 3 << 10 // bytes each
-	s := start(t, "", func(c *Config) { c.Loops, c.MaxTransfers = 1, 16*n })
+	s := start(t, "", func(c *Config) { c.Loops, c.Limits.Transfers = 1, 16*n })
 	s.write("f", random(100_000))
 	memory := func() uint64 {
 		s.mu.Lock()
@@ -128,6 +135,8 @@ func TestWaitingTransfersAreSmall(t *testing.T) {
 	}
 	p := dial(t, "127.0.0.1:0")
 	p.send(rrq("f"), s.srv.Addr())
+	p.recv()
+	p.send(ackOf(1), p.tid) // this address is no forgery, so that it may have many transfers
 	p.recv()
 	before, to := memory(), sockaddrOf(s.srv.Addr())
 	packet := rrq("f", wire.Option{Name: "blksize", Value: "1456"}, wire.Option{Name: "tsize", Value: "0"})

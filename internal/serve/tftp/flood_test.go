@@ -48,7 +48,9 @@ func mutate(rnd *rand.Rand, b []byte) []byte {
 // goroutines as before.
 func TestFlood(t *testing.T) {
 	const packets, maxTransfers = 200_000, 50
-	s := start(t, "", func(c *Config) { c.MaxTransfers = maxTransfers })
+	s := start(t, "", func(c *Config) {
+		c.Limits = Limits{Transfers: maxTransfers, Queue: 50, QueueTime: 100 * time.Millisecond}
+	})
 	s.write("f", make([]byte, 5000))
 	seeds := floodPackets()
 	var requests, told, faults atomic.Int64

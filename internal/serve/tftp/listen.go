@@ -19,6 +19,8 @@ const (
 	// kernel's 208 KiB about 250 of 1000 first requests are lost, each of which costs its client a
 	// whole timeout; with this none was.
 	receiveBuffer = 8 << 20
+	// sendBuffer of a request socket that serves transfers, in bytes.
+	sendBuffer = 4 << 20
 	// maxRequest is the longest request that is read, in bytes; RFC 2347 allows 512.
 	maxRequest = 2048
 )
@@ -35,8 +37,8 @@ type requestSocket struct {
 // The first is bound without SO_REUSEPORT, which fails if anybody else has the port; only then
 // may the others join it. A second server, here or in another process, always begins with a first
 // socket and so is refused, instead of taking half of the clients in silence.
-func listenRequests(ctx context.Context, at netip.AddrPort, n int) ([]*requestSocket, error) {
-	first, err := listenRequest(ctx, at, false)
+func listenRequests(ctx context.Context, at netip.AddrPort, n int, single bool) ([]*requestSocket, error) {
+	first, err := listenRequest(ctx, at, false, single)
 	if err != nil {
 		return nil, bind.Explain(err, "udp", at, "")
 	}
@@ -53,7 +55,7 @@ func listenRequests(ctx context.Context, at netip.AddrPort, n int) ([]*requestSo
 		}
 	}
 	for len(all) < n {
-		s, err := listenRequest(ctx, netip.AddrPortFrom(at.Addr(), first.addr.Port()), true)
+		s, err := listenRequest(ctx, netip.AddrPortFrom(at.Addr(), first.addr.Port()), true, single)
 		if err != nil {
 			return fail(err)
 		}
@@ -62,11 +64,11 @@ func listenRequests(ctx context.Context, at netip.AddrPort, n int) ([]*requestSo
 	return all, nil
 }
 
-func listenRequest(ctx context.Context, at netip.AddrPort, shared bool) (*requestSocket, error) {
+func listenRequest(ctx context.Context, at netip.AddrPort, shared, single bool) (*requestSocket, error) {
 	v6 := at.Addr().Is6() && !at.Addr().Is4In6()
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
-		cerr := c.Control(func(fd uintptr) { err = requestOptions(int(fd), v6, shared) })
+		cerr := c.Control(func(fd uintptr) { err = requestOptions(int(fd), v6, shared, single) })
 		return errors.Join(cerr, err)
 	}}
 	pc, err := lc.ListenPacket(ctx, networkOf(at.Addr()), at.String())
@@ -83,10 +85,18 @@ func listenRequest(ctx context.Context, at netip.AddrPort, shared bool) (*reques
 	return s, errors.Join(cerr, err)
 }
 
-func requestOptions(fd int, v6, shared bool) error {
+func requestOptions(fd int, v6, shared, single bool) error {
 	// Forced if we may, else as much as the machine allows: less is slower, not wrong.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)
+	}
+	if single { // it sends all DATA as well, in fragments where it must
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
+		}
+		if !v6 {
+			_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DONT)
+		}
 	}
 	if shared {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
@@ -112,16 +122,13 @@ func (s *requestSocket) write(b []byte, to netip.AddrPort, from netip.Addr) erro
 	if s.fd < 0 {
 		return net.ErrClosed
 	}
-	addr := sockaddrOf(to)
-	if from.Is4() {
-		oob := unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: from.As4()})
-		sa := &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
-		return unix.Sendmsg(s.fd, b, oob, sa, unix.MSG_DONTWAIT)
+	var sa unix.Sockaddr
+	if to.Addr().Is4() {
+		sa = &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())}
+	} else {
+		sa = &unix.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port()), ZoneId: zoneIndex(to.Addr().Zone())}
 	}
-	zone := binary.NativeEndian.Uint32(addr.b[24:])
-	oob := unix.PktInfo6(&unix.Inet6Pktinfo{Addr: from.As16(), Ifindex: zoneIndex(from.Zone())})
-	sa := &unix.SockaddrInet6{Addr: to.Addr().As16(), Port: int(to.Port()), ZoneId: zone}
-	return unix.Sendmsg(s.fd, b, oob, sa, unix.MSG_DONTWAIT)
+	return unix.Sendmsg(s.fd, b, sourceControl(from), sa, unix.MSG_DONTWAIT)
 }
 
 // destination reads the address that a packet was sent to from its control messages (IP_PKTINFO,

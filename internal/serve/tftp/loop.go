@@ -3,11 +3,13 @@ package tftp
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"surefoot/internal/rate"
 	wire "surefoot/internal/wire/tftp"
 )
 
@@ -20,8 +22,11 @@ type loop struct {
 	mail mailbox
 	ep   int // epoll(7)
 
-	slots   []*transfer // by the number that epoll tells
-	free    []int32     // of slots
+	slots   []*transfer            // by the number that epoll tells
+	free    []int32                // of slots
+	peers   map[ends]*transfer     // in single-port mode, instead of slots; else nil
+	full    []*transfer            // in single-port mode: those that wait for room in the socket
+	queue   map[*transfer]struct{} // those that wait for a place
 	alarms  alarms
 	live    int // transfers, with those being opened
 	opening int
@@ -36,7 +41,16 @@ type loop struct {
 	busy    time.Time // the last time that something happened
 	yielded time.Time
 	asked   bool // the workers got something to do since the last yield
+
+	refusals *rate.Keyed[netip.Addr]
 }
+
+// refusalRate is how many ERRORs the request port sends to one address: many machines may ask
+// for missing files from behind one, and more would only serve to trouble somebody else.
+func refusalRate() rate.Rate { return rate.Rate{PerSecond: 200, Burst: 1000} }
+
+// maxRefused is how many addresses that were refused each of two generations remembers.
+const maxRefused = 8192
 
 // Slots that are no transfers.
 const (
@@ -56,7 +70,10 @@ const (
 )
 
 func newLoop(s *Server, sock *requestSocket) (*loop, error) {
-	l := &loop{s: s, sock: sock, ep: -1}
+	l := &loop{s: s, sock: sock, ep: -1, refusals: rate.NewKeyed[netip.Addr](refusalRate(), maxRefused)}
+	if s.cfg.Ports.Single {
+		l.peers = map[ends]*transfer{}
+	}
 	var err error
 	if l.mail.bell, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("tftp: eventfd: %w", err)
@@ -93,8 +110,9 @@ func (l *loop) watch(fd int, slot int32, events uint32) error {
 // instead of 53 ms).
 func (l *loop) run() error {
 	defer l.close()
+	defer l.sock.close()
 	var fatal error
-	for failures := 0; !l.closing || l.live > 0; {
+	for failures := 0; !l.closing || l.live > 0 || l.stays(); {
 		err := l.once()
 		if err == nil {
 			failures = 0
@@ -121,6 +139,9 @@ func (l *loop) once() error {
 func (l *loop) turn(events []unix.EpollEvent) error {
 	var err error
 	for i := range events {
+		if events[i].Fd == slotRequests && events[i].Events&unix.EPOLLOUT != 0 {
+			l.room()
+		}
 		if events[i].Fd == slotRequests || len(events) == len(l.events) {
 			err = l.accept()
 			break
@@ -158,6 +179,9 @@ func (l *loop) wait() []unix.EpollEvent {
 	sleep := time.Hour
 	if due, ok := l.alarms.next(); ok {
 		sleep = due.Sub(now)
+	}
+	if l.closing && l.peers != nil {
+		sleep = min(sleep, lookAround)
 	}
 	l.mail.sleeps.Store(true)
 	defer l.mail.sleeps.Store(false)
@@ -209,6 +233,14 @@ func (l *loop) ring() {
 
 // begin takes over a transfer whose file is open.
 func (l *loop) begin(t *transfer) error {
+	t.begun = true
+	t.to = sockaddrOf(t.ends.client)
+	t.packet = wire.HeaderSize + t.m.profile.BlockSize
+	if l.peers != nil {
+		t.from = sourceControl(t.ends.local)
+		l.peers[t.ends] = t
+		return nil
+	}
 	t.slot = int32(len(l.slots))
 	if n := len(l.free); n > 0 {
 		t.slot, l.free = l.free[n-1], l.free[:n-1]
@@ -216,8 +248,6 @@ func (l *loop) begin(t *transfer) error {
 		l.slots = append(l.slots, nil)
 	}
 	l.slots[t.slot] = t
-	t.to = sockaddrOf(t.ends.client)
-	t.packet = wire.HeaderSize + t.m.profile.BlockSize
 	return l.watch(t.fd, t.slot, unix.EPOLLIN)
 }
 
@@ -229,6 +259,10 @@ func (l *loop) drop(t *transfer) {
 	t.over = true
 	l.live--
 	l.alarms.clear(t)
+	l.unwait(t)
+	if l.peers[t.ends] == t {
+		delete(l.peers, t.ends)
+	}
 	if t.slot >= 0 {
 		l.slots[t.slot] = nil
 		l.free = append(l.free, t.slot)

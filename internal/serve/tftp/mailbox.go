@@ -29,6 +29,7 @@ type noteKind uint8
 
 const (
 	opened      noteKind = iota // the file is open, or t.refusal says why not
+	admitted                    // it need not wait any more
 	haveRead                    // the worker is done with t.disk
 	interrupted                 // t.stopped says why
 	closeDoor                   // no new requests
@@ -70,15 +71,16 @@ func (l *loop) readMail() {
 func (l *loop) note(n note) {
 	switch n.kind {
 	case closeDoor:
-		l.closing = true
-		l.sock.close()
+		l.closeDoor()
+	case admitted:
+		l.enter(n.t)
 	case opened:
 		l.opening--
 		l.start(n.t, n.fault)
 	case haveRead:
 		l.haveRead(n.t, n.fault)
 	case interrupted:
-		if n.t.slot >= 0 && !n.t.over { // else start sees it
+		if !n.t.over && (n.t.begun || n.t.waits) { // else start sees it
 			l.interrupted(n.t)
 		}
 	}

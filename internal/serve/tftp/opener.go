@@ -101,6 +101,9 @@ func (t *transfer) open() (verdict, bool) {
 	} else {
 		t.readFrom(f, p)
 	}
+	if t.s.cfg.Ports.Single {
+		return verdict{}, true
+	}
 	fd, err := openTransfer(t.ends.local, &t.s.ports)
 	if err != nil {
 		t.closeFile()

@@ -20,55 +20,67 @@ type ends struct {
 	local  netip.Addr
 }
 
-// registry holds the transfers that are running.
+// registry holds the transfers that run or wait: who is who (here), who may run (limits.go), and
+// who is next (queue.go).
 type registry struct {
-	max int
+	limits  Limits
+	network func(netip.Addr) string // names the network of a client; nil: all are in one
 
-	mu     sync.Mutex // guards what follows
-	all    map[ends]*transfer
-	live   int                // admitted and not removed: those of all, and ended ones that are not over yet
-	byAddr map[netip.Addr]int // how many of them each client address has
-	silent list.List          // of *transfer: those whose client acknowledged nothing yet, oldest first
+	mu       sync.Mutex // guards what follows, and the accounts of transfers
+	all      map[ends]*transfer
+	running  int // of all, those that do not wait
+	live     int // admitted and not removed: those that run, and ended ones that are not over yet
+	sources  map[netip.Addr]*source
+	networks map[string]int // transfers that run in each network
+	silent   list.List      // of *transfer: those that run and whose client acknowledged nothing yet, oldest first
+	ring     list.List      // of *source: those that have transfers waiting, in turn
+	waiting  int            // transfers in the queue
 }
 
-// silentFor is how long a client may acknowledge nothing before its transfer has to make room for
-// another, where there is none. A real client answers within milliseconds; what a forged address
-// asked for would hold its place until the transfer is given up.
-const silentFor = 2 * time.Second
-
-// perAddress is how many transfers one client address may have, of max in all: a share that a
-// balancer with its own source address gets along with, and that leaves room for the others when
-// somebody asks without end and acknowledges nothing.
-func perAddress(most int) int { return max(16, most/8) }
-
-// admit registers a transfer. The answer is Answered, DuplicateRequest for a copy of the request
-// whose transfer is running, or TooManyTransfers. A client that asks for something else from the
-// same port (lpxelinux uses one for all its files) has given the old transfer up: it is ended.
-func (r *registry) admit(t *transfer, now time.Time) boot.Reason {
+// admit registers a transfer. The answer is Answered for one that runs, DuplicateRequest for a copy
+// of the request whose transfer runs or waits, or the limit that one more would break: then the
+// transfer is queued, or, if it may not even wait, refused. A client that asks for something else
+// from the same port (lpxelinux uses one for all its files) has given the old transfer up: it is
+// ended.
+func (r *registry) admit(t *transfer, now time.Time) (why boot.Reason, queued bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.all[t.ends]
 	if old != nil && old.request == t.request && !old.stale(now) {
-		return boot.DuplicateRequest
+		return boot.DuplicateRequest, false
 	}
-	addr := t.ends.client.Addr()
-	switch {
-	case r.live >= 2*r.max: // somebody replaces transfers faster than they end
-		return boot.TooManyTransfers
-	case old != nil:
+	if r.live >= 2*r.limits.Transfers { // somebody replaces transfers faster than they end
+		return boot.TooManyTransfers, false
+	}
+	s := r.source(t.ends.client.Addr())
+	defer r.hold(s)()
+	heir := false // of the old one's place
+	if old != nil {
+		heir = !old.queued
 		r.forget(old)
 		old.interrupt(replaced)
-	case r.byAddr[addr] >= perAddress(r.max), len(r.all) >= r.max && !r.makeRoom(now):
-		return boot.TooManyTransfers
 	}
+	why = r.full(s)
+	switch {
+	case heir, s.waiting.Len() == 0 && (why == "" || r.makeRoom(s, why, now)):
+		r.register(t)
+		r.enter(t, s)
+		return boot.Answered, false
+	case why == "":
+		why = boot.TooManyTransfers // others of this address are before it
+	}
+	if !r.queue(t, s) {
+		return why, false
+	}
+	r.register(t)
+	return why, true
+}
+
+func (r *registry) register(t *transfer) {
 	if r.all == nil {
-		r.all, r.byAddr = map[ends]*transfer{}, map[netip.Addr]int{}
+		r.all = map[ends]*transfer{}
 	}
 	r.all[t.ends] = t
-	r.live, t.live = r.live+1, true
-	r.byAddr[addr]++
-	t.place = r.silent.PushBack(t)
-	return boot.Answered
 }
 
 // at returns the transfer that runs between the same ends, or nil.
@@ -78,54 +90,40 @@ func (r *registry) at(e ends) *transfer {
 	return r.all[e]
 }
 
-// remove forgets a transfer, unless a later one has its place.
+// remove forgets a transfer, unless a later one has its place, and lets the next ones in.
 func (r *registry) remove(t *transfer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if t.live {
 		r.live, t.live = r.live-1, false
 	}
-	if r.all[t.ends] == t {
-		r.forget(t)
-	}
+	r.forget(t)
+	r.dispatch()
 }
 
-// heard notes that a transfer's client acknowledged something.
+// heard notes that a transfer's client acknowledged something: its address is no forgery.
 func (r *registry) heard(t *transfer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.speaks(t)
-}
-
-func (r *registry) speaks(t *transfer) {
-	if t.place != nil {
-		r.silent.Remove(t.place)
-		t.place = nil
+	if s := t.account; s != nil && !s.proven {
+		s.proven = true
+		if s.waiting.Len() > 0 {
+			r.dispatch()
+		}
 	}
 }
 
-// makeRoom ends the transfer that has been silent longest, if that is long enough.
-func (r *registry) makeRoom(now time.Time) bool {
-	front := r.silent.Front()
-	if front == nil {
-		return false
-	}
-	victim := front.Value.(*transfer)
-	if now.Sub(victim.began) < silentFor {
-		return false
-	}
-	r.forget(victim)
-	victim.interrupt(displaced)
-	return true
-}
-
-// forget takes a registered transfer out of all accounts. r.mu is held.
+// forget takes a transfer out of all accounts, and of the register. r.mu is held.
 func (r *registry) forget(t *transfer) {
-	r.speaks(t)
-	delete(r.all, t.ends)
-	addr := t.ends.client.Addr()
-	if r.byAddr[addr]--; r.byAddr[addr] == 0 {
-		delete(r.byAddr, addr)
+	switch {
+	case t.queued:
+		r.unqueue(t)
+	case t.account != nil:
+		r.leave(t)
+	}
+	if r.all[t.ends] == t {
+		delete(r.all, t.ends)
 	}
 }
 

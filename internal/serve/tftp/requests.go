@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,6 +72,9 @@ func (l *loop) accept() error {
 // invalid one if that was a broadcast or multicast address. It never blocks: a worker opens the
 // file.
 func (l *loop) packet(b []byte, from netip.AddrPort, local netip.Addr) {
+	if l.deliver(b, ends{from, local}) {
+		return
+	}
 	t := newTransfer(l, ends{from, local}, time.Now())
 	t.request = string(b)
 	t.ev = boot.Event{IP: from.Addr(), Peer: from.String()}
@@ -81,60 +85,79 @@ func (l *loop) packet(b []byte, from netip.AddrPort, local netip.Addr) {
 	}
 	t.ev.Local = netip.AddrPortFrom(local, l.s.addr.Port()).String()
 	v := judge(b)
-	if from.Port() == 0 {
+	switch {
+	case from.Port() == 0:
 		v = verdict{silent: true, reason: boot.Malformed, detail: "source port 0"}
+	case v.reason == boot.UnexpectedOpcode && l.peers != nil: // in single-port mode it may be late
+		v.reason = boot.UnknownTID
 	}
 	if v.silent {
 		t.ignore(v.reason, v.detail)
 		return
 	}
 	t.asked, t.ev.File = v.req, v.req.File
-	if v.reason == boot.Answered {
-		v.reason = l.admit(t)
+	queued := false
+	switch {
+	case v.reason != boot.Answered:
+	case l.closing:
+		v.reason, v.code, v.text = boot.Draining, wire.ErrUndefined, "the server is stopping"
+	default:
+		v.reason, queued = l.admit(t)
 	}
-	l.take(t, v)
+	l.take(t, v, queued)
 }
 
 // admit registers a transfer. Where its request looks like a copy, the client's last ACK may wait
 // in the socket of a transfer that is over as soon as it is read: the request port is read first.
-func (l *loop) admit(t *transfer) boot.Reason {
-	why := l.s.running.admit(t, t.began)
+func (l *loop) admit(t *transfer) (why boot.Reason, queued bool) {
+	why, queued = l.s.running.admit(t, t.began)
 	if why != boot.DuplicateRequest {
-		return why
+		return why, queued
 	}
-	if old := l.s.running.at(t.ends); old != nil && old.l == l && old.slot >= 0 {
+	if old := l.s.running.at(t.ends); old != nil && old.l == l && old.begun && old.fd >= 0 {
 		l.serve(old, unix.EPOLLIN)
 	}
 	return l.s.running.admit(t, t.began)
 }
 
-// take has a worker open the file of a transfer that was admitted, and refuses another.
-func (l *loop) take(t *transfer, v verdict) {
-	s := l.s
-	switch v.reason {
-	case boot.DuplicateRequest:
+// take has a worker open the file of a transfer that was admitted, lets one wait that was queued,
+// and refuses another.
+func (l *loop) take(t *transfer, v verdict, queued bool) {
+	if v.reason == boot.DuplicateRequest {
 		t.ignore(v.reason, "")
 		return
-	case boot.TooManyTransfers:
-		v.code, v.text = wire.ErrUndefined, "server busy, try again later"
-		v.detail = fmt.Sprintf("at most %d run at the same time, %d of one client", s.cfg.MaxTransfers, perAddress(s.cfg.MaxTransfers))
 	}
-	t.ev.Transfer = s.last.Add(1)
+	t.ev.Transfer = l.s.last.Add(1)
 	if v.req.Op == wire.OpRRQ {
 		t.tell(boot.ReadRequest, func(ev *boot.Event) { ev.Options = wire.FormatOptions(v.req.Options) })
 	}
-	if v.reason == boot.Answered && !s.open.submit(job{t, openFile}) {
-		s.running.remove(t)
-		v.reason, v.detail = boot.TooManyTransfers, "the disk is slower than the requests"
-		v.code, v.text = wire.ErrUndefined, "server busy, try again later"
-	}
-	if v.reason != boot.Answered {
+	switch {
+	case queued:
+		l.live++
+		l.enqueue(t, v.reason)
+	case v.reason == boot.Answered:
+		l.live++
+		l.openNow(t)
+	default:
+		if v.text == "" { // a limit
+			v.code, v.text, v.detail = wire.ErrUndefined, busyText, l.s.limitText(v.reason)
+		}
 		l.refuse(t, v)
+	}
+}
+
+// openNow has a worker open the file of a transfer that has a place.
+func (l *loop) openNow(t *transfer) {
+	if l.s.open.submit(job{t, openFile}) {
+		l.opening++
+		l.asked = true
 		return
 	}
-	l.live++
-	l.opening++
-	l.asked = true
+	l.refuse(t, verdict{
+		reason: boot.TooManyTransfers, detail: "the disk is slower than the requests",
+		code: wire.ErrUndefined, text: busyText,
+	})
+	l.drop(t)
 }
 
 // containPacket keeps a fault within the packet that caused it. It is deferred.
@@ -150,9 +173,13 @@ func (l *loop) containPacket(t *transfer) {
 	t.ignore(boot.Panicked, fmt.Sprint(p))
 }
 
-// refuse answers a request with an ERROR, from the request port, and tells the story.
+// refuse answers a request with an ERROR, from the request port, and tells the story. An address
+// that was refused very often lately gets no answer: it may be forged, and whoever has it asked
+// for nothing.
 func (l *loop) refuse(t *transfer, v verdict) {
-	if err := l.sock.write(wire.AppendError(nil, v.code, v.text), t.ends.client, t.ends.local); err != nil {
+	if !l.refusals.Take(time.Now(), t.ends.client.Addr()) {
+		v.detail = strings.TrimPrefix(v.detail+"; no ERROR was sent: this address was refused too often lately", "; ")
+	} else if err := l.sock.write(wire.AppendError(nil, v.code, v.text), t.ends.client, t.ends.local); err != nil {
 		v.detail += "; the ERROR could not be sent: " + err.Error()
 	}
 	t.end(v.reason, v.detail)

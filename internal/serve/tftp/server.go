@@ -10,7 +10,7 @@ import (
 
 // Listen opens the request port. An error says who holds the port or what is missing.
 func (s *Server) Listen(ctx context.Context) error {
-	socks, err := listenRequests(ctx, s.cfg.Listen, s.cfg.Loops)
+	socks, err := listenRequests(ctx, s.cfg.Listen, s.cfg.Loops, s.cfg.Ports.Single)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		}
 		s.loops = append(s.loops, l)
 	}
-	s.open = startOpener(2 * s.cfg.MaxTransfers)
+	s.open = startOpener(2 * s.cfg.Limits.Transfers)
 	defer s.cache.stop()
 	defer s.open.stop()
 	stop := context.AfterFunc(ctx, s.closeDoors)

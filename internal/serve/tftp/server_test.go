@@ -493,14 +493,14 @@ func TestSameFileAgain(t *testing.T) {
 // A ROM that was reset comes back from the same port with the same request.
 func TestResetClient(t *testing.T) {
 	now := time.Now()
-	r := registry{max: 10}
+	r := registry{limits: Limits{Transfers: 10}.withDefaults()}
 	old := &transfer{request: "same"}
 	old.moved.Store(now.UnixNano())
 	r.admit(old, now)
-	if why := r.admit(&transfer{request: "same"}, now.Add(staleAfter/2)); why != boot.DuplicateRequest {
+	if why, _ := r.admit(&transfer{request: "same"}, now.Add(staleAfter/2)); why != boot.DuplicateRequest {
 		t.Errorf("a copy: %s", why)
 	}
-	if why := r.admit(&transfer{request: "same"}, now.Add(staleAfter)); why != boot.Answered || old.stopped.Load() != int32(replaced) {
+	if why, _ := r.admit(&transfer{request: "same"}, now.Add(staleAfter)); why != boot.Answered || old.stopped.Load() != int32(replaced) {
 		t.Errorf("after a reset: %s", why)
 	}
 	r.remove(old)
@@ -510,7 +510,7 @@ func TestResetClient(t *testing.T) {
 }
 
 func TestTooManyTransfers(t *testing.T) {
-	s := start(t, "", func(c *Config) { c.MaxTransfers = 2 })
+	s := start(t, "", func(c *Config) { c.Limits = Limits{Transfers: 2, Queue: -1} })
 	s.write("f", make([]byte, 600))
 	var ps [3]*peer
 	for i := range ps {

@@ -10,6 +10,13 @@ import (
 // The system calls of the packet path, without the allocations of x/sys/unix's forms. None of
 // them sleeps but epollWait, so the others do not tell Go's scheduler of themselves.
 
+// control is room for the control messages of a send: the address that it leaves from, and the
+// size of the packets that it is cut into.
+type control struct {
+	room [12]uint64 // aligned as they have to be
+	used int        // bytes
+}
+
 // gso is the control message that cuts one send into packets of a size (UDP_SEGMENT, udp(7)).
 type gso struct {
 	head unix.Cmsghdr
@@ -17,10 +24,25 @@ type gso struct {
 	_    [6]byte
 }
 
-func (g *gso) set(segment int) {
-	g.head.Level, g.head.Type = unix.SOL_UDP, unix.UDP_SEGMENT
-	g.head.SetLen(unix.CmsgLen(2))
-	g.size = uint16(segment)
+// set fills in a control message that is ready (nil: none), and a cut (0: none).
+func (c *control) set(from []byte, segment int) {
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&c.room)), unsafe.Sizeof(c.room))
+	c.used = copy(bytes, from)
+	if segment > 0 {
+		g := (*gso)(unsafe.Pointer(&bytes[c.used])) // a multiple of 8: unix.CmsgSpace
+		g.head.Level, g.head.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+		g.head.SetLen(unix.CmsgLen(2))
+		g.size = uint16(segment)
+		c.used += unix.CmsgSpace(2)
+	}
+}
+
+func (c *control) into(m *unix.Msghdr) {
+	m.Control = nil
+	if c.used > 0 {
+		m.Control = (*byte)(unsafe.Pointer(&c.room))
+	}
+	m.SetControllen(c.used)
 }
 
 // recvFrom reads one packet; from is its source.
@@ -53,6 +75,16 @@ func recvMMsg(fd int, ms []mmsghdr) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&ms[0])), uintptr(len(ms)),
 		unix.MSG_DONTWAIT, 0, 0)
 	return int(n), asError(errno)
+}
+
+// sendMMsg returns how many left; an error only where none did.
+func sendMMsg(fd int, ms []mmsghdr) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&ms[0])), uintptr(len(ms)),
+		unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, asError(errno)
+	}
+	return int(n), nil
 }
 
 // preadNow reads what is in memory already (RWF_NOWAIT, preadv2(2)); EAGAIN or EOPNOTSUPP says

@@ -34,7 +34,6 @@ const Role = "tftp"
 
 // Defaults of Config.
 const (
-	DefaultMaxTransfers = 4096
 	DefaultDrainTimeout = 30 * time.Second
 	DefaultCacheBytes   = 256 << 20
 	DefaultCacheFile    = 64 << 20
@@ -50,7 +49,7 @@ type Config struct {
 	Node         string
 	Listen       netip.AddrPort // a wildcard address is fine; port 0 takes any
 	Files        *files.Root
-	MaxTransfers int           // at the same time
+	Limits       Limits        // of transfers at the same time
 	DrainTimeout time.Duration // how long transfers may go on after the end
 
 	Loops      int           // threads, each with a request socket; default: one a core, at most 4
@@ -64,6 +63,11 @@ type Config struct {
 // each one (RFC 1350 section 4).
 type Ports struct {
 	Low, High uint16 // one of these, for firewalls; 0: any
+	// Single serves transfers from the request port itself, for what lets only one port through: a
+	// NAT that knows nothing of TFTP, a Kubernetes service, a balancer that hashes ports (F29). Clients are
+	// told apart by address and port. A client that goes away is noticed later: an ICMP message to
+	// a shared socket is not listened to.
+	Single bool
 }
 
 // Deps are what the role uses of the world. Each may be nil.
@@ -71,6 +75,9 @@ type Deps struct {
 	Log  *slog.Logger
 	Now  func() time.Time
 	Emit boot.Emit
+	// Network names the network of a client, for Limits.PerNetwork. It is asked once for each
+	// client that has no other transfer.
+	Network func(netip.Addr) string
 }
 
 // Server is the role: New, Listen, Run.
@@ -96,9 +103,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if !cfg.Listen.IsValid() {
 		return nil, errors.New("tftp: no address to listen at")
 	}
-	if cfg.MaxTransfers <= 0 {
-		cfg.MaxTransfers = DefaultMaxTransfers
-	}
+	cfg.Limits = cfg.Limits.withDefaults()
 	if cfg.DrainTimeout <= 0 {
 		cfg.DrainTimeout = DefaultDrainTimeout
 	}
@@ -121,7 +126,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 		d.Now = time.Now
 	}
 	s := &Server{
-		cfg: cfg, deps: d, running: registry{max: cfg.MaxTransfers},
+		cfg: cfg, deps: d, running: registry{limits: cfg.Limits, network: d.Network},
 		cache: cache{budget: cfg.CacheBytes, longest: min(cfg.CacheFile, cfg.CacheBytes)},
 		ports: portRange{low: cfg.Ports.Low, high: cfg.Ports.High},
 	}

@@ -36,13 +36,15 @@ type transfer struct {
 	granted []wire.Option
 	m       *sender
 
-	fd       int
+	fd       int   // -1: none yet, or the request socket's in single-port mode
 	slot     int32 // in the loop; -1 before it has one
+	begun    bool  // the loop serves it
 	over     bool
 	plain    bool // windows leave block by block: UDP_SEGMENT was refused
 	writable bool // waits for room in the socket
 	packet   int  // bytes of a full DATA packet
 	to       sockaddr
+	from     []byte // the control message that says from which address; nil: the socket knows
 	todo     output // what is still to be sent of what the machine wanted
 
 	due       time.Time // of the alarm
@@ -50,13 +52,22 @@ type transfer struct {
 	grace     time.Time // an interrupted transfer ends here
 	shown     time.Time // the last Progress event
 	strangers int
-	tries     int           // of the present packet
-	place     *list.Element // in the registry, whose lock guards it and the next one
-	live      bool          // admitted and not removed
-	sendErr   error         // the last one, for the story
+	tries     int   // of the present packet
+	waits     bool  // for a place: nothing is opened yet
+	sendErr   error // the last one, for the story
+
+	booking
 
 	moved   atomic.Int64 // when the client last made progress, in Unix nanoseconds
 	stopped atomic.Int32 // an interruption
+}
+
+// booking is what the registry notes of a transfer; its lock guards it.
+type booking struct {
+	account *source       // while it runs or waits
+	place   *list.Element // among those that wait, or those that run in silence
+	queued  bool          // it waits
+	live    bool          // admitted and not removed
 }
 
 func newTransfer(l *loop, e ends, now time.Time) *transfer {
@@ -200,7 +211,12 @@ func (l *loop) receive(t *transfer) {
 		l.stranger(t, l.in[:n], l.from.addrPort())
 		return
 	}
-	p, err := wire.ParsePacket(l.in[:n])
+	l.hear(t, l.in[:n])
+}
+
+// hear works on a packet of a transfer's client.
+func (l *loop) hear(t *transfer, b []byte) {
+	p, err := wire.ParsePacket(b)
 	switch {
 	case err == nil && p.Op == wire.OpACK:
 		l.step(t, time.Now(), input{kind: ack, block: p.Block})
@@ -213,17 +229,25 @@ func (l *loop) receive(t *transfer) {
 // alarm works on a deadline that passed; it may be an old one.
 func (l *loop) alarm(t *transfer, now time.Time) {
 	defer l.contain(t)
-	if !t.grace.IsZero() {
+	switch {
+	case t.waits:
+		l.wake(t, now)
+	case !t.grace.IsZero():
 		l.interrupted(t)
-		return
+	default:
+		l.step(t, now, input{kind: tick})
 	}
-	l.step(t, now, input{kind: tick})
 }
 
 // interrupted ends an interrupted transfer, a replaced one after its grace.
 func (l *loop) interrupted(t *transfer) {
 	defer l.contain(t)
-	switch interruption(t.stopped.Load()) {
+	why := interruption(t.stopped.Load())
+	if t.waits {
+		l.leaveQueue(t, why)
+		return
+	}
+	switch why {
 	case replaced:
 		now := time.Now()
 		if t.grace.IsZero() {
@@ -238,7 +262,7 @@ func (l *loop) interrupted(t *transfer) {
 		l.finish(t, boot.TooManyTransfers,
 			fmt.Sprintf("nothing was acknowledged for %s, and another client needed the place", silentFor))
 	case draining:
-		_ = sendTo(t.fd, wire.AppendError(nil, wire.ErrUndefined, "the server is stopping"), &t.to)
+		_ = l.send(t, wire.AppendError(nil, wire.ErrUndefined, "the server is stopping"))
 		l.finish(t, boot.Draining, "the drain timeout passed; "+t.position())
 	}
 }

@@ -1,0 +1,58 @@
+// Package rate says how often somebody may be answered: token buckets, one for each key, in
+// bounded memory. It has no clock: time is handed in. It is not where anything is refused.
+package rate
+
+import "time"
+
+// Rate is how many in a second, and how many at once after a pause.
+type Rate struct{ PerSecond, Burst float32 }
+
+// Bucket is a token bucket. The zero value is full.
+type Bucket struct {
+	used float32   // tokens missing
+	at   time.Time // when that was so
+}
+
+// Take takes a token if there is one.
+func (b *Bucket) Take(now time.Time, r Rate) bool {
+	if d := now.Sub(b.at); d > 0 {
+		b.used = max(0, b.used-r.PerSecond*float32(d.Seconds()))
+		b.at = now
+	}
+	if b.used+1 > r.Burst {
+		return false
+	}
+	b.used++
+	return true
+}
+
+// Keyed is a bucket for each key. What it remembers is bounded: when a generation is full, the
+// one before it is forgotten, so a flood of invented keys costs a fixed amount of memory and
+// never locks out one that is known. It is for one goroutine at a time.
+type Keyed[K comparable] struct {
+	rate     Rate
+	most     int // keys in each of two generations
+	now, old map[K]Bucket
+}
+
+// NewKeyed makes buckets of one rate, and remembers at most twice as many keys as said.
+func NewKeyed[K comparable](r Rate, most int) *Keyed[K] {
+	return &Keyed[K]{rate: r, most: most, now: map[K]Bucket{}}
+}
+
+// Take takes a token of a key if there is one.
+func (k *Keyed[K]) Take(now time.Time, key K) bool {
+	b, ok := k.now[key]
+	if !ok {
+		b = k.old[key]
+		if len(k.now) >= k.most {
+			k.old, k.now = k.now, make(map[K]Bucket, k.most)
+		}
+	}
+	granted := b.Take(now, k.rate)
+	k.now[key] = b
+	return granted
+}
+
+// Len returns how many keys are remembered.
+func (k *Keyed[K]) Len() int { return len(k.now) + len(k.old) }
