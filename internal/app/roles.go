@@ -23,6 +23,18 @@ func (s *setup) close() { _ = s.files.Close() }
 // retire closes a setup that was exchanged; requests under way may still open files of it.
 func (s *setup) retire() { time.AfterFunc(s.DrainTimeout+time.Second, s.close) }
 
+// limits are those of the TFTP server: there, no queue is a negative number.
+func (s *setup) limits() tftp.Limits {
+	l := tftp.Limits{
+		Transfers: s.MaxTransfers, PerClient: s.Serving.PerClient, PerNetwork: s.Serving.PerNetwork,
+		Queue: s.Serving.Queue, QueueTime: s.Serving.QueueTime,
+	}
+	if l.Queue == 0 {
+		l.Queue = -1
+	}
+	return l
+}
+
 func (a *App) tftpSlot() *slot {
 	return &slot{
 		name: roleTFTP,
@@ -33,14 +45,15 @@ func (a *App) tftpSlot() *slot {
 			return tftp.New(
 				tftp.Config{
 					Node: cfg.Node.Name, Listen: cfg.TFTP, Files: cfg.files,
-					Limits: tftp.Limits{Transfers: cfg.MaxTransfers}, DrainTimeout: cfg.DrainTimeout,
+					Limits: cfg.limits(), DrainTimeout: cfg.DrainTimeout,
+					Ports: tftp.Ports(cfg.Serving.Ports), BusyPoll: cfg.Serving.BusyPoll,
 				},
-				tftp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit},
+				tftp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Network: a.networkOf},
 			)
 		},
 		same: func(was, is *setup) bool {
 			return was.has(roleTFTP) == is.has(roleTFTP) && was.TFTP == is.TFTP &&
-				was.MaxTransfers == is.MaxTransfers && was.DrainTimeout == is.DrainTimeout
+				was.MaxTransfers == is.MaxTransfers && was.Serving == is.Serving && was.DrainTimeout == is.DrainTimeout
 		},
 		apply: func(s server, cfg *setup) { s.(*tftp.Server).Apply(cfg.files) },
 	}

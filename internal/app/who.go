@@ -1,9 +1,19 @@
 package app
 
-import "surefoot/internal/boot"
+import (
+	"net/netip"
+
+	"surefoot/internal/boot"
+)
 
 // hasPeers reports whether other nodes answer the same machines.
 func (a *App) hasPeers() bool { return len(a.setup().Nodes) > 1 }
+
+// networkOf names the network of a client whose address alone is known, "" if it is in none.
+func (a *App) networkOf(client netip.Addr) string {
+	n, _ := a.setup().Site.Locate(boot.Client{Addr: client})
+	return n.Name
+}
 
 // nameOf returns what the site file calls a machine, "" if nothing.
 func (a *App) nameOf(mac boot.MAC) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/config"
 	"surefoot/internal/files"
 	"surefoot/internal/serve/tftp"
 )
@@ -29,7 +30,10 @@ type tftpOptions struct {
 	root, listen string
 	noFold       bool
 	json         bool
-	max          int
+	limits       tftp.Limits
+	noQueue      bool
+	ports        string
+	poll         time.Duration
 }
 
 func newTFTPCommand(env *Env) *cobra.Command {
@@ -45,7 +49,12 @@ func newTFTPCommand(env *Env) *cobra.Command {
 	f.StringVar(&o.root, "root", "", "folder with the files")
 	f.StringVar(&o.listen, "listen", ":69", "address:port; no address means every IPv4 address of this machine")
 	f.BoolVar(&o.noFold, "no-fold", false, "only exact names: no other case, no backslashes")
-	f.IntVar(&o.max, "max-transfers", 0, "transfers at the same time (default 4096)")
+	f.IntVar(&o.limits.Transfers, "max-transfers", 0, "transfers at the same time (default 4096)")
+	f.IntVar(&o.limits.PerClient, "max-per-client", 0, "of one client address (default an eighth of them)")
+	f.DurationVar(&o.limits.QueueTime, "queue-time", 0, "how long a request waits for a place before it is refused (default 8s)")
+	f.BoolVar(&o.noQueue, "no-queue", false, "refuse at once what finds no place")
+	f.StringVar(&o.ports, "ports", "any", "ports of transfers: any, LOW-HIGH, or single (the one of requests)")
+	f.DurationVar(&o.poll, "busy-poll", 0, "look so long for a packet before sleeping, as in 50us: faster, and takes a core")
 	f.BoolVar(&o.json, "json", false, "print finished transfers as JSON lines")
 	return cmd
 }
@@ -62,13 +71,23 @@ func runTFTP(cmd *cobra.Command, env *Env, o tftpOptions) error {
 	if err != nil {
 		return usageError(cmd, fmt.Errorf("--listen %q is not ADDRESS:PORT, as in 10.0.0.5:69 or :69", o.listen))
 	}
+	ports, err := config.ParsePorts(o.ports)
+	if err != nil {
+		return usageError(cmd, fmt.Errorf("--ports: %w", err))
+	}
+	if o.noQueue {
+		o.limits.Queue = -1
+	}
 	root, err := files.Open(o.root, files.Options{Fold: !o.noFold})
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	printer := &transferPrinter{env: env, json: o.json}
-	s, err := tftp.New(tftp.Config{Listen: at, Files: root, Limits: tftp.Limits{Transfers: o.max}}, tftp.Deps{Emit: printer.emit, Log: newLogger(env, o.json, false)})
+	s, err := tftp.New(
+		tftp.Config{Listen: at, Files: root, Limits: o.limits, Ports: tftp.Ports(ports), BusyPoll: o.poll},
+		tftp.Deps{Emit: printer.emit, Log: newLogger(env, o.json, false)},
+	)
 	if err != nil {
 		return err
 	}

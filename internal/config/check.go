@@ -40,6 +40,17 @@ func (d *decoder) check(f *file) {
 	d.checkRules(f)
 	d.checkShadows(f)
 	d.checkNetworks(f)
+	d.checkServing(f)
+}
+
+// checkServing looks for a share that is larger than the whole.
+func (d *decoder) checkServing(f *file) {
+	most := f.maxTransfers.or(DefaultMaxTransfers)
+	for name, share := range map[string]*parsed[int]{"max_per_client": f.perClient, "max_per_network": f.perNetwork} {
+		if share != nil && share.v > most {
+			d.report(share.at, faultf("%s is %d, and all together may have %d", name, share.v, most).do("raise max_transfers, or leave the key out"))
+		}
+	}
 }
 
 func (d *decoder) checkNodes(f *file) {

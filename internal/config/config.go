@@ -34,7 +34,23 @@ type Config struct {
 	Status       netip.AddrPort // status page, metrics and health
 	Socket       string         // unix socket of the API
 	MaxTransfers int            // TFTP transfers at the same time
+	Serving      Serving        // how TFTP serves them
 	DrainTimeout time.Duration  // how long running transfers may take to end after a stop
+}
+
+// Serving is how the TFTP server serves many clients.
+type Serving struct {
+	PerClient, PerNetwork int           // transfers at the same time of one client address, of one network
+	Queue                 int           // requests that wait for a place; 0: none
+	QueueTime             time.Duration // how long one waits
+	Ports                 Ports         // where transfers are served from
+	BusyPoll              time.Duration // how long to look for the next packet before sleeping
+}
+
+// Ports are those that TFTP transfers are served from. The zero value is any port.
+type Ports struct {
+	Low, High uint16
+	Single    bool // the request port itself
 }
 
 // Node is one machine that runs Surefoot.
@@ -59,6 +75,7 @@ const (
 	DefaultStatusPort   = 8068
 	DefaultSocket       = "/run/surefoot/surefoot.sock"
 	DefaultMaxTransfers = 4096
+	DefaultQueueTime    = 8 * time.Second
 	DefaultDrainTimeout = 30 * time.Second
 )
 

@@ -50,7 +50,8 @@ func TestParse(t *testing.T) {
 			{"quiet", netip.MustParseAddr("10.10.0.13"), []string{"eth1"}, []string{"proxydhcp"}},
 		},
 		TFTP: ap("0.0.0.0:6969"), HTTP: ap("0.0.0.0:8067"), Status: ap("127.0.0.1:8068"),
-		Socket: "/run/surefoot/surefoot.sock", MaxTransfers: 4096, DrainTimeout: 30 * time.Second,
+		Socket: "/run/surefoot/surefoot.sock", MaxTransfers: 4096, Serving: Serving{PerClient: 512, PerNetwork: 4096, Queue: 4096, QueueTime: 8 * time.Second},
+		DrainTimeout: 30 * time.Second,
 		Site: boot.Site{
 			Name: "hq", Self: "boot1",
 			Servers: map[string]boot.Server{

@@ -25,7 +25,8 @@ type DefaultOptions struct {
 // error is *RootError.
 func Default(o DefaultOptions) (*Config, error) {
 	c := &Config{
-		Fold: true, Socket: DefaultSocket, MaxTransfers: DefaultMaxTransfers, DrainTimeout: DefaultDrainTimeout,
+		Fold: true, Socket: DefaultSocket, MaxTransfers: DefaultMaxTransfers,
+		Serving: (&file{}).serving(), DrainTimeout: DefaultDrainTimeout,
 		Status: netip.AddrPortFrom(loopback(), DefaultStatusPort),
 	}
 	c.Node = Node{

@@ -40,11 +40,25 @@ func (c *Config) YAML() []byte {
 	for _, n := range c.Site.Networks {
 		writeNetwork(line, n)
 	}
-	line("\ntftp: {listen: %s, fold_names: %t, max_transfers: %d}", addrText(c.TFTP), c.Fold, c.MaxTransfers)
+	c.writeTFTP(line)
 	line("http: {listen: %s}", addrText(c.HTTP))
 	line("status: {listen: %s, socket: %s}", addrText(c.Status), plain(c.Socket))
 	line("drain_timeout: %s", durationText(c.DrainTimeout))
 	return b.Bytes()
+}
+
+func (c *Config) writeTFTP(line func(string, ...any)) {
+	s := c.Serving
+	line("\ntftp:")
+	line("  listen: %s", addrText(c.TFTP))
+	line("  fold_names: %t", c.Fold)
+	line("  max_transfers: %d", c.MaxTransfers)
+	line("  max_per_client: %d", s.PerClient)
+	line("  max_per_network: %d", s.PerNetwork)
+	line("  queue: %d", s.Queue)
+	line("  queue_time: %s", durationText(s.QueueTime))
+	line("  ports: %s", s.Ports)
+	line("  busy_poll: %s", durationText(s.BusyPoll))
 }
 
 func (c *Config) writeServers(line func(string, ...any)) {
@@ -182,9 +196,9 @@ func addrText(a netip.AddrPort) string {
 	return `"` + a.String() + `"`
 }
 
-// durationText leaves out the units that are zero: 30s, 2m and not 2m0s.
+// durationText leaves out the units that are zero: 30s, 2m and not 2m0s, and writes ASCII.
 func durationText(t time.Duration) string {
-	s := t.String()
+	s := strings.Replace(t.String(), "µs", "us", 1)
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
 	}

@@ -21,6 +21,10 @@ type file struct {
 	statusListen              *parsed[netip.AddrPort]
 	fold                      *parsed[bool]
 	maxTransfers              *parsed[int]
+	perClient, perNetwork     *parsed[int]
+	queue                     *parsed[int]
+	queueTime, busyPoll       *parsed[time.Duration]
+	ports                     *parsed[Ports]
 	socket                    *parsed[string]
 	drain                     *parsed[time.Duration]
 	nodesAt, bootAt           at   // of the keys
@@ -98,7 +102,13 @@ func (d *decoder) file(o object) *file {
 	if s, ok := o.section("tftp"); ok {
 		f.tftpListen = one(s, "listen", parseListen(DefaultTFTPPort, true))
 		f.fold = one(s, "fold_names", parseBool)
-		f.maxTransfers = one(s, "max_transfers", parseCount(60000))
+		f.maxTransfers = one(s, "max_transfers", parseCount(1, 60000))
+		f.perClient = one(s, "max_per_client", parseCount(1, 60000))
+		f.perNetwork = one(s, "max_per_network", parseCount(1, 60000))
+		f.queue = one(s, "queue", parseCount(0, 60000))
+		f.queueTime = one(s, "queue_time", parseDuration)
+		f.ports = one(s, "ports", parsePorts)
+		f.busyPoll = one(s, "busy_poll", parseBusyPoll)
 	}
 	if s, ok := o.section("http"); ok {
 		f.httpListen = one(s, "listen", parseListen(DefaultHTTPPort, true))

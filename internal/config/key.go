@@ -57,7 +57,7 @@ var (
 	scalarIface    = &Scalar{Name: "network interface", JSON: "string", Pattern: `^[^/\s]{1,15}$`}
 	scalarMAC      = &Scalar{Name: "MAC address in quotes", JSON: "string", Pattern: `^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$|^[0-9A-Fa-f]{4}(\.[0-9A-Fa-f]{4}){2}$`}
 	scalarMACStart = &Scalar{Name: "MAC address or its first pairs, in quotes", JSON: "string", Pattern: `^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){0,5}[:-]?$|^[0-9A-Fa-f]{4}(\.[0-9A-Fa-f]{4}){2}$`}
-	scalarDuration = &Scalar{Name: "duration with its unit (30s, 2m, 1m30s)", JSON: "string", Pattern: `^([0-9.]+(ms|s|m|h))+$`}
+	scalarDuration = &Scalar{Name: "duration with its unit (30s, 2m, 1m30s)", JSON: "string", Pattern: `^([0-9.]+(us|ms|s|m|h))+$`}
 	scalarCount    = &Scalar{Name: "whole number", JSON: "integer"}
 	scalarBool     = &Scalar{Name: "true or false", JSON: "boolean"}
 	scalarSHA256   = &Scalar{Name: "SHA-256 in 64 hexadecimal digits", JSON: "string", Pattern: `^[0-9A-Fa-f]{64}$`}

@@ -53,7 +53,33 @@ func tftpKey() Key {
 			},
 			{
 				Name: "max_transfers", Scalar: scalarCount, Default: "4096", Example: "max_transfers: 4096",
-				Doc: "How many transfers may run at the same time, from 1 to 60000. One client address may have an eighth of them, but at least 16. A request beyond is refused as \"server busy\".",
+				Doc: "How many transfers may run at the same time, from 1 to 60000. A request beyond waits in the queue.",
+			},
+			{
+				Name: "max_per_client", Scalar: scalarCount, Default: "(an eighth of max_transfers, at least 16)", Example: "max_per_client: 512",
+				Doc: "How many of them one client address may have. Behind a balancer or a NAT with its own address all its clients are one.",
+			},
+			{
+				Name: "max_per_network", Scalar: scalarCount, Default: "(max_transfers)", Example: "max_per_network: 2048",
+				Doc: "How many of them each network of this file may have, so that a storm in one leaves room for the others.",
+			},
+			{
+				Name: "queue", Scalar: scalarCount, Default: "(as many as max_transfers)", Example: "queue: 4096",
+				Doc: "How many requests may wait for a place. Client addresses take turns. A request beyond is refused as \"server busy\" at once; 0 refuses all.",
+			},
+			{
+				Name: "queue_time", Scalar: scalarDuration, Default: "8s", Example: "queue_time: 8s",
+				Doc: "How long a request waits before it is refused as \"server busy\". Firmware itself gives up after 10 s and more: a refusal before that lets it go on to the next server.",
+			},
+			{
+				Name: "ports", Scalar: scalarText, Default: "any", Example: "ports: 50000-50999",
+				Doc: "The ports that transfers are served from: any, as RFC 1350 has it; a range, for firewalls; or single, the request port itself, for " +
+					"what lets only one port through: NAT that knows nothing of TFTP, Kubernetes services.",
+			},
+			{
+				Name: "busy_poll", Scalar: scalarDuration, Default: "0s", Example: "busy_poll: 50us",
+				Doc: "How long to look for a client's next packet before sleeping, up to 1ms. It makes a few clients in lock-step several times faster, " +
+					"and keeps the cores that serve busy while transfers run. 0s is off.",
 			},
 		},
 	}

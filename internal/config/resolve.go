@@ -18,6 +18,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 		Socket:       f.socket.or(DefaultSocket),
 		MaxTransfers: f.maxTransfers.or(DefaultMaxTransfers),
 		DrainTimeout: f.drain.or(DefaultDrainTimeout),
+		Serving:      f.serving(),
 	}
 	for i := range f.nodes {
 		n := f.nodes[i].node(f)
@@ -48,6 +49,19 @@ func resolve(f *file, path, self string, o Options) *Config {
 	}
 	c.Site.Networks = f.resolveNetworks()
 	return c
+}
+
+// serving fills in what the number of transfers decides.
+func (f *file) serving() Serving {
+	most := f.maxTransfers.or(DefaultMaxTransfers)
+	return Serving{
+		PerClient:  f.perClient.or(max(16, most/8)),
+		PerNetwork: f.perNetwork.or(most),
+		Queue:      f.queue.or(most),
+		QueueTime:  f.queueTime.or(DefaultQueueTime),
+		Ports:      f.ports.or(Ports{}),
+		BusyPoll:   f.busyPoll.or(0),
+	}
 }
 
 func loopback() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }

@@ -166,15 +166,18 @@ func parseBool(v *value) (bool, *fault) {
 	return false, f
 }
 
-// parseCount takes a decimal number from 1 to most.
-func parseCount(most int) func(*value) (int, *fault) {
+// parseCount takes a decimal number from least, which is 0 or 1, to most.
+func parseCount(least, most int) func(*value) (int, *fault) {
 	return func(v *value) (int, *fault) {
 		if v.kind == kindText && v.quoted && decimalRegexp.MatchString(v.text) {
 			return 0, faultf("this is a text, and a number is wanted").write(v.text)
 		}
 		n, err := strconv.Atoi(v.text)
+		if v.kind == kindNumber && v.text == "0" && least == 0 {
+			return 0, nil
+		}
 		if v.kind != kindNumber || !decimalRegexp.MatchString(v.text) || err != nil || n > most {
-			return 0, faultf("%s is not a whole number from 1 to %d", quote(v.text), most).write(strconv.Itoa(min(most, DefaultMaxTransfers)))
+			return 0, faultf("%s is not a whole number from %d to %d", quote(v.text), least, most).write(strconv.Itoa(min(most, DefaultMaxTransfers)))
 		}
 		return n, nil
 	}
@@ -191,6 +194,22 @@ func parseDuration(v *value) (time.Duration, *fault) {
 	}
 	if t < 0 || t > time.Hour {
 		return 0, faultf("%s is not between 0s and 1h", v.text).write("30s")
+	}
+	return t, nil
+}
+
+// maxBusyPoll is more than any client in lock-step takes to answer.
+const maxBusyPoll = time.Millisecond
+
+func parseBusyPoll(v *value) (time.Duration, *fault) {
+	t, f := parseDuration(v)
+	switch {
+	case f != nil && v.kind == kindNumber:
+		return 0, faultf("%s has no unit", v.text).write(v.text + "us").do("the units are us and ms")
+	case f != nil:
+		return 0, f
+	case t > maxBusyPoll:
+		return 0, faultf("%s is longer than 1ms: a client that takes longer to answer gains nothing", v.text).write("50us")
 	}
 	return t, nil
 }

@@ -96,7 +96,7 @@ func TestPortsOfARange(t *testing.T) {
 	if _, err := New(Config{Ports: Ports{Low: 5, High: 4}, Listen: netip.MustParseAddrPort("127.0.0.1:0"), Files: new(files.Root)}, Deps{}); err == nil {
 		t.Error("an empty range")
 	}
-	s := start(t, "", func(c *Config) { c.Ports = Ports{Low: 41200, High: 41201} })
+	s := start(t, "", func(c *Config) { c.Ports, c.Limits.Queue = Ports{Low: 41200, High: 41201}, -1 })
 	s.write("f", make([]byte, 600))
 	seen := map[uint16]bool{}
 	for range 2 {
@@ -113,8 +113,17 @@ func TestPortsOfARange(t *testing.T) {
 	if e := p.recv(); e.Op != wire.OpERROR || !strings.Contains(e.Message, "busy") {
 		t.Errorf("%+v", e)
 	}
-	if ev := s.ended(boot.SendFailed); !strings.Contains(ev.Detail, "all ports from 41200 to 41201 are taken") {
+	if ev := s.ended(boot.TooManyTransfers); !strings.Contains(ev.Detail, "at most 2 run") {
 		t.Errorf("%+v", ev)
+	}
+	// Somebody else may hold one of them.
+	ports := portRange{low: 41200, high: 41201}
+	fd, err := openTransfer(netip.MustParseAddr("127.0.0.1"), &ports)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	if !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), "all ports from 41200 to 41201 are taken") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -116,6 +116,9 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if cfg.CacheFile <= 0 {
 		cfg.CacheFile = DefaultCacheFile
 	}
+	if n := int(cfg.Ports.High) - int(cfg.Ports.Low) + 1; cfg.Ports.Low > 0 && n > 0 { // what finds no port waits for one
+		cfg.Limits.Transfers = min(cfg.Limits.Transfers, n)
+	}
 	if cfg.Ports.High < cfg.Ports.Low {
 		return nil, fmt.Errorf("tftp: ports %d to %d: no port is in this range", cfg.Ports.Low, cfg.Ports.High)
 	}
