@@ -16,6 +16,7 @@ const (
 	MetricPackets          = "surefoot_proxydhcp_packets_total"
 	MetricTFTPTransfers    = "surefoot_tftp_transfers_total"
 	MetricTFTPIgnored      = "surefoot_tftp_ignored_total"
+	MetricTFTPQueued       = "surefoot_tftp_queued_total"
 	MetricTFTPBytes        = "surefoot_tftp_sent_bytes_total"
 	MetricTFTPRetransmits  = "surefoot_tftp_retransmits_total"
 	MetricTFTPSeconds      = "surefoot_tftp_transfer_seconds"
@@ -41,6 +42,7 @@ type metrics struct {
 	packets     *prometheus.CounterVec
 	transfers   *prometheus.CounterVec
 	ignored     *prometheus.CounterVec
+	queued      *prometheus.CounterVec
 	bytes       prometheus.Counter
 	retransmits prometheus.Counter
 	seconds     prometheus.Histogram
@@ -85,6 +87,7 @@ func newMetrics(cfg Config) *metrics {
 	m.packets = vec(MetricPackets, "DHCP and boot service packets, by step and by reason for what became of them.", "kind", "reason")
 	m.transfers = vec(MetricTFTPTransfers, "TFTP transfers that ended, by reason; tsize-probe is a size query and no failure.", "reason")
 	m.ignored = vec(MetricTFTPIgnored, "TFTP packets that got no answer, by reason.", "reason")
+	m.queued = vec(MetricTFTPQueued, "TFTP requests that had to wait for a place, by the limit they met.", "reason")
 	m.bytes = counter(MetricTFTPBytes, "Bytes of content acknowledged by TFTP clients.")
 	m.retransmits = counter(MetricTFTPRetransmits, "TFTP packets sent again.")
 	m.seconds = histogram(MetricTFTPSeconds, "Seconds from a TFTP request to the last acknowledgement, of complete transfers.")
@@ -162,6 +165,8 @@ func (m *metrics) event(ev *boot.Event) {
 
 func (m *metrics) tftp(ev *boot.Event) {
 	switch ev.Kind {
+	case boot.Waiting:
+		m.queued.WithLabelValues(string(ev.Reason)).Inc()
 	case boot.Ignored:
 		m.ignored.WithLabelValues(string(ev.Reason)).Inc()
 	case boot.TransferEnd:

@@ -16,7 +16,7 @@ import (
 
 // names lists the constants; TestMetrics finds out if one is not here.
 var names = []string{
-	MetricPackets, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
+	MetricPackets, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
 	MetricHTTPRequests, MetricHTTPBytes, MetricScripts, MetricStories, MetricOpen, MetricBootSeconds, MetricDropped, MetricMachines,
 	MetricForgotten, MetricBuildInfo, MetricReady, MetricConfigGood, MetricConfigGoodSecond,
 }
@@ -32,6 +32,7 @@ func busy(t *testing.T) *Journal {
 		{Role: "proxydhcp", Kind: boot.Ignored, Reason: boot.NotPXE},
 		{Role: "tftp", Kind: boot.Ignored, Reason: boot.UnexpectedOpcode, IP: ip},
 		{Role: "tftp", Kind: boot.ReadRequest, IP: ip, File: "a.0", Transfer: 1},
+		{Role: "tftp", Kind: boot.Waiting, IP: ip, File: "a.0", Transfer: 1, Reason: boot.TooManyTransfers},
 		{
 			Role: "tftp", Kind: boot.TransferEnd, IP: ip, File: "a.0", Transfer: 1, Reason: boot.Done, Bytes: 1000, Size: 1000, Blocks: 2,
 			Retransmits: 3, Dur: 40 * time.Millisecond, FirstBlock: 2 * time.Millisecond,
@@ -124,6 +125,7 @@ func TestMetricValues(t *testing.T) {
 		{MetricPackets, "kind=ignored reason=not-pxe", 1},
 		{MetricTFTPTransfers, "reason=done", 1},
 		{MetricTFTPIgnored, "reason=unexpected-opcode", 1},
+		{MetricTFTPQueued, "reason=too-many-transfers", 1},
 		{MetricTFTPBytes, "", 1000},
 		{MetricTFTPRetransmits, "", 3},
 		{MetricTFTPSeconds, "", 0.04},

@@ -97,7 +97,7 @@ func (r *record) apply(ev boot.Event, maxSteps int) {
 			r.Reason = ev.Reason
 			r.enter(refused, ev.Time)
 		}
-	case boot.ReadRequest, boot.OptionsSent, boot.Progress, boot.TransferEnd, boot.HTTPRequest:
+	case boot.ReadRequest, boot.Waiting, boot.OptionsSent, boot.Progress, boot.TransferEnd, boot.HTTPRequest:
 		r.transfer(&ev)
 	}
 	r.append(ev, maxSteps)

@@ -52,6 +52,25 @@ func TestSentences(t *testing.T) {
 			"asked for the size of snponly.efi (1.0 MB) at 10:01:06 and will come back for it", "",
 		},
 		{
+			"a request that waits for a place", func(p *script) {
+				p.offered(edk2, "snponly.efi", "boot1").asked4011("snponly.efi", "boot1")
+				p.load(boot.ReadRequest, 1, "snponly.efi")
+				p.load(boot.Waiting, 1, "snponly.efi", ended(boot.TooManyTransfers, "at most 10 run"))
+			},
+			Running, boot.Answered,
+			"waiting for a place to fetch snponly.efi since 10:01:06: as many transfers as are allowed are running", "",
+		},
+		{
+			"a request that waited for a place and got it", func(p *script) {
+				p.offered(edk2, "snponly.efi", "boot1").asked4011("snponly.efi", "boot1")
+				p.load(boot.ReadRequest, 1, "snponly.efi")
+				p.load(boot.Waiting, 1, "snponly.efi", ended(boot.TooManyTransfers, "at most 10 run"))
+				p.load(boot.Progress, 1, "snponly.efi", moved(10, 5120, 1004544))
+			},
+			Running, boot.Answered,
+			"fetching snponly.efi by TFTP: block 10 of 1963", "",
+		},
+		{
 			"never came back for the file", func(p *script) {
 				p.offered(edk2, "snponly.efi", "boot1").asked4011("snponly.efi", "boot1")
 				p.load(boot.ReadRequest, 1, "snponly.efi")

@@ -75,6 +75,7 @@ type Transfer struct {
 	BlockSize   int64         `json:"block_size,omitempty"`
 	Retransmits int           `json:"retransmits,omitempty"`
 	Dur         time.Duration `json:"dur,omitempty"`
+	Waits       boot.Reason   `json:"waits,omitempty"`  // the limit for which it waits; "" if it does not
 	Reason      boot.Reason   `json:"reason,omitempty"` // "" while it runs
 	Detail      string        `json:"detail,omitempty"`
 }

@@ -68,6 +68,9 @@ func (t *openTransfer) note(ev *boot.Event) {
 	if ev.Kind != boot.TransferEnd || ev.Reason.Good() || t.Moved.IsZero() {
 		t.Moved = ev.Time
 	}
+	if t.Waits = ""; ev.Kind == boot.Waiting {
+		t.Waits = ev.Reason
+	}
 	if ev.Kind == boot.OptionsSent {
 		t.BlockSize = blockSize(ev.Options)
 	}

@@ -144,6 +144,9 @@ func (r *record) whereMoving() string {
 	if r.lost {
 		return fmt.Sprintf("no word of the transfer of %s since %s (%s): this node lost track of it, or was overloaded", t.File, clock(t.Moved), position(t))
 	}
+	if t.Waits != "" {
+		return fmt.Sprintf("waiting for a place to fetch %s since %s: %s%s", t.File, clock(t.Moved), t.Waits.Text(), r.detail())
+	}
 	return fmt.Sprintf("fetching %s by %s: %s", t.File, strings.ToUpper(t.Role), position(t))
 }
 

@@ -13,7 +13,7 @@ func Describe(ev boot.Event) string {
 	text := map[boot.Kind]string{
 		boot.DiscoverSeen: "asks who can boot it", boot.OfferSent: "is offered", boot.RequestSeen: "takes an address",
 		boot.BootRequestSeen: "asks on port 4011", boot.BootReplySent: "is told:", boot.Ignored: "is not answered",
-		boot.ReadRequest: "asks for", boot.OptionsSent: "is granted", boot.Progress: "gets",
+		boot.ReadRequest: "asks for", boot.Waiting: "waits for a place", boot.OptionsSent: "is granted", boot.Progress: "gets",
 		boot.HTTPRequest: "asks by HTTP for", boot.ScriptSent: "gets its iPXE script",
 	}[ev.Kind]
 	if ev.Kind == boot.TransferEnd {
@@ -34,7 +34,7 @@ func Describe(ev boot.Event) string {
 			text += " " + ev.IP.String()
 		}
 	}
-	if ev.File != "" && ev.Kind != boot.DiscoverSeen && ev.Kind != boot.RequestSeen {
+	if ev.File != "" && ev.Kind != boot.DiscoverSeen && ev.Kind != boot.RequestSeen && ev.Kind != boot.Waiting {
 		text += " " + ev.File
 	}
 	if ev.Server != "" {
@@ -52,7 +52,7 @@ func Describe(ev boot.Event) string {
 	if ev.Retransmits > 0 {
 		text += fmt.Sprintf(", %d packets repeated", ev.Retransmits)
 	}
-	if ev.Reason != "" && ev.Kind == boot.Ignored {
+	if ev.Reason != "" && (ev.Kind == boot.Ignored || ev.Kind == boot.Waiting) {
 		text += ": " + ev.Reason.Text()
 	}
 	if ev.Detail != "" && !ev.Reason.Good() {

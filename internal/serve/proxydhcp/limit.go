@@ -24,7 +24,9 @@ type limiter struct {
 	macs *rate.Keyed[boot.MAC]
 }
 
-func newLimiter() *limiter { return &limiter{macs: rate.NewKeyed[boot.MAC](perMachine(), maxRemembered)} }
+func newLimiter() *limiter {
+	return &limiter{macs: rate.NewKeyed[boot.MAC](perMachine(), maxRemembered)}
+}
 
 // any reports whether one more packet may be looked at.
 func (l *limiter) any(t time.Time) bool {
