@@ -134,7 +134,7 @@ func TestMetricValues(t *testing.T) {
 		{MetricHTTPRequests, "reason=method-refused", 1},
 		{MetricScripts, "reason=answered", 1},
 		{MetricStories, "state=done", 1},
-		{MetricBootSeconds, "", 6},
+		{MetricBootSeconds, "", 7},
 		{MetricMachines, "", 1},
 		{MetricOpen, "", 1},
 		{MetricReady, "", 1},
