@@ -75,6 +75,7 @@ const (
 	DefaultStatusPort   = 8068
 	DefaultSocket       = "/run/surefoot/surefoot.sock"
 	DefaultMaxTransfers = 4096
+	DefaultQueue        = 4096
 	DefaultQueueTime    = 8 * time.Second
 	DefaultDrainTimeout = 30 * time.Second
 )

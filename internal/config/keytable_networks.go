@@ -64,7 +64,7 @@ func tftpKey() Key {
 				Doc: "How many of them each network of this file may have, so that a storm in one leaves room for the others.",
 			},
 			{
-				Name: "queue", Scalar: scalarCount, Default: "(as many as max_transfers)", Example: "queue: 4096",
+				Name: "queue", Scalar: scalarCount, Default: "4096", Example: "queue: 4096",
 				Doc: "How many requests may wait for a place. Client addresses take turns. A request beyond is refused as \"server busy\" at once; 0 refuses all.",
 			},
 			{

@@ -57,7 +57,7 @@ func (f *file) serving() Serving {
 	return Serving{
 		PerClient:  f.perClient.or(max(16, most/8)),
 		PerNetwork: f.perNetwork.or(most),
-		Queue:      f.queue.or(most),
+		Queue:      f.queue.or(DefaultQueue),
 		QueueTime:  f.queueTime.or(DefaultQueueTime),
 		Ports:      f.ports.or(Ports{}),
 		BusyPoll:   f.busyPoll.or(0),

@@ -11,6 +11,7 @@ import (
 // Defaults of Limits.
 const (
 	DefaultMaxTransfers = 4096
+	DefaultQueue        = 4096
 	// DefaultQueueTime is how long a request waits for a place before it is refused: shorter than any
 	// firmware's own patience (plain ROMs 10 s, iPXE 16 s, EDK2 24 s), so that the refusal still
 	// reaches a client that can go on to its next server.
@@ -23,7 +24,7 @@ type Limits struct {
 	Transfers  int           // in all
 	PerClient  int           // of one client address; default: an eighth of Transfers, but at least 16
 	PerNetwork int           // of one network, as Deps.Network names them; default: Transfers
-	Queue      int           // requests that wait for a place; default: as many as Transfers; < 0: none
+	Queue      int           // requests that wait for a place; < 0: none
 	QueueTime  time.Duration // how long one waits before it is refused
 }
 
@@ -38,7 +39,7 @@ func (l Limits) withDefaults() Limits {
 		l.PerNetwork = l.Transfers
 	}
 	if l.Queue == 0 {
-		l.Queue = l.Transfers
+		l.Queue = DefaultQueue
 	}
 	if l.QueueTime <= 0 {
 		l.QueueTime = DefaultQueueTime
