@@ -11,6 +11,10 @@ import (
 // hangs holds these and not a loop: transfers of what is in memory go on.
 const openers = 16
 
+// maxJobs is how many jobs may wait for them: more than any storm brings within the time that a
+// healthy disk takes for one.
+const maxJobs = 8192
+
 // opener is the pool of goroutines that touch the disk for the loops.
 type opener struct {
 	jobs chan job

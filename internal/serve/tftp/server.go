@@ -51,7 +51,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		}
 		s.loops = append(s.loops, l)
 	}
-	s.open = startOpener(2 * s.cfg.Limits.Transfers)
+	s.open = startOpener(min(2*s.cfg.Limits.Transfers, maxJobs))
 	defer s.cache.stop()
 	defer s.open.stop()
 	stop := context.AfterFunc(ctx, s.closeDoors)
