@@ -19,6 +19,7 @@ const (
 	Waiting         Kind = "waiting"      // a TFTP request waits for a place; Reason says for which
 	OptionsSent     Kind = "oack"         // TFTP options granted
 	Progress        Kind = "progress"     // a transfer under way, a few times a second at most
+	Stalled         Kind = "stalled"      // nothing was acknowledged for a second; once for each pause
 	TransferEnd     Kind = "transfer-end" // Reason says how
 	HTTPRequest     Kind = "http-request"
 	ScriptSent      Kind = "script" // an iPXE script made for this client
@@ -58,9 +59,13 @@ type Event struct {
 	Bytes       int64         `json:"bytes,omitempty"`
 	Size        int64         `json:"size,omitempty"` // of the whole file
 	Blocks      int64         `json:"blocks,omitempty"`
+	Packets     int64         `json:"packets,omitempty"` // sent, those sent again as well
 	Retransmits int           `json:"retransmits,omitempty"`
 	FirstBlock  time.Duration `json:"first_block,omitempty"` // request to first acknowledged block
 	Dur         time.Duration `json:"dur,omitempty"`         // of the exchange so far
+	RTT         time.Duration `json:"rtt,omitempty"`         // smoothed round trip, as the sender measures it
+	Pause       time.Duration `json:"pause,omitempty"`       // the longest time without progress; of Stalled the present one
+	PauseAt     int64         `json:"pause_at,omitempty"`    // the block that was waited for; 0: the options
 }
 
 // Emit takes an event. Roles hold one of these; nil means that nobody listens.

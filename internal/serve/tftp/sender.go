@@ -13,6 +13,9 @@ const (
 	giveUp = 25 * time.Second
 	// patience is how many waits of a fixed timeout a client gets, if that is longer.
 	patience = 4
+	// stallAfter is how long a client must acknowledge nothing for its transfer to stand still: longer
+	// than a lost packet costs, shorter than firmware's own patience of 4 s and more.
+	stallAfter = time.Second
 )
 
 // input is what happens to a transfer.
@@ -38,6 +41,7 @@ type output struct {
 	oack     bool
 	from, to int64
 	end      boot.Reason // "" while the transfer goes on
+	stalled  bool        // the client has acknowledged nothing for stallAfter; once in each pause
 	deadline time.Time
 }
 
@@ -46,6 +50,7 @@ type output struct {
 // without the wrap: number 65536 travels as 0 (F27).
 type sender struct {
 	profile wire.Profile
+	first   int64 // number of the first packet: 0 with an OACK, else 1
 	last    int64 // number of the last block, which is short or empty
 	tsize   bool  // the client was told the size
 
@@ -62,13 +67,16 @@ type sender struct {
 	retransmits int
 	badBlocks   int           // ACKs of blocks that were never sent
 	firstBlock  time.Duration // begin to the first acknowledged block; 0: none yet
+	pause       time.Duration // the longest time without progress
+	pauseAt     int64         // the block that was waited for then; 0: the OACK
+	stalled     bool          // the present pause is a stall
 }
 
 // newSender makes the machine for size bytes of content. oack says that options are granted.
 func newSender(size int64, p wire.Profile, oack, tsize bool) *sender {
-	s := &sender{profile: p, last: size/int64(p.BlockSize) + 1, tsize: tsize, wait: newRTO(p.Timeout)}
+	s := &sender{profile: p, first: 1, last: size/int64(p.BlockSize) + 1, tsize: tsize, wait: newRTO(p.Timeout)}
 	if oack {
-		s.acked = -1
+		s.first, s.acked = 0, -1
 	}
 	s.sent = s.acked
 	return s
@@ -78,7 +86,10 @@ func newSender(size int64, p wire.Profile, oack, tsize bool) *sender {
 func (s *sender) step(now time.Time, in input) output {
 	switch in.kind {
 	case begin:
-		s.started, s.heard = now, now
+		s.heard = now
+		if s.started.IsZero() { // else the request came before its file was open
+			s.started = now
+		}
 		return s.window(now)
 	case ack:
 		return s.onAck(now, in.block)
@@ -95,7 +106,11 @@ func (s *sender) step(now time.Time, in input) output {
 		return finish(boot.Timeout)
 	}
 	s.wait.double()
-	return s.again(now)
+	o := s.again(now)
+	if !s.stalled && now.Sub(s.heard) >= stallAfter {
+		s.stalled, o.stalled = true, true
+	}
+	return o
 }
 
 // onAck moves on, or back: an ACK within the window says that the block after it was lost (RFC
@@ -120,7 +135,8 @@ func (s *sender) onAck(now time.Time, block uint16) output {
 	if !s.resent && n == s.sent {
 		s.wait.measure(now.Sub(s.lastTx))
 	}
-	s.acked, s.heard, s.jumped = n, now, false
+	s.pause, s.pauseAt = s.longestPause(now)
+	s.acked, s.heard, s.jumped, s.stalled = n, now, false, false
 	if n >= 1 && s.firstBlock == 0 {
 		s.firstBlock = now.Sub(s.started)
 	}
@@ -191,6 +207,17 @@ func (s *sender) window(now time.Time) output {
 	s.sent = max(s.sent, min(s.acked+int64(s.profile.WindowSize), s.last))
 	return output{from: s.acked + 1, to: s.sent, deadline: s.deadline()}
 }
+
+// longestPause returns the longest time without progress until now, and the block that was waited for.
+func (s *sender) longestPause(now time.Time) (time.Duration, int64) {
+	if d := now.Sub(s.heard); d > s.pause && s.acked < s.last && !s.heard.IsZero() {
+		return d, s.acked + 1
+	}
+	return s.pause, s.pauseAt
+}
+
+// packets is how many were sent, OACK and repetitions included.
+func (s *sender) packets() int64 { return s.sent - s.first + 1 + int64(s.retransmits) }
 
 func (s *sender) idle() output { return output{to: -1, deadline: s.deadline()} }
 

@@ -25,6 +25,14 @@ func (t *transfer) tell(k boot.Kind, more func(*boot.Event)) {
 	t.s.emit(ev)
 }
 
+// stalled tells that the client acknowledges nothing any more.
+func (t *transfer) stalled(now time.Time) {
+	t.tell(boot.Stalled, func(ev *boot.Event) {
+		t.measures(ev)
+		ev.Pause, ev.PauseAt = now.Sub(t.m.heard), t.m.acked+1
+	})
+}
+
 // ignore tells of a packet that gets no answer.
 func (t *transfer) ignore(why boot.Reason, detail string) {
 	t.tell(boot.Ignored, func(ev *boot.Event) { ev.Reason, ev.Detail = why, detail })
@@ -39,10 +47,13 @@ func (t *transfer) end(why boot.Reason, detail string) {
 }
 
 func (t *transfer) measures(ev *boot.Event) {
-	ev.Dur = time.Since(t.began)
+	now := time.Now()
+	ev.Dur = now.Sub(t.began)
 	if t.m == nil {
 		return
 	}
+	ev.Packets, ev.RTT = t.m.packets(), t.m.wait.smooth
+	ev.Pause, ev.PauseAt = t.m.longestPause(now)
 	ev.Blocks = max(t.m.acked, 0)
 	ev.Bytes = min(ev.Blocks*int64(t.m.profile.BlockSize), t.size)
 	ev.Retransmits, ev.FirstBlock = t.m.retransmits, t.m.firstBlock

@@ -168,6 +168,8 @@ func (l *loop) step(t *transfer, now time.Time, in input) {
 		}
 		t.moved.Store(now.UnixNano())
 		t.progress(now)
+	case do.stalled:
+		t.stalled(now)
 	}
 	if t.grace.IsZero() {
 		l.alarms.set(t, do.deadline)
