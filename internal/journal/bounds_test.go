@@ -229,7 +229,7 @@ func FuzzStories(f *testing.F) {
 	f.Add([]byte(strings.Repeat("\x09\x11\x20\x05", 200)))
 	all := []boot.Kind{
 		boot.DiscoverSeen, boot.OfferSent, boot.RequestSeen, boot.BootRequestSeen, boot.BootReplySent, boot.Ignored, boot.ReadRequest,
-		boot.OptionsSent, boot.Progress, boot.TransferEnd, boot.HTTPRequest, boot.ScriptSent, "unheard-of",
+		boot.OptionsSent, boot.Progress, boot.Stalled, boot.TransferEnd, boot.HTTPRequest, boot.ScriptSent, "unheard-of",
 	}
 	reasons := []boot.Reason{
 		"", boot.Answered, boot.Done, boot.TsizeProbe, boot.FileMissing, boot.Timeout, boot.NoRule, boot.NoArch,
@@ -253,7 +253,7 @@ func FuzzStories(f *testing.F) {
 			p.wait(time.Duration(b[1]) * 300 * time.Millisecond).feed(ev)
 			for _, m := range p.s.byMAC {
 				for _, r := range m.stories {
-					if r.Where == "" || r.State == "" {
+					if r.where() == "" || r.State == "" {
 						t.Fatalf("a story without words: %+v", r.Story)
 					}
 				}

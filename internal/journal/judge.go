@@ -22,11 +22,8 @@ var refusals = map[boot.Reason]State{
 	boot.Draining:        Ended, // other nodes go on
 }
 
-// settle works out state and sentence after something happened.
-func (r *record) settle() {
-	r.State = r.judge()
-	r.Where = r.where()
-}
+// settle works out the state after something happened. The sentence is made for whoever reads it.
+func (r *record) settle() { r.State = r.judge() }
 
 func (r *record) judge() State {
 	switch {

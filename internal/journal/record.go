@@ -66,16 +66,16 @@ type record struct {
 }
 
 // apply adds one event to the story. The event has been cleaned, and it belongs here.
-func (r *record) apply(ev boot.Event, maxSteps int) {
-	r.identify(&ev)
-	r.stage(&ev)
+func (r *record) apply(ev *boot.Event, maxSteps int) {
+	r.identify(ev)
+	r.stage(ev)
 	r.lost = false
 	switch ev.Kind {
 	case boot.DiscoverSeen:
 		r.enter(seen, ev.Time)
 		r.remember(ev.XID)
 	case boot.OfferSent:
-		r.decided(&ev)
+		r.decided(ev)
 		r.enter(sentOr(ev, offered), ev.Time)
 	case boot.RequestSeen:
 		if r.phase == nothing || r.phase == offered {
@@ -84,10 +84,10 @@ func (r *record) apply(ev boot.Event, maxSteps int) {
 	case boot.BootRequestSeen:
 		r.enter(asked, ev.Time)
 	case boot.BootReplySent:
-		r.decided(&ev)
+		r.decided(ev)
 		r.enter(sentOr(ev, answered), ev.Time)
 	case boot.ScriptSent:
-		r.decided(&ev)
+		r.decided(ev)
 		r.proven = true
 		if r.enter(scripted, ev.Time); !ev.Reason.Good() {
 			r.enter(failed, ev.Time)
@@ -97,15 +97,15 @@ func (r *record) apply(ev boot.Event, maxSteps int) {
 			r.Reason = ev.Reason
 			r.enter(refused, ev.Time)
 		}
-	case boot.ReadRequest, boot.Waiting, boot.OptionsSent, boot.Progress, boot.TransferEnd, boot.HTTPRequest:
-		r.transfer(&ev)
+	case boot.ReadRequest, boot.Waiting, boot.OptionsSent, boot.Progress, boot.Stalled, boot.TransferEnd, boot.HTTPRequest:
+		r.transfer(ev)
 	}
 	r.append(ev, maxSteps)
 	r.settle()
 }
 
 // sentOr is the phase after an answer: p if it left this node.
-func sentOr(ev boot.Event, p phase) phase {
+func sentOr(ev *boot.Event, p phase) phase {
 	if ev.Reason.Good() {
 		return p
 	}
@@ -193,12 +193,13 @@ func (r *record) remember(xid uint32) {
 	r.xids = append(r.xids, xid)
 }
 
-// append adds a step; the progress of one transfer is a single step that moves along.
-func (r *record) append(ev boot.Event, maxSteps int) {
-	if ev.Kind == boot.Progress {
+// append adds a step; the progress of one transfer is a single step that moves along, and so are
+// its stalls.
+func (r *record) append(ev *boot.Event, maxSteps int) {
+	if ev.Kind == boot.Progress || ev.Kind == boot.Stalled {
 		for i := len(r.Steps) - 1; i >= 0 && i >= len(r.Steps)-maxOpen; i-- {
-			if s := &r.Steps[i]; s.Kind == boot.Progress && s.Transfer == ev.Transfer && s.Role == ev.Role {
-				*s = ev
+			if s := &r.Steps[i]; s.Kind == ev.Kind && s.Transfer == ev.Transfer && s.Role == ev.Role {
+				*s = *ev
 				return
 			}
 		}
@@ -207,5 +208,5 @@ func (r *record) append(ev boot.Event, maxSteps int) {
 		r.Steps = slices.Delete(r.Steps, min(keepHead, maxSteps/2), min(keepHead, maxSteps/2)+1)
 		r.Omitted++
 	}
-	r.Steps = append(r.Steps, ev)
+	r.Steps = append(r.Steps, *ev)
 }

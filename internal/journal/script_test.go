@@ -134,7 +134,7 @@ func (p *script) summary() string {
 	var b strings.Builder
 	for _, m := range p.s.byMAC {
 		for _, r := range m.stories {
-			b.WriteString("\n  " + r.Machine() + " " + string(r.State) + " " + kinds(r) + ": " + r.Where)
+			b.WriteString("\n  " + r.Machine() + " " + string(r.State) + " " + kinds(r) + ": " + r.where())
 		}
 	}
 	return b.String()

@@ -52,17 +52,22 @@ type change struct {
 // feed takes one event. ok is false if it belongs to no story.
 func (s *stories) feed(ev boot.Event) (c change, ok bool) {
 	clean(&ev)
-	m := s.machineOf(&ev)
+	return s.take(&ev)
+}
+
+// take is feed for an event that has been cleaned. It keeps a copy.
+func (s *stories) take(ev *boot.Event) (c change, ok bool) {
+	m := s.machineOf(ev)
 	if m == nil {
 		return change{}, false
 	}
 	defer s.shrink(m)
 	r := m.current()
 	switch {
-	case m.joins(&ev):
+	case m.joins(ev):
 		c = change{r: r, from: r.State}
-	case opens(&ev):
-		r = s.begin(m, &ev)
+	case opens(ev):
+		r = s.begin(m, ev)
 		c = change{r: r}
 	default:
 		return change{}, false
@@ -183,8 +188,8 @@ func (s *stories) learn(m *machine, ip netip.Addr, now time.Time) {
 // absorb plays the steps of one story into another.
 func (s *stories) absorb(into, from *record) {
 	before := len(into.Steps)
-	for _, ev := range from.Steps {
-		into.apply(ev, s.limits.steps)
+	for i := range from.Steps {
+		into.apply(&from.Steps[i], s.limits.steps)
 	}
 	into.Started = minTime(into.Started, from.Started)
 	into.proven = into.proven || from.proven

@@ -259,8 +259,8 @@ func TestSentences(t *testing.T) {
 			if r.State != c.state || r.Reason != c.reason {
 				t.Errorf("%s, %s, want %s, %s", r.State, r.Reason, c.state, c.reason)
 			}
-			if r.Where != c.where {
-				t.Errorf("the sentence:\n got %s\nwant %s", r.Where, c.where)
+			if r.where() != c.where {
+				t.Errorf("the sentence:\n got %s\nwant %s", r.where(), c.where)
 			}
 			if got := kinds(r); c.kinds != "" && got != c.kinds {
 				t.Errorf("the steps:\n got %s\nwant %s", got, c.kinds)
@@ -424,7 +424,7 @@ func TestStuckIsNotForEver(t *testing.T) {
 	}
 	p.asked4011("a.efi", "boot1").fetch(1, "a.efi")
 	if r = p.one(); r.State != Done {
-		t.Errorf("%s, want done: %s", r.State, r.Where)
+		t.Errorf("%s, want done: %s", r.State, r.where())
 	}
 }
 
@@ -433,7 +433,7 @@ func TestTransferIsOvertaken(t *testing.T) {
 	p := play(t).offered(boot.FirmwarePXELINUX, "a.0", "boot1").load(boot.ReadRequest, 1, "a.0").load(boot.ReadRequest, 2, "b.0")
 	p.load(boot.TransferEnd, 1, "a.0", ended(boot.Draining, ""))
 	if r := p.one(); r.State != Running {
-		t.Errorf("%s, want running: %s", r.State, r.Where)
+		t.Errorf("%s, want running: %s", r.State, r.where())
 	}
 	p.load(boot.TransferEnd, 2, "b.0", ended(boot.Done, ""), moved(1, 10, 10))
 	if r := p.one(); r.State != Done || r.File != "b.0" {

@@ -75,8 +75,9 @@ type Transfer struct {
 	BlockSize   int64         `json:"block_size,omitempty"`
 	Retransmits int           `json:"retransmits,omitempty"`
 	Dur         time.Duration `json:"dur,omitempty"`
-	Waits       boot.Reason   `json:"waits,omitempty"`  // the limit for which it waits; "" if it does not
-	Reason      boot.Reason   `json:"reason,omitempty"` // "" while it runs
+	Stalled     bool          `json:"stalled,omitempty"` // nothing was acknowledged for a second, and nothing since
+	Waits       boot.Reason   `json:"waits,omitempty"`   // the limit for which it waits; "" if it does not
+	Reason      boot.Reason   `json:"reason,omitempty"`  // "" while it runs
 	Detail      string        `json:"detail,omitempty"`
 }
 
@@ -115,8 +116,10 @@ func (s *Story) Machine() string {
 }
 
 // snapshot returns a copy that shares nothing that changes, with or without the steps.
-func (s *Story) snapshot(steps bool) Story {
+func (r *record) snapshot(steps bool) Story {
+	s := &r.Story
 	out := *s
+	out.Where = r.where()
 	out.Stages = slices.Clone(s.Stages)
 	for i := range out.Stages {
 		out.Stages[i].Reached = slices.Clone(out.Stages[i].Reached)

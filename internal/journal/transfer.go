@@ -64,8 +64,9 @@ func (t *openTransfer) note(ev *boot.Event) {
 	if ev.File != "" {
 		t.File = ev.File
 	}
-	// A transfer that gave up has not moved since its last acknowledgement.
-	if ev.Kind != boot.TransferEnd || ev.Reason.Good() || t.Moved.IsZero() {
+	// A transfer that stands still or gave up has not moved since its last acknowledgement.
+	t.Stalled = ev.Kind == boot.Stalled
+	if !t.Stalled && (ev.Kind != boot.TransferEnd || ev.Reason.Good()) || t.Moved.IsZero() {
 		t.Moved = ev.Time
 	}
 	if t.Waits = ""; ev.Kind == boot.Waiting {

@@ -147,7 +147,11 @@ func (r *record) whereMoving() string {
 	if t.Waits != "" {
 		return fmt.Sprintf("waiting for a place to fetch %s since %s: %s%s", t.File, clock(t.Moved), t.Waits.Text(), r.detail())
 	}
-	return fmt.Sprintf("fetching %s by %s: %s", t.File, strings.ToUpper(t.Role), position(t))
+	s := fmt.Sprintf("fetching %s by %s: %s", t.File, strings.ToUpper(t.Role), position(t))
+	if t.Stalled {
+		s += ", nothing more acknowledged since " + clock(t.Moved)
+	}
+	return s
 }
 
 func (r *record) whereDelivered() string {
