@@ -87,9 +87,13 @@ func position(t *Transfer) string {
 	return "begun"
 }
 
-// Size prints a number of bytes for people: 12 bytes, 5 KB, 1.2 MB, 48 MB (powers of ten).
+// Size prints a number of bytes for people: 12 bytes, 5 KB, 1.2 MB, 48 MB, 3.1 GB (powers of ten).
 func Size(n int64) string {
 	switch {
+	case n >= 10_000_000_000:
+		return fmt.Sprintf("%.0f GB", float64(n)/1e9)
+	case n >= 1_000_000_000:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 	case n >= 10_000_000:
 		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
 	case n >= 1_000_000:

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/journal/transfers"
 )
 
 // Config is what the journal needs. Nil functions and zero numbers mean the defaults.
@@ -39,8 +40,9 @@ type Journal struct {
 	metrics *metrics
 	log     *lineLog
 
-	mu        sync.Mutex // guards tell and followers
+	mu        sync.Mutex // guards what follows
 	tell      *stories
+	board     *transfers.Board
 	followers map[*follower]struct{}
 }
 
@@ -58,6 +60,7 @@ func New(cfg Config) *Journal {
 	j := &Journal{
 		now: cfg.Now, queue: make(chan boot.Event, cfg.Queue),
 		log: newLineLog(cfg.Log), tell: newStories(cfg.Node, defaultLimits()),
+		board:     transfers.New(cfg.Now(), transfers.DefaultLimits()),
 		followers: map[*follower]struct{}{},
 	}
 	if cfg.Peers != nil {
@@ -87,7 +90,9 @@ func (j *Journal) Emit(ev boot.Event) {
 	}
 }
 
-func minor(ev *boot.Event) bool { return ev.Kind == boot.Ignored || ev.Kind == boot.Progress }
+func minor(ev *boot.Event) bool {
+	return ev.Kind == boot.Ignored || ev.Kind == boot.Progress || ev.Kind == boot.Stalled
+}
 
 // Run works on events until ctx ends, and then on those that still wait.
 func (j *Journal) Run(ctx context.Context, ready func()) error {
@@ -125,6 +130,7 @@ func (j *Journal) take(ev boot.Event) {
 		j.metrics.story(c.r)
 		j.publish(&ev, c.r)
 	}
+	j.board.Feed(&ev, of.mac, of.boot)
 	j.mu.Unlock()
 	j.log.event(&ev, of)
 }
@@ -134,6 +140,7 @@ func (j *Journal) tick() {
 	now := j.now()
 	var late []Story
 	j.mu.Lock()
+	j.board.Tick(now)
 	for _, c := range j.tell.tick(now) {
 		j.metrics.story(c.r)
 		j.publish(nil, c.r)

@@ -19,6 +19,10 @@ const (
 	MetricTFTPQueued       = "surefoot_tftp_queued_total"
 	MetricTFTPBytes        = "surefoot_tftp_sent_bytes_total"
 	MetricTFTPRetransmits  = "surefoot_tftp_retransmits_total"
+	MetricTFTPPackets      = "surefoot_tftp_sent_packets_total"
+	MetricTFTPStalls       = "surefoot_tftp_stalls_total"
+	MetricTFTPRunning      = "surefoot_tftp_transfers_running"
+	MetricTFTPStalled      = "surefoot_tftp_transfers_stalled"
 	MetricTFTPSeconds      = "surefoot_tftp_transfer_seconds"
 	MetricTFTPFirst        = "surefoot_tftp_first_block_seconds"
 	MetricHTTPRequests     = "surefoot_http_requests_total"
@@ -45,6 +49,8 @@ type metrics struct {
 	queued      *prometheus.CounterVec
 	bytes       prometheus.Counter
 	retransmits prometheus.Counter
+	sent        prometheus.Counter
+	stalls      prometheus.Counter
 	seconds     prometheus.Histogram
 	first       prometheus.Histogram
 	requests    *prometheus.CounterVec
@@ -90,6 +96,8 @@ func newMetrics(cfg Config) *metrics {
 	m.queued = vec(MetricTFTPQueued, "TFTP requests that had to wait for a place, by the limit they met.", "reason")
 	m.bytes = counter(MetricTFTPBytes, "Bytes of content acknowledged by TFTP clients.")
 	m.retransmits = counter(MetricTFTPRetransmits, "TFTP packets sent again.")
+	m.sent = counter(MetricTFTPPackets, "TFTP packets sent, those sent again as well, of transfers that ended.")
+	m.stalls = counter(MetricTFTPStalls, "Pauses of more than a second in which a TFTP client acknowledged nothing.")
 	m.seconds = histogram(MetricTFTPSeconds, "Seconds from a TFTP request to the last acknowledgement, of complete transfers.")
 	m.first = histogram(MetricTFTPFirst, "Seconds from a TFTP request to the first acknowledged block.")
 	m.requests = vec(MetricHTTPRequests, "HTTP requests for boot files that ended, by reason.", "reason")
@@ -119,10 +127,16 @@ func (m *metrics) watch(j *Journal) {
 			return float64(f(j.tell))
 		}
 	}
+	running := func(*stories) int { n, _ := j.board.Running(); return n }
+	stalled := func(*stories) int { _, n := j.board.Running(); return n }
 	m.reg.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: MetricDropped, Help: "Events lost to stories and log because the journal's queue was full.",
 		}, func() float64 { return float64(j.dropped.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: MetricTFTPRunning, Help: "TFTP transfers that run."}, asked(running)),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: MetricTFTPStalled, Help: "TFTP transfers that run and whose client has acknowledged nothing for more than a second.",
+		}, asked(stalled)),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: MetricMachines, Help: "Machines whose stories are remembered."},
 			asked(func(s *stories) int { return s.count() })),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: MetricOpen, Help: "Boot attempts that wait for their next step."},
@@ -169,10 +183,13 @@ func (m *metrics) tftp(ev *boot.Event) {
 		m.queued.WithLabelValues(string(ev.Reason)).Inc()
 	case boot.Ignored:
 		m.ignored.WithLabelValues(string(ev.Reason)).Inc()
+	case boot.Stalled:
+		m.stalls.Inc()
 	case boot.TransferEnd:
 		m.transfers.WithLabelValues(string(ev.Reason)).Inc()
 		m.bytes.Add(float64(ev.Bytes))
 		m.retransmits.Add(float64(ev.Retransmits))
+		m.sent.Add(float64(ev.Packets))
 		if ev.FirstBlock > 0 {
 			m.first.Observe(ev.FirstBlock.Seconds())
 		}

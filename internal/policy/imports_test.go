@@ -122,6 +122,7 @@ var kernelPackages = []string{
 var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"cmd/surefoot/main.go", "syscall", "the names of signals"},
 	{"internal/cli/serve.go", "syscall", "the names of signals"},
+	{"internal/cli/tftpalone.go", "syscall", "the names of signals"},
 	{"internal/app/slot.go", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/probe/fault.go", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/probe/socket.go", "golang.org/x/sys/unix", "options of its own UDP socket"},
