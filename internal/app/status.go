@@ -17,9 +17,18 @@ func (a *App) newWeb(s *setup) (*web.Server, error) {
 		web.Config{Status: s.Status, Socket: s.Socket},
 		web.Deps{
 			Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady,
-			Gatherer: a.journal.Gatherer(), Log: a.log,
+			Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits,
 		},
 	)
+}
+
+// tftpLimits says what bounds the TFTP server of the present configuration.
+func (a *App) tftpLimits() web.TFTPLimits {
+	s := a.setup()
+	if !s.has(roleTFTP) {
+		return web.TFTPLimits{}
+	}
+	return web.TFTPLimits{MaxTransfers: s.MaxTransfers}
 }
 
 // Status says what this node does and how it is.

@@ -26,6 +26,7 @@ func (s *Server) api(control bool) *http.ServeMux {
 	mux.HandleFunc("GET /api/v1/status", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.status()) })
 	mux.HandleFunc("GET /api/v1/stories", s.stories)
 	mux.HandleFunc("GET /api/v1/stories/{machine}", s.stories)
+	mux.HandleFunc("GET /api/v1/tftp", s.tftp)
 	mux.HandleFunc("GET /api/v1/follow", s.follow)
 	mux.HandleFunc("GET /ready", s.ready)
 	mux.HandleFunc("GET /health", s.health)
@@ -51,19 +52,29 @@ func (s *Server) stories(w http.ResponseWriter, r *http.Request) {
 	}
 	q.Steps = q.Machine != "" || r.URL.Query().Has("steps")
 	q.Latest = r.URL.Query().Has("latest")
-	if text := r.URL.Query().Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > 10000 {
-			http.Error(w, "limit must be a number from 1 to 10000", http.StatusBadRequest)
-			return
-		}
-		q.Limit = n
+	if !number(w, r, "limit", &q.Limit) {
+		return
 	}
 	out := Stories{Stories: s.deps.Journal.Stories(q)}
 	if out.Stories == nil {
 		out.Stories = []journal.Story{}
 	}
 	writeJSON(w, out)
+}
+
+// number reads a number of the query, if it is there, and refuses one that is out of bounds.
+func number(w http.ResponseWriter, r *http.Request, name string, to *int) bool {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return true
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 10000 {
+		http.Error(w, name+" must be a number from 1 to 10000", http.StatusBadRequest)
+		return false
+	}
+	*to = n
+	return true
 }
 
 // follow streams updates as JSON lines, or as server-sent events to a browser.

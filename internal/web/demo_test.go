@@ -136,6 +136,13 @@ func demoBoots(emit func(boot.Event), now time.Time, missing string) {
 	m, ip, at = machine(time.Minute)
 	offered(m, ip, at, boot.FirmwarePXE, missing, "boot1")
 	load(ip, at.Add(3*time.Second), "tftp", missing, 0, 0, boot.FileMissing, "no such file: "+missing)
+	m, ip, at = machine(9 * time.Second)
+	offered(m, ip, at, boot.FirmwarePXE, "ARDBP32.BIN", "boot1")
+	load(ip, at.Add(3*time.Second), "tftp", "ARDBP32.BIN", 300000, 120, "", "")
+	emit(boot.Event{
+		Time: now, Node: "boot1", Role: "tftp", Kind: boot.Stalled, IP: ip, Peer: ip.String() + ":2070", File: "ARDBP32.BIN", Transfer: id,
+		Size: 300000, Blocks: 120, Bytes: 120 * 1468, Packets: 131, Retransmits: 11, Pause: 5 * time.Second, PauseAt: 121,
+	})
 	m, ip, at = machine(4 * time.Second)
 	offered(m, ip, at, boot.FirmwareEDK2, "snponly.efi", "boot1")
 	load(ip, at.Add(3*time.Second), "tftp", "snponly.efi", 1042432, 300, "", "")
@@ -167,9 +174,10 @@ func start(t *testing.T, cfg Config) *node {
 	n.journal = journal.New(journal.Config{Node: "boot1", Site: "hq", Version: "v0.1.0"})
 	s, err := New(cfg, Deps{
 		Journal: n.journal, Gatherer: n.journal.Gatherer(), Log: slog.New(slog.DiscardHandler),
-		Status: func() Status { n.mu.Lock(); defer n.mu.Unlock(); return n.status },
-		Ready:  func() []string { n.mu.Lock(); defer n.mu.Unlock(); return n.status.NotReady },
-		Reload: func(context.Context) error { n.mu.Lock(); defer n.mu.Unlock(); n.reloads++; return n.reload },
+		Status:     func() Status { n.mu.Lock(); defer n.mu.Unlock(); return n.status },
+		TFTPLimits: func() TFTPLimits { return TFTPLimits{MaxTransfers: 4096} },
+		Ready:      func() []string { n.mu.Lock(); defer n.mu.Unlock(); return n.status.NotReady },
+		Reload:     func(context.Context) error { n.mu.Lock(); defer n.mu.Unlock(); n.reloads++; return n.reload },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -43,6 +43,13 @@ func Describe(ev boot.Event) string {
 	if ev.Options != "" {
 		text += " (" + ev.Options + ")"
 	}
+	if ev.Kind == boot.Stalled {
+		what := "its options"
+		if ev.PauseAt > 0 {
+			what = fmt.Sprintf("block %d", ev.PauseAt)
+		}
+		return fmt.Sprintf("no ACK of %s of %s for %s, %s of %s", what, ev.File, ev.Pause.Round(100*time.Millisecond), journal.Size(ev.Bytes), journal.Size(ev.Size))
+	}
 	if ev.Kind == boot.Progress || ev.Kind == boot.TransferEnd && ev.Bytes > 0 {
 		text += fmt.Sprintf(", %s of %s", journal.Size(ev.Bytes), journal.Size(ev.Size))
 		if ev.Dur >= time.Millisecond {

@@ -10,6 +10,7 @@ import (
 
 	"surefoot/internal/boot"
 	"surefoot/internal/journal"
+	"surefoot/internal/journal/transfers"
 )
 
 // The page: one template that the server fills in, escaped, and a script that puts the newly
@@ -30,6 +31,10 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"describe": Describe,
 	"percent":  func(t *journal.Transfer) int { return t.Percent() },
 	"bytes":    journal.Size,
+	"speed":    func(perSecond float64) string { return journal.Size(int64(perSecond)) + "/s" },
+	"share":    func(part float64) string { return fmt.Sprintf("%.1f %%", 100*part) },
+	"minus":    func(a, b int) int { return a - b },
+	"got":      func(t transfers.Talker) int64 { return t.Transfers - t.Failed },
 }).ParseFS(pageFS, "page/*.html"))
 
 // pages are the read-only API and the page.
@@ -49,6 +54,8 @@ func (s *Server) pages() http.Handler {
 type view struct {
 	Status
 	Stories []journal.Story
+	TFTP    TFTP
+	Talkers transfers.Window // the shortest span of time in which anybody talked
 	Now     time.Time
 }
 
@@ -56,7 +63,13 @@ func (s *Server) render(w http.ResponseWriter, name string) {
 	v := view{
 		Status:  s.status(),
 		Stories: s.deps.Journal.Stories(journal.Query{Limit: 40, Steps: true}),
+		TFTP:    s.transfers(journal.TransferQuery{Limit: 12, Top: 5}),
 		Now:     time.Now(),
+	}
+	for _, w := range v.TFTP.Report.Talkers {
+		if v.Talkers = w; len(w.Clients) > 0 {
+			break
+		}
 	}
 	var b bytes.Buffer
 	if err := pageTemplate.ExecuteTemplate(&b, name, v); err != nil {

@@ -35,6 +35,8 @@ type Deps struct {
 	Ready    func() []string // who is not ready; empty: the node serves
 	Gatherer prometheus.Gatherer
 	Log      *slog.Logger
+
+	TFTPLimits func() TFTPLimits // nil: not known
 }
 
 const (

@@ -155,7 +155,7 @@ func TestClient(t *testing.T) {
 	n.told(t)
 	c := Dial(path)
 	st, err := c.Status(t.Context())
-	if err != nil || st.Node != "boot1" || len(st.Warnings) != 1 || st.Counters["offers"] != 8 || st.Servers[1].TFTP.String() != "10.10.0.21:69" {
+	if err != nil || st.Node != "boot1" || len(st.Warnings) != 1 || st.Counters["offers"] != 9 || st.Servers[1].TFTP.String() != "10.10.0.21:69" {
 		t.Errorf("status %+v, %v", st, err)
 	}
 	stories, err := c.Stories(t.Context(), journal.Query{Machine: "12:34:05"})
