@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"surefoot/internal/kernel/bind"
+	"surefoot/internal/serve/tftp"
 	"surefoot/internal/web"
 )
 
@@ -22,13 +23,16 @@ func (a *App) newWeb(s *setup) (*web.Server, error) {
 	)
 }
 
-// tftpLimits says what bounds the TFTP server of the present configuration.
+// tftpLimits says what bounds the TFTP server that runs now, if any does.
 func (a *App) tftpLimits() web.TFTPLimits {
-	s := a.setup()
-	if !s.has(roleTFTP) {
-		return web.TFTPLimits{}
+	for _, s := range a.slots {
+		srv, _ := s.get()
+		if t, ok := srv.(*tftp.Server); ok {
+			l := t.Limits()
+			return web.TFTPLimits{MaxTransfers: l.Transfers, PerClient: l.PerClient, PerNetwork: l.PerNetwork, Queue: max(l.Queue, 0), QueueTime: l.QueueTime}
+		}
 	}
-	return web.TFTPLimits{MaxTransfers: s.MaxTransfers}
+	return web.TFTPLimits{}
 }
 
 // Status says what this node does and how it is.

@@ -24,10 +24,13 @@ backend, or to hand somebody a file. Reading only; uploads are refused.
   surefoot tftp --root . --listen 127.0.0.1:6969       as an ordinary user
 
 Each finished transfer is one line on stdout, with --json one JSON object. Ctrl-C lets running
-transfers finish first.`
+transfers finish first. At the end, and on SIGUSR1, a summary on stderr says what was done, what
+failed and who made the most work; with --socket PATH, surefoot tftp status --socket PATH shows
+the same while it runs.`
 
 type tftpOptions struct {
 	root, listen string
+	socket       string
 	noFold       bool
 	json         bool
 	limits       tftp.Limits
@@ -55,7 +58,9 @@ func newTFTPCommand(env *Env) *cobra.Command {
 	f.BoolVar(&o.noQueue, "no-queue", false, "refuse at once what finds no place")
 	f.StringVar(&o.ports, "ports", "any", "ports of transfers: any, LOW-HIGH, or single (the one of requests)")
 	f.DurationVar(&o.poll, "busy-poll", 0, "look so long for a packet before sleeping, as in 50us: faster, and takes a core")
+	f.StringVar(&o.socket, "socket", "", "unix socket at which surefoot tftp status finds this server (default: none)")
 	f.BoolVar(&o.json, "json", false, "print finished transfers as JSON lines")
+	cmd.AddCommand(newTFTPStatusCommand(env))
 	return cmd
 }
 
@@ -84,9 +89,12 @@ func runTFTP(cmd *cobra.Command, env *Env, o tftpOptions) error {
 	}
 	defer root.Close()
 	printer := &transferPrinter{env: env, json: o.json}
+	alone := newAlone(env, o)
 	s, err := tftp.New(
 		tftp.Config{Listen: at, Files: root, Limits: o.limits, Ports: tftp.Ports(ports), BusyPoll: o.poll},
-		tftp.Deps{Emit: printer.emit, Log: newLogger(env, o.json, false)},
+		tftp.Deps{
+			Emit: func(ev boot.Event) { alone.journal.Emit(ev); printer.emit(ev) }, Log: newLogger(env, o.json, false),
+		},
 	)
 	if err != nil {
 		return err
@@ -94,7 +102,7 @@ func runTFTP(cmd *cobra.Command, env *Env, o tftpOptions) error {
 	if err := s.Listen(cmd.Context()); err != nil {
 		return err
 	}
-	return s.Run(cmd.Context(), func() {
+	return alone.run(cmd.Context(), s, func() {
 		fmt.Fprintf(env.Err, "surefoot: serving %s by TFTP at %s (Ctrl-C ends it)\n", o.root, s.Addr())
 	})
 }

@@ -127,8 +127,8 @@ func (m *metrics) watch(j *Journal) {
 			return float64(f(j.tell))
 		}
 	}
-	running := func(*stories) int { n, _ := j.board.Running(); return n }
-	stalled := func(*stories) int { _, n := j.board.Running(); return n }
+	running := func(*stories) int { n, _, _ := j.board.Counts(); return n }
+	stalled := func(*stories) int { _, n, _ := j.board.Counts(); return n }
 	m.reg.MustRegister(
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Name: MetricDropped, Help: "Events lost to stories and log because the journal's queue was full.",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"surefoot/internal/journal"
 	"surefoot/internal/journal/transfers"
@@ -18,7 +19,11 @@ type TFTP struct {
 
 // TFTPLimits are what bounds the server at present.
 type TFTPLimits struct {
-	MaxTransfers int `json:"max_transfers"` // at the same time; 0: this node serves no TFTP
+	MaxTransfers int           `json:"max_transfers"` // at the same time; 0: this node serves no TFTP
+	PerClient    int           `json:"per_client"`    // of them of one client address
+	PerNetwork   int           `json:"per_network"`   // of them of one network
+	Queue        int           `json:"queue"`         // requests that may wait for a place
+	QueueTime    time.Duration `json:"queue_time"`    // how long
 }
 
 // transfers asks the journal.

@@ -196,12 +196,16 @@ func (b *Board) lose(key id) {
 	b.totals.Lost++
 }
 
-// Running returns how many transfers run, and how many of them stand still.
-func (b *Board) Running() (running, stalled int) {
+// Counts says how many transfers run, how many of those stand still, and how many requests wait
+// for a place besides.
+func (b *Board) Counts() (running, stalled, waiting int) {
 	for _, e := range b.live {
-		if !e.stalled.IsZero() {
+		switch {
+		case !e.stalled.IsZero():
 			stalled++
+		case e.waits != "":
+			waiting++
 		}
 	}
-	return len(b.live), stalled
+	return len(b.live) - waiting, stalled, waiting
 }

@@ -228,7 +228,7 @@ func TestLostEvents(t *testing.T) {
 	}
 	slow := p.asks(pc, "hangs", "")
 	p.wait(silent)
-	if n, _ := p.Running(); n != 1 {
+	if n, _, _ := p.Counts(); n != 1 {
 		t.Errorf("%d running", n)
 	}
 	slow.end(boot.ReadFailed, nil)
@@ -240,8 +240,28 @@ func TestLostEvents(t *testing.T) {
 	b := p.asks(pc, "new", "")
 	p.last = 0
 	b.p.asks(netip.MustParseAddr("10.10.0.91"), "new", "")
-	if n, _ := p.Running(); n != 2 {
+	if n, _, _ := p.Counts(); n != 2 {
 		t.Errorf("%d running, want two of the same number", n)
+	}
+}
+
+// A request that waits for a place runs as soon as something of it moves.
+func TestWaiting(t *testing.T) {
+	p := play(t)
+	a, b := p.asks(pc, "a", ""), p.asks(pc, "b", "")
+	queued := func(ev *boot.Event) { ev.Reason = boot.TooManyOfClient }
+	a.tell(boot.Waiting, queued)
+	b.tell(boot.Waiting, queued)
+	p.wait(3 * time.Second)
+	r := p.report(Query{})
+	if r.Running != 0 || r.Waiting != 2 || r.Live[0].State != Waiting || r.Live[0].Reason != "" ||
+		r.Live[0].Where != "waits for a place since 10:01:02 (3.0 s): this client address has as many transfers as one may have" {
+		t.Errorf("%d running, %d waiting: %+v", r.Running, r.Waiting, r.Live[0])
+	}
+	a.granted("a", 2000, "blksize=1468")
+	b.end(boot.TooManyOfClient, nil)
+	if r = p.report(Query{}); r.Running != 1 || r.Waiting != 0 || r.Live[0].State != Running || len(r.Failures) != 1 {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -76,7 +76,7 @@ func TestRandomClients(t *testing.T) {
 			t.Errorf("%s: %+v", w.Name, w.Clients)
 		}
 	}
-	if running, _ := p.Running(); running > DefaultLimits().Live {
+	if running, _, _ := p.Counts(); running > DefaultLimits().Live {
 		t.Errorf("%d live records", running)
 	}
 }
@@ -88,7 +88,7 @@ func TestTooManyAtOnce(t *testing.T) {
 	for range 30 {
 		all = append(all, p.asks(pc, "a", ""))
 	}
-	if n, _ := p.Running(); n != 10 {
+	if n, _, _ := p.Counts(); n != 10 {
 		t.Errorf("%d records", n)
 	}
 	for _, l := range all {

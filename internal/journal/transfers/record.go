@@ -12,6 +12,7 @@ type State string
 
 // The states.
 const (
+	Waiting   State = "waiting" // for a place: as many as are allowed run already
 	Opening   State = "opening" // asked for, and the file is not open yet: the disk is slow
 	Running   State = "running"
 	Stalled   State = "stalled"    // running, and nothing was acknowledged for a second
@@ -72,8 +73,9 @@ type Record struct {
 // entry is a record in the making: what the events say, and nothing that can be worked out later.
 type entry struct {
 	Record
-	stalled time.Time // since when nothing is acknowledged; zero: it moves
-	moved   bool      // an event after the request came: the file is open
+	stalled time.Time   // since when nothing is acknowledged; zero: it moves
+	moved   bool        // an event after the request came: the file is open
+	waits   boot.Reason // for a place; "": not, or not any more
 }
 
 // note takes the measurements of an event.
@@ -99,7 +101,11 @@ func (e *entry) note(ev *boot.Event) {
 // follow takes an event of a transfer that goes on.
 func (e *entry) follow(ev *boot.Event) {
 	e.note(ev)
-	e.moved, e.stalled = true, time.Time{}
+	if ev.Kind == boot.Waiting {
+		e.waits = ev.Reason
+		return
+	}
+	e.moved, e.stalled, e.waits = true, time.Time{}, ""
 	if ev.File != "" {
 		e.File = ev.File
 	}
@@ -111,7 +117,7 @@ func (e *entry) follow(ev *boot.Event) {
 // end takes the last event.
 func (e *entry) end(ev *boot.Event) {
 	e.note(ev)
-	e.stalled = time.Time{}
+	e.stalled, e.waits = time.Time{}, ""
 	if e.opened(ev) {
 		e.File = ev.File
 	}

@@ -25,6 +25,7 @@ type Report struct {
 	Since    time.Time `json:"since"` // everything counts since then
 	Running  int       `json:"running"`
 	Stalled  int       `json:"stalled"` // of the running ones
+	Waiting  int       `json:"waiting"` // for a place, besides those
 	Minute   Rates     `json:"last_minute"`
 	Totals   Totals    `json:"totals"`
 	Live     []Record  `json:"live"`          // those that stand still in front, then the oldest
@@ -38,7 +39,7 @@ type Report struct {
 // Report answers a query. Talkers and totals are of all clients and files.
 func (b *Board) Report(now time.Time, q Query) Report {
 	r := Report{Now: now, Since: b.since, Minute: b.pace.rates(now), Totals: b.totals.snapshot(), Talkers: b.talkers.windows(q.Top)}
-	r.Running, r.Stalled = b.Running()
+	r.Running, r.Stalled, r.Waiting = b.Counts()
 	q.File = strings.ToLower(q.File)
 
 	var live []*entry
@@ -83,7 +84,7 @@ func urgency(e *entry, now time.Time) int {
 	switch e.state(now) {
 	case Stalled:
 		return 2
-	case Opening:
+	case Opening, Waiting:
 		return 1
 	}
 	return 0

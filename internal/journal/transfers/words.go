@@ -38,7 +38,9 @@ func (e *entry) record(now time.Time) Record {
 	if r.State == Stalled {
 		r.Pause = max(now.Sub(e.stalled), r.Pause)
 	}
-	r.Where = r.where(e.stalled, now)
+	if r.Where = r.where(e.stalled, now); r.State == Waiting {
+		r.Where = fmt.Sprintf("waits for a place since %s (%s): %s", r.Began.Format(time.TimeOnly), seconds(now.Sub(r.Began)), e.waits.Text())
+	}
 	return r
 }
 
@@ -52,6 +54,8 @@ func (e *entry) state(now time.Time) State {
 		return Failed
 	case !e.stalled.IsZero():
 		return Stalled
+	case e.waits != "":
+		return Waiting
 	case !e.moved && now.Sub(e.Began) >= slowOpen:
 		return Opening
 	}

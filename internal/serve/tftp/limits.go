@@ -47,6 +47,9 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// Limits returns the limits that the server keeps, with the defaults filled in.
+func (s *Server) Limits() Limits { return s.cfg.Limits }
+
 // share is what one client address may have of many: as much as a balancer with its own source
 // address gets along with, and little enough to leave room for the others.
 func share(of int) int { return max(16, of/8) }
