@@ -135,7 +135,9 @@ func (s *sender) onAck(now time.Time, block uint16) output {
 	if !s.resent && n == s.sent {
 		s.wait.measure(now.Sub(s.lastTx))
 	}
-	s.pause, s.pauseAt = s.longestPause(now)
+	if d := now.Sub(s.heard); d > s.pause {
+		s.pause, s.pauseAt = d, s.acked+1
+	}
 	s.acked, s.heard, s.jumped, s.stalled = n, now, false, false
 	if n >= 1 && s.firstBlock == 0 {
 		s.firstBlock = now.Sub(s.started)
