@@ -140,7 +140,7 @@ func recordLines(r *transfers.Record) string {
 	if r.State == transfers.Failed {
 		what = string(r.Reason)
 	}
-	out := fmt.Sprintf("%s  %-21s  %-17s  %s\n", r.Updated.Local().Format(time.TimeOnly), fit(r.Client, 21), what, fit(fileOf(r), 46))
+	out := fmt.Sprintf("%s  %-21s  %-19s  %s\n", r.Updated.Local().Format(time.TimeOnly), fit(r.Client, 21), what, fit(fileOf(r), 44))
 	if r.State == transfers.SizeQuery {
 		return out
 	}

@@ -71,7 +71,7 @@ func TestTFTPStatus(t *testing.T) {
 
 	out, _, _ = d.run(t, "tftp", "status", "--client", "10.10.0.90")
 	narrow(t, out)
-	contains(t, out, "LAST TRANSFERS\n", "  10.10.0.90:2070        done               snponly.efi\n", "1.0 MB in 500.00 ms (2.1 MB/s)", "blocks of 1468, window 4,", "8 of 720 packets sent")
+	contains(t, out, "LAST TRANSFERS\n", "  10.10.0.90:2070        done                 snponly.efi\n", "1.0 MB in 500.00 ms (2.1 MB/s)", "blocks of 1468, window 4,", "8 of 720 packets sent")
 	if strings.Contains(out, "10.10.0.92") || strings.Contains(out, "BUSIEST") {
 		t.Errorf("others are shown:\n%s", out)
 	}
@@ -118,7 +118,7 @@ func TestTFTPStatusFollow(t *testing.T) {
 			}
 			continue
 		}
-		contains(t, text(), "now  ", "  10.10.0.91:2070        done               new.efi\n", "downloads/s")
+		contains(t, text(), "now  ", "  10.10.0.91:2070        done                 new.efi\n", "downloads/s")
 		if strings.Contains(text(), "old.efi") || strings.Count(text(), "new.efi") != 1 {
 			t.Errorf("old ones, or one twice:\n%s", text())
 		}

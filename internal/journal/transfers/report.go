@@ -79,13 +79,15 @@ func (b *Board) Report(now time.Time, q Query) Report {
 	return r
 }
 
-// urgency orders live transfers: what stands still comes first.
+// urgency orders live transfers: what stands still comes first, what waits for a place last.
 func urgency(e *entry, now time.Time) int {
 	switch e.state(now) {
 	case Stalled:
 		return 2
-	case Opening, Waiting:
+	case Opening:
 		return 1
+	case Waiting:
+		return -1
 	}
 	return 0
 }
