@@ -128,12 +128,12 @@ func (r *registry) hold(s *source) (release func()) {
 }
 
 // enter books a transfer that begins to run. r.mu is held.
-func (r *registry) enter(t *transfer, s *source) {
+func (r *registry) enter(t *transfer, s *source, now time.Time) {
 	r.running++
 	r.networks[s.network]++
 	s.live++
 	s.silent++
-	t.account = s
+	t.account, t.placed = s, now
 	t.place = r.silent.PushBack(t)
 	t.live, r.live = true, r.live+1
 }
@@ -169,7 +169,7 @@ func (r *registry) makeRoom(s *source, why boot.Reason, now time.Time) bool {
 			return false
 		}
 		victim := e.Value.(*transfer)
-		if now.Sub(victim.began) < silentFor {
+		if now.Sub(victim.placed) < silentFor {
 			return false
 		}
 		if why == boot.TooManyTransfers || why == boot.TooManyOfNetwork && victim.account.network == s.network {

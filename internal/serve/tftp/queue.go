@@ -40,7 +40,7 @@ func (r *registry) unqueue(t *transfer) {
 
 // dispatch gives free places to those whose turn it is, and tells their loops. An address that is
 // at a limit of its own loses its turn and not its place. r.mu is held.
-func (r *registry) dispatch() {
+func (r *registry) dispatch(now time.Time) {
 	for passed := 0; passed < maxLook && r.ring.Len() > 0; {
 		s := r.ring.Front().Value.(*source)
 		switch r.full(s) {
@@ -49,7 +49,7 @@ func (r *registry) dispatch() {
 			release := r.hold(s)
 			r.ring.MoveToBack(s.turn)
 			r.unqueue(t)
-			r.enter(t, s)
+			r.enter(t, s, now)
 			release()
 			t.l.post(note{t: t, kind: admitted})
 		case boot.TooManyTransfers:
@@ -70,7 +70,7 @@ func (r *registry) await(t *transfer, now time.Time) bool {
 		return false
 	}
 	if why := r.full(t.account); why != "" && r.makeRoom(t.account, why, now) {
-		r.dispatch()
+		r.dispatch(now)
 	}
 	return t.queued
 }

@@ -25,6 +25,7 @@ type ends struct {
 type registry struct {
 	limits  Limits
 	network func(netip.Addr) string // names the network of a client; nil: all are in one
+	clock   func() time.Time        // when a place becomes free
 
 	mu       sync.Mutex // guards what follows, and the accounts of transfers
 	all      map[ends]*transfer
@@ -64,7 +65,7 @@ func (r *registry) admit(t *transfer, now time.Time) (why boot.Reason, queued bo
 	switch {
 	case heir, s.waiting.Len() == 0 && (why == "" || r.makeRoom(s, why, now)):
 		r.register(t)
-		r.enter(t, s)
+		r.enter(t, s, now)
 		return boot.Answered, false
 	case why == "":
 		why = boot.TooManyTransfers // others of this address are before it
@@ -98,7 +99,7 @@ func (r *registry) remove(t *transfer) {
 		r.live, t.live = r.live-1, false
 	}
 	r.forget(t)
-	r.dispatch()
+	r.dispatch(r.clock())
 }
 
 // heard notes that a transfer's client acknowledged something: its address is no forgery.
@@ -109,7 +110,7 @@ func (r *registry) heard(t *transfer) {
 	if s := t.account; s != nil && !s.proven {
 		s.proven = true
 		if s.waiting.Len() > 0 {
-			r.dispatch()
+			r.dispatch(r.clock())
 		}
 	}
 }

@@ -20,10 +20,12 @@ type counter struct {
 }
 
 func newCounter(t *testing.T, m Limits) *counter {
-	return &counter{
+	c := &counter{
 		registry: &registry{limits: m.withDefaults()}, t: t,
 		l: &loop{mail: mailbox{bell: -1}}, now: time.Unix(1000, 0),
 	}
+	c.clock = func() time.Time { return c.now }
+	return c
 }
 
 // ask makes a request of an address, from a port, and compares what the registry says.
@@ -157,6 +159,25 @@ func TestUnprovenAddress(t *testing.T) {
 		t.Errorf("%d let in after the first ACK, want 100", got)
 	}
 	c.ask("10.0.0.1", 2000, boot.Answered, false)
+	c.empty()
+}
+
+// Who waited long is not taken for silent at once.
+func TestPlaceAfterAWait(t *testing.T) {
+	c := newCounter(t, Limits{Transfers: 1})
+	first := c.ask("10.0.0.1", 1, boot.Answered, false)
+	c.heard(first)
+	x := c.ask("10.0.0.2", 1, boot.TooManyTransfers, true)
+	c.now = c.now.Add(2 * silentFor)
+	c.remove(first)
+	if got, want := c.entered(), "10.0.0.2:1"; got != want {
+		t.Errorf("let in: %s, want %s", got, want)
+	}
+	c.ask("10.0.0.3", 1, boot.TooManyTransfers, true)
+	if x.stopped.Load() != 0 {
+		t.Error("it had to make room as soon as it had a place")
+	}
+	c.remove(x)
 	c.empty()
 }
 

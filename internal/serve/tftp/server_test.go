@@ -493,7 +493,7 @@ func TestSameFileAgain(t *testing.T) {
 // A ROM that was reset comes back from the same port with the same request.
 func TestResetClient(t *testing.T) {
 	now := time.Now()
-	r := registry{limits: Limits{Transfers: 10}.withDefaults()}
+	r := registry{limits: Limits{Transfers: 10}.withDefaults(), clock: time.Now}
 	old := &transfer{request: "same"}
 	old.moved.Store(now.UnixNano())
 	r.admit(old, now)

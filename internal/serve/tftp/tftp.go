@@ -129,7 +129,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 		d.Now = time.Now
 	}
 	s := &Server{
-		cfg: cfg, deps: d, running: registry{limits: cfg.Limits, network: d.Network},
+		cfg: cfg, deps: d, running: registry{limits: cfg.Limits, network: d.Network, clock: time.Now},
 		cache: cache{budget: cfg.CacheBytes, longest: min(cfg.CacheFile, cfg.CacheBytes)},
 		ports: portRange{low: cfg.Ports.Low, high: cfg.Ports.High},
 	}

@@ -67,6 +67,7 @@ type booking struct {
 	account *source       // while it runs or waits
 	place   *list.Element // among those that wait, or those that run in silence
 	queued  bool          // it waits
+	placed  time.Time     // when it began to run
 	live    bool          // admitted and not removed
 }
 
