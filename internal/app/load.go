@@ -6,6 +6,7 @@ import (
 
 	"surefoot/internal/config"
 	"surefoot/internal/files"
+	"surefoot/internal/inbox"
 	"surefoot/internal/kernel/link"
 	"surefoot/internal/testboot"
 )
@@ -85,6 +86,7 @@ func (e *noAddressError) Hint() []string {
 type setup struct {
 	*config.Config
 	files *files.Root
+	inbox *inbox.Inbox // nil: no folder takes uploads
 }
 
 // newSetup opens the root of a configuration.
@@ -93,5 +95,21 @@ func newSetup(cfg *config.Config) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &setup{Config: cfg, files: root}, nil
+	s := &setup{Config: cfg, files: root}
+	if len(cfg.Uploads) > 0 && s.has(roleTFTP) {
+		if s.inbox, err = inbox.Open(cfg.Root, folders(cfg.Uploads)); err != nil {
+			_ = root.Close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// folders are those of the site file in the inbox's own words.
+func folders(list []config.Upload) []inbox.Folder {
+	var out []inbox.Folder
+	for _, u := range list {
+		out = append(out, inbox.Folder{Name: u.Folder, Overwrite: u.Overwrite, MaxSize: u.MaxSize, MaxTotal: u.MaxTotal, From: u.From})
+	}
+	return out
 }

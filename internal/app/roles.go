@@ -18,7 +18,12 @@ const (
 
 func (s *setup) has(role string) bool { return slices.Contains(s.Node.Roles, role) }
 
-func (s *setup) close() { _ = s.files.Close() }
+func (s *setup) close() {
+	_ = s.files.Close()
+	if s.inbox != nil {
+		_ = s.inbox.Close()
+	}
+}
 
 // retire closes a setup that was exchanged; requests under way may still open files of it.
 func (s *setup) retire() { time.AfterFunc(s.DrainTimeout+time.Second, s.close) }
@@ -46,7 +51,7 @@ func (a *App) tftpSlot() *slot {
 				tftp.Config{
 					Node: cfg.Node.Name, Listen: cfg.TFTP, Files: cfg.files,
 					Limits: cfg.limits(), DrainTimeout: cfg.DrainTimeout,
-					Ports: tftp.Ports(cfg.Serving.Ports), BusyPoll: cfg.Serving.BusyPoll,
+					Ports: tftp.Ports(cfg.Serving.Ports), BusyPoll: cfg.Serving.BusyPoll, Uploads: cfg.inbox,
 				},
 				tftp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Network: a.networkOf},
 			)
@@ -55,7 +60,7 @@ func (a *App) tftpSlot() *slot {
 			return was.has(roleTFTP) == is.has(roleTFTP) && was.TFTP == is.TFTP &&
 				was.MaxTransfers == is.MaxTransfers && was.Serving == is.Serving && was.DrainTimeout == is.DrainTimeout
 		},
-		apply: func(s server, cfg *setup) { s.(*tftp.Server).Apply(cfg.files) },
+		apply: func(s server, cfg *setup) { s.(*tftp.Server).Apply(cfg.files, cfg.inbox) },
 	}
 }
 

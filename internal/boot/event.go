@@ -16,6 +16,7 @@ const (
 	BootReplySent   Kind = "boot-reply"   // our reply to it
 	Ignored         Kind = "ignored"      // a packet that got no answer; Reason says why
 	ReadRequest     Kind = "rrq"          // a TFTP read request
+	WriteRequest    Kind = "wrq"          // a TFTP write request
 	Waiting         Kind = "waiting"      // a TFTP request waits for a place; Reason says for which
 	OptionsSent     Kind = "oack"         // TFTP options granted
 	Progress        Kind = "progress"     // a transfer under way, a few times a second at most
@@ -54,6 +55,7 @@ type Event struct {
 	Detail string `json:"detail,omitempty"` // evidence in words
 
 	// How far a transfer came.
+	Upload      bool          `json:"upload,omitempty"`   // the client sends the file
 	Transfer    uint64        `json:"transfer,omitempty"` // one number for all events of a transfer
 	Options     string        `json:"options,omitempty"`  // TFTP: asked or granted, as in "blksize=1468 tsize=0"
 	Bytes       int64         `json:"bytes,omitempty"`

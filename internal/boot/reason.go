@@ -55,6 +55,14 @@ const (
 	TooManyOfClient  Reason = "too-many-of-client"
 	TooManyOfNetwork Reason = "too-many-of-network"
 	UnprovenClient   Reason = "unproven-client"
+	Received         Reason = "received"
+	UploadFolder     Reason = "not-upload-folder"
+	UploadDenied     Reason = "upload-denied"
+	UploadExists     Reason = "file-exists"
+	UploadTooLarge   Reason = "upload-too-large"
+	UploadFull       Reason = "upload-disk-full"
+	TooManyUploads   Reason = "too-many-uploads"
+	WriteFailed      Reason = "write-failed"
 	BadBlock         Reason = "bad-block"
 	RangeRefused     Reason = "range-refused"
 	MethodRefused    Reason = "method-refused"
@@ -105,6 +113,14 @@ var reasonTexts = map[Reason]string{
 	TooManyOfClient:  "this client address has as many transfers as one may have",
 	TooManyOfNetwork: "this network has as many transfers as one may have",
 	UnprovenClient:   "this address has acknowledged nothing yet, and asks for more: it may be forged",
+	Received:         "received completely, and on the disk",
+	UploadFolder:     "the name is in no folder that takes uploads",
+	UploadDenied:     "this client is in none of the networks that may upload there",
+	UploadExists:     "a file of that name is there already",
+	UploadTooLarge:   "the upload is larger than its folder allows",
+	UploadFull:       "no room for the upload: the disk, or what the folder may hold, is full",
+	TooManyUploads:   "as many uploads as are allowed are running",
+	WriteFailed:      "the upload could not be written",
 	BadBlock:         "an acknowledgement of a block that was never sent",
 	RangeRefused:     "the range asked for is not in the file",
 	MethodRefused:    "an HTTP method other than GET and HEAD",
@@ -128,4 +144,6 @@ func Reasons() []Reason {
 }
 
 // Good reports whether the reason ends a step as it should.
-func (r Reason) Good() bool { return r == Answered || r == Done || r == TsizeProbe || r == "" }
+func (r Reason) Good() bool {
+	return r == Answered || r == Done || r == TsizeProbe || r == Received || r == ""
+}

@@ -41,6 +41,7 @@ func (d *decoder) check(f *file) {
 	d.checkShadows(f)
 	d.checkNetworks(f)
 	d.checkServing(f)
+	d.checkUploads(f)
 }
 
 // checkServing looks for a share that is larger than the whole.

@@ -35,6 +35,7 @@ type Config struct {
 	Socket       string         // unix socket of the API
 	MaxTransfers int            // TFTP transfers at the same time
 	Serving      Serving        // how TFTP serves them
+	Uploads      []Upload       // folders below the root that take files by TFTP
 	DrainTimeout time.Duration  // how long running transfers may take to end after a stop
 }
 
@@ -45,6 +46,15 @@ type Serving struct {
 	QueueTime             time.Duration // how long one waits
 	Ports                 Ports         // where transfers are served from
 	BusyPoll              time.Duration // how long to look for the next packet before sleeping
+}
+
+// Upload is a folder below the root that takes files by TFTP.
+type Upload struct {
+	Folder    string
+	Overwrite bool
+	MaxSize   int64          // bytes of one file
+	MaxTotal  int64          // bytes of all files in it; 0: no limit but the disk's
+	From      []netip.Prefix // who may; none: everybody
 }
 
 // Ports are those that TFTP transfers are served from. The zero value is any port.

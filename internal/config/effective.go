@@ -59,6 +59,7 @@ func (c *Config) writeTFTP(line func(string, ...any)) {
 	line("  queue_time: %s", durationText(s.QueueTime))
 	line("  ports: %s", s.Ports)
 	line("  busy_poll: %s", durationText(s.BusyPoll))
+	c.writeUploads(line)
 }
 
 func (c *Config) writeServers(line func(string, ...any)) {

@@ -25,6 +25,7 @@ type file struct {
 	queue                     *parsed[int]
 	queueTime, busyPoll       *parsed[time.Duration]
 	ports                     *parsed[Ports]
+	uploads                   []fileUpload
 	socket                    *parsed[string]
 	drain                     *parsed[time.Duration]
 	nodesAt, bootAt           at   // of the keys
@@ -73,6 +74,14 @@ type fileNetwork struct {
 	reservations []fileReservation
 }
 
+type fileUpload struct {
+	at
+	folder            *parsed[string]
+	mode              *parsed[UploadMode]
+	maxSize, maxTotal *parsed[int64]
+	from              []parsed[netip.Prefix]
+}
+
 type fileReservation struct {
 	at
 	mac        *parsed[boot.MAC]
@@ -108,6 +117,7 @@ func (d *decoder) file(o object) *file {
 		f.queue = one(s, "queue", parseCount(0, 60000))
 		f.queueTime = one(s, "queue_time", parseDuration)
 		f.ports = one(s, "ports", parsePorts)
+		s.each("uploads", func(_ int, u object) { f.uploads = append(f.uploads, d.upload(u)) })
 		f.busyPoll = one(s, "busy_poll", parseBusyPoll)
 	}
 	if s, ok := o.section("http"); ok {

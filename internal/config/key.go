@@ -58,6 +58,7 @@ var (
 	scalarMAC      = &Scalar{Name: "MAC address in quotes", JSON: "string", Pattern: `^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$|^[0-9A-Fa-f]{4}(\.[0-9A-Fa-f]{4}){2}$`}
 	scalarMACStart = &Scalar{Name: "MAC address or its first pairs, in quotes", JSON: "string", Pattern: `^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){0,5}[:-]?$|^[0-9A-Fa-f]{4}(\.[0-9A-Fa-f]{4}){2}$`}
 	scalarDuration = &Scalar{Name: "duration with its unit (30s, 2m, 1m30s)", JSON: "string", Pattern: `^([0-9.]+(us|ms|s|m|h))+$`}
+	scalarSize     = &Scalar{Name: "size with its unit (100MiB, 10GiB)", JSON: "string", Pattern: `^[0-9]+[KMGT]iB$`}
 	scalarCount    = &Scalar{Name: "whole number", JSON: "integer"}
 	scalarBool     = &Scalar{Name: "true or false", JSON: "boolean"}
 	scalarSHA256   = &Scalar{Name: "SHA-256 in 64 hexadecimal digits", JSON: "string", Pattern: `^[0-9A-Fa-f]{64}$`}

@@ -81,6 +81,7 @@ func tftpKey() Key {
 				Doc: "How long to look for a client's next packet before sleeping, up to 1ms. It makes a few clients in lock-step several times faster, " +
 					"and keeps the cores that serve busy while transfers run. 0s is off.",
 			},
+			uploadsKey(),
 		},
 	}
 }

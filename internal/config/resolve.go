@@ -19,6 +19,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 		MaxTransfers: f.maxTransfers.or(DefaultMaxTransfers),
 		DrainTimeout: f.drain.or(DefaultDrainTimeout),
 		Serving:      f.serving(),
+		Uploads:      f.resolveUploads(),
 	}
 	for i := range f.nodes {
 		n := f.nodes[i].node(f)

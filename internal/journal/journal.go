@@ -125,7 +125,8 @@ func (j *Journal) take(ev boot.Event) {
 	clean(&ev)
 	var of label
 	j.mu.Lock()
-	if c, ok := j.tell.take(&ev); ok {
+	if ev.Upload { // no part of a boot
+	} else if c, ok := j.tell.take(&ev); ok {
 		of = label{boot: c.r.ID, mac: c.r.MAC}
 		j.metrics.story(c.r)
 		j.publish(&ev, c.r)

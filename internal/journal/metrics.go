@@ -17,6 +17,8 @@ const (
 	MetricTFTPTransfers    = "surefoot_tftp_transfers_total"
 	MetricTFTPIgnored      = "surefoot_tftp_ignored_total"
 	MetricTFTPQueued       = "surefoot_tftp_queued_total"
+	MetricTFTPUploads      = "surefoot_tftp_uploads_total"
+	MetricTFTPReceived     = "surefoot_tftp_received_bytes_total"
 	MetricTFTPBytes        = "surefoot_tftp_sent_bytes_total"
 	MetricTFTPRetransmits  = "surefoot_tftp_retransmits_total"
 	MetricTFTPPackets      = "surefoot_tftp_sent_packets_total"
@@ -47,6 +49,8 @@ type metrics struct {
 	transfers   *prometheus.CounterVec
 	ignored     *prometheus.CounterVec
 	queued      *prometheus.CounterVec
+	uploads     *prometheus.CounterVec
+	received    prometheus.Counter
 	bytes       prometheus.Counter
 	retransmits prometheus.Counter
 	sent        prometheus.Counter
@@ -94,6 +98,8 @@ func newMetrics(cfg Config) *metrics {
 	m.transfers = vec(MetricTFTPTransfers, "TFTP transfers that ended, by reason; tsize-probe is a size query and no failure.", "reason")
 	m.ignored = vec(MetricTFTPIgnored, "TFTP packets that got no answer, by reason.", "reason")
 	m.queued = vec(MetricTFTPQueued, "TFTP requests that had to wait for a place, by the limit they met.", "reason")
+	m.uploads = vec(MetricTFTPUploads, "TFTP uploads that ended, by reason.", "reason")
+	m.received = counter(MetricTFTPReceived, "Bytes of content received from TFTP clients that upload.")
 	m.bytes = counter(MetricTFTPBytes, "Bytes of content acknowledged by TFTP clients.")
 	m.retransmits = counter(MetricTFTPRetransmits, "TFTP packets sent again.")
 	m.sent = counter(MetricTFTPPackets, "TFTP packets sent, those sent again as well, of transfers that ended.")
@@ -166,7 +172,7 @@ func (m *metrics) event(ev *boot.Event) {
 	if ev.Kind == boot.Ignored {
 		m.junk.Add(1)
 	}
-	if ev.Kind == boot.TransferEnd {
+	if ev.Kind == boot.TransferEnd && !ev.Upload {
 		switch {
 		case ev.Reason == boot.Done:
 			m.files.Add(1)
@@ -186,6 +192,11 @@ func (m *metrics) tftp(ev *boot.Event) {
 	case boot.Stalled:
 		m.stalls.Inc()
 	case boot.TransferEnd:
+		if ev.Upload {
+			m.uploads.WithLabelValues(string(ev.Reason)).Inc()
+			m.received.Add(float64(ev.Bytes))
+			return
+		}
 		m.transfers.WithLabelValues(string(ev.Reason)).Inc()
 		m.bytes.Add(float64(ev.Bytes))
 		m.retransmits.Add(float64(ev.Retransmits))

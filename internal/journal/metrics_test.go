@@ -16,7 +16,7 @@ import (
 
 // names lists the constants; TestMetrics finds out if one is not here.
 var names = []string{
-	MetricPackets, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
+	MetricPackets, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPUploads, MetricTFTPReceived, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
 	MetricHTTPRequests, MetricHTTPBytes, MetricScripts, MetricStories, MetricOpen, MetricBootSeconds, MetricDropped, MetricMachines,
 	MetricTFTPPackets, MetricTFTPStalls, MetricTFTPRunning, MetricTFTPStalled, MetricForgotten, MetricBuildInfo, MetricReady, MetricConfigGood, MetricConfigGoodSecond,
 }
@@ -32,6 +32,7 @@ func busy(t *testing.T) *Journal {
 		{Role: "proxydhcp", Kind: boot.Ignored, Reason: boot.NotPXE},
 		{Role: "tftp", Kind: boot.Ignored, Reason: boot.UnexpectedOpcode, IP: ip},
 		{Role: "tftp", Kind: boot.ReadRequest, IP: ip, File: "a.0", Transfer: 1},
+		{Role: "tftp", Kind: boot.TransferEnd, IP: ip, File: "crash/a", Transfer: 7, Upload: true, Reason: boot.Received, Bytes: 50},
 		{Role: "tftp", Kind: boot.Waiting, IP: ip, File: "a.0", Transfer: 1, Reason: boot.TooManyTransfers},
 		{
 			Role: "tftp", Kind: boot.TransferEnd, IP: ip, File: "a.0", Transfer: 1, Reason: boot.Done, Bytes: 1000, Size: 1000, Blocks: 2,
@@ -129,6 +130,8 @@ func TestMetricValues(t *testing.T) {
 		{MetricTFTPTransfers, "reason=done", 1},
 		{MetricTFTPIgnored, "reason=unexpected-opcode", 1},
 		{MetricTFTPQueued, "reason=too-many-transfers", 1},
+		{MetricTFTPUploads, "reason=received", 1},
+		{MetricTFTPReceived, "", 50},
 		{MetricTFTPBytes, "", 1000},
 		{MetricTFTPRetransmits, "", 3},
 		{MetricTFTPPackets, "", 6},
@@ -141,7 +144,7 @@ func TestMetricValues(t *testing.T) {
 		{MetricHTTPRequests, "reason=method-refused", 1},
 		{MetricScripts, "reason=answered", 1},
 		{MetricStories, "state=done", 1},
-		{MetricBootSeconds, "", 7},
+		{MetricBootSeconds, "", 8},
 		{MetricMachines, "", 1},
 		{MetricOpen, "", 1},
 		{MetricReady, "", 1},

@@ -14,7 +14,7 @@ var layers = [][]string{
 	{"app"},
 	{"serve", "web", "config", "lab", "storm"},
 	{"probe"},
-	{"journal", "files", "testboot", "kernel"},
+	{"journal", "files", "inbox", "testboot", "kernel"},
 	{"wire"},
 	{"boot", "phase", "rate"},
 }

@@ -13,7 +13,7 @@ func Describe(ev boot.Event) string {
 	text := map[boot.Kind]string{
 		boot.DiscoverSeen: "asks who can boot it", boot.OfferSent: "is offered", boot.RequestSeen: "takes an address",
 		boot.BootRequestSeen: "asks on port 4011", boot.BootReplySent: "is told:", boot.Ignored: "is not answered",
-		boot.ReadRequest: "asks for", boot.Waiting: "waits for a place", boot.OptionsSent: "is granted", boot.Progress: "gets",
+		boot.ReadRequest: "asks for", boot.WriteRequest: "wants to upload", boot.Waiting: "waits for a place", boot.OptionsSent: "is granted", boot.Progress: "gets",
 		boot.HTTPRequest: "asks by HTTP for", boot.ScriptSent: "gets its iPXE script",
 	}[ev.Kind]
 	if ev.Kind == boot.TransferEnd {

@@ -73,7 +73,7 @@ func (b *Board) Feed(ev *boot.Event, mac boot.MAC, story string) {
 	}
 	bytes, packets, resent := e.Bytes, e.Packets, e.Retransmits
 	switch ev.Kind {
-	case boot.ReadRequest:
+	case boot.ReadRequest, boot.WriteRequest:
 		e.Asked, e.Options = ev.File, ev.Options
 		return
 	case boot.TransferEnd:
@@ -96,7 +96,7 @@ func (b *Board) Feed(ev *boot.Event, mac boot.MAC, story string) {
 func (b *Board) entry(ev *boot.Event) *entry {
 	key := id{ev.Transfer, ev.Peer}
 	switch e := b.live[key]; {
-	case e != nil && ev.Kind == boot.ReadRequest:
+	case e != nil && (ev.Kind == boot.ReadRequest || ev.Kind == boot.WriteRequest):
 		b.lose(key)
 	case e != nil:
 		return e
@@ -106,7 +106,7 @@ func (b *Board) entry(ev *boot.Event) *entry {
 	b.totals.Begun++
 	e := b.fresh()
 	e.Transfer, e.Direction = ev.Transfer, Download
-	if ev.Reason == boot.WriteRefused {
+	if ev.Upload {
 		e.Direction = Upload
 	}
 	e.Client, e.IP, e.Local, e.Asked = ev.Peer, ev.IP, ev.Local, ev.File

@@ -23,8 +23,9 @@ type verdict struct {
 }
 
 // judge decides what a packet on the request port is. Only a request is ever answered: an ERROR
-// in reply to anything else is how two servers are set on each other (VU#417980).
-func judge(packet []byte) verdict {
+// in reply to anything else is how two servers are set on each other (VU#417980). uploads says
+// whether any folder takes them.
+func judge(packet []byte, uploads bool) verdict {
 	op, ok := wire.PeekOp(packet)
 	if !ok {
 		return verdict{silent: true, reason: boot.Malformed, detail: fmt.Sprintf("%d bytes", len(packet))}
@@ -40,7 +41,7 @@ func judge(packet []byte) verdict {
 	switch {
 	case err != nil:
 		return verdict{silent: true, reason: boot.BadRequest, detail: err.Error()}
-	case op == wire.OpWRQ:
+	case op == wire.OpWRQ && !uploads:
 		v.reason, v.code, v.text = boot.WriteRefused, wire.ErrAccess, "uploads are off"
 	case !req.IsOctet() && !req.IsNetascii():
 		v.reason, v.detail = boot.BadMode, fmt.Sprintf("mode %.40q", req.Mode)

@@ -31,6 +31,7 @@ const (
 	opened      noteKind = iota // the file is open, or t.refusal says why not
 	admitted                    // it need not wait any more
 	haveRead                    // the worker is done with t.disk
+	uploaded                    // the upload has ended
 	interrupted                 // t.stopped says why
 	closeDoor                   // no new requests
 )
@@ -77,6 +78,8 @@ func (l *loop) note(n note) {
 	case opened:
 		l.opening--
 		l.start(n.t, n.fault)
+	case uploaded:
+		l.drop(n.t)
 	case haveRead:
 		l.haveRead(n.t, n.fault)
 	case interrupted:

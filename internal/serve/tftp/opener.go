@@ -77,6 +77,9 @@ func readAhead(t *transfer) {
 }
 
 func (t *transfer) open() (verdict, bool) {
+	if t.asked.Op == wire.OpWRQ {
+		return t.openUpload()
+	}
 	root := t.s.files.Load()
 	f, err := root.Open(t.asked.File)
 	if err != nil {

@@ -84,7 +84,7 @@ func (l *loop) packet(b []byte, from netip.AddrPort, local netip.Addr) {
 		return
 	}
 	t.ev.Local = netip.AddrPortFrom(local, l.s.addr.Port()).String()
-	v := judge(b)
+	v := judge(b, l.s.uploads.Load() != nil)
 	switch {
 	case from.Port() == 0:
 		v = verdict{silent: true, reason: boot.Malformed, detail: "source port 0"}
@@ -114,7 +114,7 @@ func (l *loop) admit(t *transfer) (why boot.Reason, queued bool) {
 	if why != boot.DuplicateRequest {
 		return why, queued
 	}
-	if old := l.s.running.at(t.ends); old != nil && old.l == l && old.begun && old.fd >= 0 {
+	if old := l.s.running.at(t.ends); old != nil && old.l == l && old.begun && old.up == nil && old.fd >= 0 {
 		l.serve(old, unix.EPOLLIN)
 	}
 	return l.s.running.admit(t, t.began)
@@ -128,8 +128,13 @@ func (l *loop) take(t *transfer, v verdict, queued bool) {
 		return
 	}
 	t.ev.Transfer = l.s.last.Add(1)
-	if v.req.Op == wire.OpRRQ {
-		t.tell(boot.ReadRequest, func(ev *boot.Event) { ev.Options = wire.FormatOptions(v.req.Options) })
+	t.ev.Upload = v.req.Op == wire.OpWRQ
+	if !t.ev.Upload || l.s.uploads.Load() != nil {
+		kind := boot.ReadRequest
+		if t.ev.Upload {
+			kind = boot.WriteRequest
+		}
+		t.tell(kind, func(ev *boot.Event) { ev.Options = wire.FormatOptions(v.req.Options) })
 	}
 	switch {
 	case queued:

@@ -559,7 +559,7 @@ func TestApply(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.srv.Apply(other)
+	s.srv.Apply(other, nil)
 	p := dial(t, "127.0.0.1:0")
 	p.send(rrq("new"), s.srv.Addr())
 	if d := p.recv(); string(d.Data) != "n" {

@@ -49,6 +49,12 @@ func (t *transfer) end(why boot.Reason, detail string) {
 func (t *transfer) measures(ev *boot.Event) {
 	now := time.Now()
 	ev.Dur = now.Sub(t.began)
+	if t.up != nil {
+		m := t.up.m
+		ev.Bytes, ev.Blocks, ev.Retransmits, ev.FirstBlock, ev.RTT = m.bytes, m.got, m.repeats, m.first, m.wait.smooth
+		ev.Size = max(ev.Size, m.bytes)
+		return
+	}
 	if t.m == nil {
 		return
 	}

@@ -1,4 +1,4 @@
-// Package tftp is the TFTP server, for reading only (RFC 1350, 1123 section 4.2.3, 2347 to 2349,
+// Package tftp is the TFTP server (RFC 1350, 1123 section 4.2.3, 2347 to 2349,
 // 7440). It serves the files of one root and knows nothing of rules, DHCP or stories: it says by
 // events what it does.
 //
@@ -13,7 +13,8 @@
 // for each block: read deadlines and wake-ups are the difference.
 //
 // It never answers what is no request (VU#417980), answers from the address that was asked, so
-// that a service address on the loopback interface works, and writes nothing.
+// that a service address on the loopback interface works, and writes nothing unless a folder takes
+// uploads (receiver.go, upload.go).
 package tftp
 
 import (
@@ -27,6 +28,7 @@ import (
 
 	"surefoot/internal/boot"
 	"surefoot/internal/files"
+	"surefoot/internal/inbox"
 )
 
 // Role is the name that this role's events carry.
@@ -57,6 +59,8 @@ type Config struct {
 	CacheBytes int64         // contents held in memory for all transfers; < 0: none
 	CacheFile  int64         // a longer file is read from the disk block by block
 	Ports      Ports         // where transfers are served from
+
+	Uploads *inbox.Inbox // the folders that take files; nil: none does
 }
 
 // Ports says which port a transfer gets. The zero value is a new port of the system's choice for
@@ -82,17 +86,19 @@ type Deps struct {
 
 // Server is the role: New, Listen, Run.
 type Server struct {
-	cfg     Config
-	deps    Deps
-	files   atomic.Pointer[files.Root]
-	socks   []*requestSocket // one for each loop; nil before Listen
-	addr    netip.AddrPort   // of all of them
-	running registry
-	last    atomic.Uint64 // the number of the last transfer
-	cache   cache
-	ports   portRange
-	open    *opener // these two: while it runs
-	loops   []*loop
+	cfg       Config
+	deps      Deps
+	files     atomic.Pointer[files.Root]
+	socks     []*requestSocket // one for each loop; nil before Listen
+	addr      netip.AddrPort   // of all of them
+	running   registry
+	last      atomic.Uint64 // the number of the last transfer
+	uploads   atomic.Pointer[inbox.Inbox]
+	receiving atomic.Int32 // uploads that run
+	cache     cache
+	ports     portRange
+	open      *opener // these two: while it runs
+	loops     []*loop
 }
 
 // New checks the configuration. It opens nothing and starts nothing.
@@ -134,11 +140,16 @@ func New(cfg Config, d Deps) (*Server, error) {
 		ports: portRange{low: cfg.Ports.Low, high: cfg.Ports.High},
 	}
 	s.files.Store(cfg.Files)
+	s.uploads.Store(cfg.Uploads)
 	return s, nil
 }
 
-// Apply exchanges the root. Transfers under way keep the file that they opened.
-func (s *Server) Apply(root *files.Root) { s.files.Store(root) }
+// Apply exchanges the root, and the folders that take files. Transfers under way keep the file that
+// they opened.
+func (s *Server) Apply(root *files.Root, uploads *inbox.Inbox) {
+	s.files.Store(root)
+	s.uploads.Store(uploads)
+}
 
 func (s *Server) emit(ev boot.Event) {
 	ev.Node, ev.Role, ev.Time = s.cfg.Node, Role, s.deps.Now()

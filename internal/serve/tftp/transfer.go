@@ -27,6 +27,7 @@ type transfer struct {
 	began   time.Time
 	ev      boot.Event // what all events of this transfer have in common
 	refusal verdict    // why the file could not be opened
+	up      *upload    // the client sends the file; its own goroutine has all the rest then
 
 	data    []byte // the whole content, shared with others; nil: from content or disk
 	content content
@@ -126,6 +127,10 @@ func (l *loop) start(t *transfer, fault any) {
 	if t.refusal.reason != "" {
 		l.refuse(t, t.refusal)
 		l.drop(t)
+		return
+	}
+	if t.up != nil {
+		l.startUpload(t)
 		return
 	}
 	if err := l.begin(t); err != nil {
@@ -246,6 +251,9 @@ func (l *loop) alarm(t *transfer, now time.Time) {
 func (l *loop) interrupted(t *transfer) {
 	defer l.contain(t)
 	why := interruption(t.stopped.Load())
+	if t.up != nil {
+		return // it looks for itself
+	}
 	if t.waits {
 		l.leaveQueue(t, why)
 		return

@@ -39,6 +39,36 @@ func (n *Netascii) Encode(dst, src []byte) (wrote, read int) {
 	return wrote, read
 }
 
+// NetasciiDecoder is a position in a translation from netascii. The zero value is the beginning.
+type NetasciiDecoder struct{ cr bool }
+
+// Append appends what src means: CR LF is a line end, CR NUL a CR. A CR before anything else, which
+// netascii does not allow, stays as it is. last says that nothing follows.
+func (d *NetasciiDecoder) Append(dst, src []byte, last bool) []byte {
+	for _, c := range src {
+		switch {
+		case d.cr && c == '\n':
+			dst = append(dst, '\n')
+			d.cr = false
+			continue
+		case d.cr && c == 0:
+			dst = append(dst, '\r')
+			d.cr = false
+			continue
+		case d.cr:
+			dst = append(dst, '\r')
+		}
+		if d.cr = c == '\r'; !d.cr {
+			dst = append(dst, c)
+		}
+	}
+	if d.cr && last {
+		dst = append(dst, '\r')
+		d.cr = false
+	}
+	return dst
+}
+
 // NetasciiSize returns how many bytes p becomes in netascii.
 func NetasciiSize(p []byte) int64 {
 	return int64(len(p) + bytes.Count(p, []byte{'\n'}) + bytes.Count(p, []byte{'\r'}))
