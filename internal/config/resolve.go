@@ -20,6 +20,9 @@ func resolve(f *file, path, self string, o Options) *Config {
 		DrainTimeout: f.drain.or(DefaultDrainTimeout),
 		Serving:      f.serving(),
 	}
+	for i := range f.entries {
+		c.Files = append(c.Files, f.entries[i].entry())
+	}
 	for i := range f.nodes {
 		n := f.nodes[i].node(f)
 		if n.Name == self {
