@@ -89,9 +89,14 @@ type setup struct {
 
 // newSetup opens the root of a configuration.
 func newSetup(cfg *config.Config) (*setup, error) {
-	root, err := files.Open(cfg.Root, files.Options{Fold: cfg.Fold, Builtin: testboot.Files(cfg.Node.Name)})
+	root, err := OpenRoot(cfg)
 	if err != nil {
 		return nil, err
 	}
 	return &setup{Config: cfg, files: root}, nil
+}
+
+// OpenRoot opens the files of a node as its roles see them.
+func OpenRoot(cfg *config.Config) (*files.Root, error) {
+	return files.Open(cfg.Root, files.Options{Fold: cfg.Fold, Builtin: testboot.Files(cfg.Node.Name), Entries: cfg.Files})
 }
