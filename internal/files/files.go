@@ -121,6 +121,7 @@ type File struct {
 	name     string
 	tree     *tree
 	template string
+	client   Client
 	size     int64
 	mod      time.Time
 	c        io.Closer // nil for what is in memory
@@ -135,6 +136,9 @@ func (f *File) Version() string { return f.tree.id() }
 
 // Template returns the path of the template that the file was made from, "" if it was not.
 func (f *File) Template() string { return f.template }
+
+// Client returns what the template was told of the client.
+func (f *File) Client() Client { return f.client }
 
 // Again opens the file once more, by the path at which it was found and in the same version.
 func (f *File) Again() (*File, error) { return f.tree.openExact(f.name) }

@@ -40,13 +40,14 @@ func (e *TemplateError) Unwrap() error { return e.Err }
 // render makes the text of a template for a client. It is made once, so that the size that is
 // told is the size that is sent, and it is kept for nobody else.
 func (r *Root) render(src *File, name string, a Asker) (*File, error) {
-	text, err := renderText(src, a.client(strings.TrimLeft(name, "/")))
+	name = strings.TrimLeft(name, "/")
+	c := a.client(name)
+	text, err := renderText(src, c)
 	if err != nil {
 		return nil, err
 	}
 	return &File{
-		ReaderAt: bytes.NewReader(text), name: strings.TrimLeft(name, "/"), tree: src.tree, template: src.name,
-		size: int64(len(text)),
+		ReaderAt: bytes.NewReader(text), name: name, tree: src.tree, template: src.name, client: c, size: int64(len(text)),
 	}, nil
 }
 

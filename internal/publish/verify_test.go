@@ -192,3 +192,35 @@ func TestMatch(t *testing.T) {
 		}
 	}
 }
+
+// What clients ask for is not only what lies there: entries stand before files.
+func TestWanted(t *testing.T) {
+	ref := Reference{Items: []Item{{Name: "ARDBP32.BIN", SHA256: "1", Size: 1}, {Name: "dir", Link: "pvs"}, {Name: "round", Link: "round"}, {Name: "menu.cfg", SHA256: "2"}, {Name: "pvs/New.bin", SHA256: "3", Size: 3}}}
+	entries := []files.Entry{
+		{Name: "ardbp32.bin", File: "PVS/new.bin"},
+		{Name: "ardbp32.BIN", File: "menu.cfg"}, // never reached where names are folded
+		{Name: "menu.cfg", Template: "menu.tmpl"},
+		{Name: "pxelinux.cfg/*", Template: "x.tmpl"},
+		{Name: "gone", File: "nowhere"},
+		{Name: "linked", File: "Dir/new.BIN"},
+		{Name: "loop", File: "round/x"},
+	}
+	names := func(want []Wanted) (out []string) {
+		for _, w := range want {
+			out = append(out, w.Name+"="+w.SHA256)
+		}
+		return out
+	}
+	want, skipped := ref.Wanted(nil, entries, true)
+	if got := names(want); !slices.Equal(got, []string{"ardbp32.bin=3", "linked=3", "pvs/New.bin=3"}) || !slices.Equal(skipped, []string{"menu.cfg"}) {
+		t.Errorf("%q, skipped %q", got, skipped)
+	}
+	want, _ = ref.Wanted(nil, entries, false)
+	if got := names(want); !slices.Equal(got, []string{"ARDBP32.BIN=1", "ardbp32.BIN=2", "pvs/New.bin=3"}) {
+		t.Errorf("without folding: %q", got)
+	}
+	want, skipped = ref.Wanted([]string{"pvs/*"}, entries, true)
+	if got := names(want); !slices.Equal(got, []string{"pvs/New.bin=3"}) || len(skipped) > 0 {
+		t.Errorf("by a pattern: %q, skipped %q", got, skipped)
+	}
+}

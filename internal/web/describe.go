@@ -40,11 +40,11 @@ func Describe(ev boot.Event) string {
 	if ev.File != "" && ev.Kind != boot.DiscoverSeen && ev.Kind != boot.RequestSeen && ev.Kind != boot.Waiting {
 		text += " " + ev.File
 	}
-	if ev.Version != "" && ev.Kind != boot.Progress {
-		text += " of version " + ev.Version
-	}
-	if ev.Template != "" && ev.Kind != boot.Progress {
+	if ev.Template != "" && ev.Reason == boot.Done {
 		text += " made from " + ev.Template
+	}
+	if ev.Version != "" && ev.Reason == boot.Done {
+		text += " of version " + ev.Version
 	}
 	if ev.Server != "" {
 		text += " from " + ev.Server
