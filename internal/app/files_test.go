@@ -11,6 +11,7 @@ import (
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
 	"surefoot/internal/files"
+	"surefoot/internal/journal"
 	"surefoot/internal/web"
 )
 
@@ -43,6 +44,7 @@ func TestTemplates(t *testing.T) {
 	x64 := boot.ArchX64
 	mac := boot.MAC{0x52, 0x54, 0, 0x12, 0x34, 0x56}
 	loop := netip.MustParseAddr("127.0.0.1")
+	updates := n.journal.Follow(t.Context())
 	for _, ev := range []boot.Event{
 		{Role: roleProxy, Kind: boot.DiscoverSeen, MAC: mac, XID: 1, Arch: &x64, Firmware: boot.FirmwareEDK2},
 		{Role: roleProxy, Kind: boot.RequestSeen, MAC: mac, XID: 1, IP: loop},
@@ -50,14 +52,13 @@ func TestTemplates(t *testing.T) {
 		ev.Time = time.Now()
 		n.journal.Emit(ev)
 	}
-	for i := 0; ; i++ { // until the journal has worked on them
-		if s, ok := n.journal.Who(loop, boot.MAC{}); ok && s.MAC == mac {
-			break
-		}
-		if i > 1000 {
+	for s := (journal.Story{}); s.MAC != mac || s.IP != loop; { // until the journal has worked on them
+		select {
+		case u := <-updates:
+			s = u.Story
+		case <-time.After(10 * time.Second):
 			t.Fatal("the journal does not learn the machine")
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 	const want = "52:54:00:12:34:56 pc-90 lan uefi-x64 edk2 boot1 hq 127.0.0.1"
 	if got := page(t, n.http, "/cfg/x"); got != want {
