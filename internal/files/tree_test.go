@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -175,4 +176,42 @@ func TestServedDir(t *testing.T) {
 	if got := ServedDir(dir + "/nowhere"); got != dir+"/nowhere" {
 		t.Error(got)
 	}
+}
+
+// While versions are switched, every file that is opened is of one version, and says of which.
+func TestSwitchUnderLoad(t *testing.T) {
+	dir := makeTree(t)
+	for _, id := range []string{"1", "2"} {
+		write(t, dir, "versions/"+id+"/Sub/Name", id)
+	}
+	lead(t, dir, CurrentLink, "versions/1")
+	r := open(t, dir, Options{Fold: true, Entries: []Entry{{Name: "alias", File: "sub/name"}}})
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				f, err := r.Open([]string{"Sub/Name", "SUB/NAME", "alias", `sub\name`}[(n+i)%4])
+				if err != nil {
+					t.Errorf("%v", err)
+					return
+				}
+				b, err := io.ReadAll(io.NewSectionReader(f, 0, f.Size()))
+				if err != nil || string(b) != f.Version() {
+					t.Errorf("%q of version %s, %v", b, f.Version(), err)
+				}
+				_ = f.Close()
+			}
+		})
+	}
+	for i := range 300 {
+		lead(t, dir, CurrentLink, "versions/"+string("12"[i%2]))
+	}
+	close(stop)
+	all.Wait()
 }
