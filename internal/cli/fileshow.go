@@ -169,8 +169,13 @@ func (o *fileShowOptions) print(s fileShowJSON, root string) error {
 	if s.Text != nil {
 		var of []string
 		for _, x := range []struct{ name, value string }{
-			{"ip", s.Client.IP}, {"mac", s.Client.MAC}, {"name", s.Client.Name}, {"network", s.Client.Network},
-			{"arch", s.Client.Arch}, {"firmware", s.Client.Firmware}, {"server", s.Client.Server},
+			{"ip", s.Client.IP},
+			{"mac", s.Client.MAC},
+			{"name", s.Client.Name},
+			{"network", s.Client.Network},
+			{"arch", s.Client.Arch},
+			{"firmware", s.Client.Firmware},
+			{"server", s.Client.Server},
 		} {
 			if x.value != "" {
 				of = append(of, x.name+" "+x.value)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"surefoot/internal/files"
@@ -126,6 +125,3 @@ func (r *Root) writeManifest(m Manifest) error {
 	r.step("put the manifest of " + m.ID + " into its place")
 	return r.root.Rename(tmp, manifestFile(m.ID))
 }
-
-// short is the beginning of a hash, for people.
-func short(hash string) string { return strings.TrimSpace(hash[:min(12, len(hash))]) }
