@@ -44,7 +44,8 @@ type App struct {
 	loadedAt time.Time
 	loadErr  error
 	failedAt time.Time
-	rootErr  error // why what stands at the root now is not served
+	shown    string // the version of the files that the log told of last
+	rootErr  error  // why what stands at the root now is not served
 }
 
 // New reads the configuration and makes every role. It opens no socket.
@@ -60,9 +61,10 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	a := &App{opts: o, log: log, now: time.Now, notify: notify.New(o.Notify), link: link.ByName}
 	a.started = a.now()
 	a.use(first)
+	a.shown = a.version()
 	a.journal = journal.New(journal.Config{
 		Node: cfg.Node.Name, Site: cfg.Site.Name, Version: o.Version, Log: log, Now: a.now,
-		Peers: a.hasPeers, Name: a.nameOf,
+		Peers: a.hasPeers, Name: a.nameOf, FilesVersion: a.version,
 	})
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)

@@ -91,7 +91,7 @@ type setup struct {
 
 // newSetup opens the root of a configuration.
 func newSetup(cfg *config.Config) (*setup, error) {
-	root, err := files.Open(cfg.Root, files.Options{Fold: cfg.Fold, Builtin: testboot.Files(cfg.Node.Name)})
+	root, err := OpenRoot(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -112,4 +112,9 @@ func folders(list []config.Upload) []inbox.Folder {
 		out = append(out, inbox.Folder{Name: u.Folder, Overwrite: u.Overwrite, MaxSize: u.MaxSize, MaxTotal: u.MaxTotal, From: u.From})
 	}
 	return out
+}
+
+// OpenRoot opens the files of a node as its roles see them.
+func OpenRoot(cfg *config.Config) (*files.Root, error) {
+	return files.Open(cfg.Root, files.Options{Fold: cfg.Fold, Builtin: testboot.Files(cfg.Node.Name), Entries: cfg.Files})
 }

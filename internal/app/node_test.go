@@ -141,7 +141,12 @@ func (n *node) put(t *testing.T, name, content string) {
 // start runs a node until the test ends, and returns when it is ready.
 func start(t *testing.T, edit func(string) string) *node {
 	t.Helper()
-	n := prepare(t, edit)
+	return prepare(t, edit).begin(t)
+}
+
+// begin runs a node that was prepared.
+func (n *node) begin(t *testing.T) *node {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	go func() { n.ended <- n.Run(ctx, n.hup); close(n.ended) }()

@@ -53,7 +53,7 @@ func (a *App) tftpSlot() *slot {
 					Limits: cfg.limits(), DrainTimeout: cfg.DrainTimeout,
 					Ports: tftp.Ports(cfg.Serving.Ports), BusyPoll: cfg.Serving.BusyPoll, Uploads: cfg.inbox,
 				},
-				tftp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Network: a.networkOf},
+				tftp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Network: a.networkOf, Who: a.who},
 			)
 		},
 		same: func(was, is *setup) bool {
@@ -76,7 +76,7 @@ func (a *App) httpSlot() *slot {
 					Node: cfg.Node.Name, Listen: cfg.HTTP, Site: &cfg.Site, Files: cfg.files,
 					DrainTimeout: cfg.DrainTimeout,
 				},
-				httprole.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down},
+				httprole.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Who: a.who},
 			)
 		},
 		same: func(was, is *setup) bool {

@@ -49,6 +49,7 @@ func (a *App) Status() web.Status {
 	cur := a.cur
 	a.mu.Unlock()
 
+	st.Files = a.filesStatus()
 	st.NotReady = a.notReady()
 	st.Ready = len(st.NotReady) == 0
 	for _, s := range a.slots {

@@ -35,6 +35,7 @@ func (a *App) warnings() []web.Warning {
 			"the one that stood at "+s.Root+" before goes on: "+firstLine(rootErr), "put a directory there; it is looked at every two seconds")
 	}
 	if s.has(roleTFTP) || s.has(roleHTTP) {
+		warnVersion(s, add)
 		a.warnFiles(s, add)
 	}
 	warnAddress(s, add)

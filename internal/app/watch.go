@@ -19,6 +19,7 @@ func (a *App) watch(ctx context.Context, ready func()) error {
 			return nil
 		case <-tick.C:
 			a.followRoot(ctx)
+			a.followVersion()
 			a.tellReady()
 		}
 	}

@@ -51,6 +51,11 @@ type Event struct {
 	Rule   string `json:"rule,omitempty"`
 	File   string `json:"file,omitempty"`
 	Server string `json:"server,omitempty"` // the one the client was sent to
+
+	// Where the file is from, when it is not simply there by its name.
+	Version  string `json:"version,omitempty"`  // of the tree of files, if it has versions
+	Template string `json:"template,omitempty"` // what the file was made from
+
 	Reason Reason `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"` // evidence in words
 

@@ -42,6 +42,7 @@ const (
 	AccessDenied     Reason = "access-denied"
 	NotAFile         Reason = "not-a-file"
 	ReadFailed       Reason = "read-failed"
+	TemplateFailed   Reason = "template-failed"
 	BadRequest       Reason = "bad-request"
 	BadMode          Reason = "bad-mode"
 	WriteRefused     Reason = "write-refused"
@@ -100,6 +101,7 @@ var reasonTexts = map[Reason]string{
 	AccessDenied:     "the name leads out of the root",
 	NotAFile:         "not a regular file",
 	ReadFailed:       "the file could not be read",
+	TemplateFailed:   "the file could not be made from its template",
 	BadRequest:       "the request cannot be decoded",
 	BadMode:          "the transfer mode is neither octet nor netascii",
 	WriteRefused:     "uploads are off",

@@ -75,7 +75,8 @@ func newConfigCheckCommand(o *configOptions) *cobra.Command {
 		Short: "tell every mistake in the site file at once",
 		Long: `Tell every mistake in the site file at once: as file:line:column: path: message, with the lines
 concerned and what to write instead. It is checked as every node of it would read it, or as --node
-alone. Nothing is started, and nothing but the file is read.`,
+alone. Nothing is started. If the root is on this machine, what the entries under files stand for is
+looked at there: what is wrong with it is a warning, and no mistake of the file.`,
 		Example: "  surefoot config check site.yaml\n  surefoot config check --json site.yaml | jq -r '.problems[].message'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -88,10 +89,11 @@ alone. Nothing is started, and nothing but the file is read.`,
 			if err != nil && !errors.As(err, &problems) {
 				return err
 			}
+			warnings := config.Warnings(name, data)
 			if asJSON {
-				err = printCheckJSON(o.env, name, summary, problems)
+				err = printCheckJSON(o.env, name, summary, problems, warnings)
 			} else {
-				err = printCheck(o.env, name, summary, problems)
+				err = printCheck(o.env, name, summary, problems, warnings)
 			}
 			if err == nil && problems != nil {
 				err = &Error{Code: ExitProblems}
@@ -114,12 +116,22 @@ func (o *configOptions) check(name string, data []byte) (config.Summary, error) 
 	return c.Summary(), nil
 }
 
-func printCheck(env *Env, name string, s config.Summary, problems *config.Errors) error {
+func printCheck(env *Env, name string, s config.Summary, problems *config.Errors, warnings []config.Problem) error {
+	if len(warnings) > 0 {
+		text := (&config.Errors{File: name, Problems: warnings}).Text()
+		if _, err := fmt.Fprintln(env.Out, text); err != nil {
+			return err
+		}
+	}
 	if problems != nil {
 		_, err := fmt.Fprintf(env.Out, "%s\n%s in %s\n", problems.Text(), problems.Count(), name)
 		return err
 	}
-	_, err := fmt.Fprintf(env.Out, "%s: ok (%s)\n", name, s)
+	also := ""
+	if len(warnings) > 0 {
+		also = ", with " + plural(len(warnings), "warning")
+	}
+	_, err := fmt.Fprintf(env.Out, "%s: ok (%s)%s\n", name, s, also)
 	return err
 }
 
@@ -130,10 +142,11 @@ type checkJSON struct {
 	Summary  *config.Summary  `json:"summary,omitempty"` // only of a file that is right
 	Problems []config.Problem `json:"problems"`
 	More     bool             `json:"more,omitempty"` // the check ended there: there may be others
+	Warnings []config.Problem `json:"warnings,omitempty"`
 }
 
-func printCheckJSON(env *Env, name string, s config.Summary, problems *config.Errors) error {
-	out := checkJSON{File: name, OK: problems == nil, Problems: []config.Problem{}}
+func printCheckJSON(env *Env, name string, s config.Summary, problems *config.Errors, warnings []config.Problem) error {
+	out := checkJSON{File: name, OK: problems == nil, Problems: []config.Problem{}, Warnings: warnings}
 	if problems != nil {
 		out.Problems, out.More = problems.Problems, problems.More
 	} else {

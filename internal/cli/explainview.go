@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"surefoot/internal/app"
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
 	"surefoot/internal/files"
 	"surefoot/internal/kernel/link"
-	"surefoot/internal/testboot"
 )
 
 // view is what the node knows of itself besides the site file: its files and its interfaces, as
@@ -27,7 +27,7 @@ type view struct {
 // named means that the person named interfaces of this machine.
 func lookAt(cfg *config.Config, named bool) view {
 	v := view{node: cfg.Node.Name}
-	root, err := files.Open(cfg.Root, files.Options{Fold: cfg.Fold, Builtin: testboot.Files(cfg.Node.Name)})
+	root, err := app.OpenRoot(cfg)
 	if err != nil {
 		v.notLooked = err.Error()
 	} else {

@@ -32,6 +32,7 @@ func newRootCommand(env *Env) *cobra.Command {
 		newStatusCommand(env),
 		newStoryCommand(env),
 		newReloadCommand(env),
+		newFileCommand(env),
 		newProbeCommand(env),
 		newStormCommand(env),
 		newLabCommand(env),

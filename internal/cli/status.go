@@ -90,6 +90,11 @@ func printStatus(w io.Writer, st web.Status, stories []journal.Story) {
 	}
 	fmt.Fprintf(w, "surefoot %s, up %s\nconfiguration: %s, read at %s\n", st.Version,
 		time.Since(st.Started).Round(time.Second), path, st.Config.LoadedAt.Local().Format(time.DateTime))
+	if f := st.Files; f != nil && f.Version != "" {
+		fmt.Fprintf(w, "files: version %s below %s\n", f.Version, f.Root)
+	} else if f != nil {
+		fmt.Fprintf(w, "files: %s\n", f.Root)
+	}
 	if st.Config.LastError != "" {
 		fmt.Fprintf(w, "\nlast reload refused at %s, the configuration before it goes on:\n%s\n",
 			st.Config.LastErrorAt.Local().Format(time.TimeOnly), indent(st.Config.LastError))

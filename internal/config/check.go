@@ -40,6 +40,7 @@ func (d *decoder) check(f *file) {
 	d.checkRules(f)
 	d.checkShadows(f)
 	d.checkNetworks(f)
+	d.checkEntries(f)
 	d.checkServing(f)
 	d.checkUploads(f)
 }

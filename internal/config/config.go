@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/files"
 )
 
 // DefaultPath is where the site file is looked for when nobody names another.
@@ -27,8 +28,9 @@ type Config struct {
 	Site         boot.Site // Site.Self is the node
 	Root         string    // directory of the boot files, "" for the built-in ones only
 	Fold         bool      // find a file whose name differs in case or slashes
-	Node         Node      // the one that runs here
-	Nodes        []Node    // all of them, in the order of the file
+	Files        []files.Entry
+	Node         Node   // the one that runs here
+	Nodes        []Node // all of them, in the order of the file
 	TFTP         netip.AddrPort
 	HTTP         netip.AddrPort
 	Status       netip.AddrPort // status page, metrics and health

@@ -43,18 +43,18 @@ func Default(o DefaultOptions) (*Config, error) {
 	}
 	c.Nodes = []Node{c.Node}
 	c.TFTP, c.HTTP = netip.AddrPortFrom(listen, DefaultTFTPPort), netip.AddrPortFrom(listen, DefaultHTTPPort)
-	files := listing{}
+	known := listing{}
 	if o.Root != "" {
 		abs, err := filepath.Abs(o.Root)
 		if err != nil {
 			return nil, &RootError{Dir: o.Root, Err: err}
 		}
 		c.Root = abs
-		if files, err = list(abs); err != nil {
+		if known, err = list(abs); err != nil {
 			return nil, err
 		}
 	}
-	rules, err := defaultRules(files, o)
+	rules, err := defaultRules(known, o)
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,7 @@ func (c *Config) YAML() []byte {
 	for _, n := range c.Site.Networks {
 		writeNetwork(line, n)
 	}
+	c.writeEntries(line)
 	c.writeTFTP(line)
 	line("http: {listen: %s}", addrText(c.HTTP))
 	line("status: {listen: %s, socket: %s}", addrText(c.Status), plain(c.Socket))
@@ -81,6 +82,19 @@ func (c *Config) writeServers(line func(string, ...any)) {
 			f = append(f, "http: "+s.HTTP.String())
 		}
 		line("  %s: {%s}", plain(name), strings.Join(f, ", "))
+	}
+}
+
+func (c *Config) writeEntries(line func(string, ...any)) {
+	if len(c.Files) > 0 {
+		line("\nfiles:")
+	}
+	for _, e := range c.Files {
+		target := "file: " + plain(e.File)
+		if e.Template != "" {
+			target = "template: " + plain(e.Template)
+		}
+		line("  - {name: %s, %s}", plain(e.Name), target)
 	}
 }
 

@@ -17,6 +17,7 @@ type file struct {
 	servers                   []fileServer
 	rules                     []fileRule
 	networks                  []fileNetwork
+	entries                   []fileEntry
 	tftpListen, httpListen    *parsed[netip.AddrPort]
 	statusListen              *parsed[netip.AddrPort]
 	fold                      *parsed[bool]
@@ -108,6 +109,7 @@ func (d *decoder) file(o object) *file {
 	f.namesKnown = nodes && servers
 	f.rulesKnown = o.each("boot", func(_ int, r object) { f.rules = append(f.rules, d.rule(r)) })
 	f.networksKnown = o.named("networks", func(name string, n object) { f.networks = append(f.networks, d.network(name, n)) })
+	o.each("files", func(_ int, e object) { f.entries = append(f.entries, d.entry(e)) })
 	if s, ok := o.section("tftp"); ok {
 		f.tftpListen = one(s, "listen", parseListen(DefaultTFTPPort, true))
 		f.fold = one(s, "fold_names", parseBool)

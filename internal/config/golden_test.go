@@ -33,7 +33,7 @@ func compareGolden(t *testing.T, path string, got []byte) {
 	}
 }
 
-func files(t *testing.T, pattern string, atLeast int) []string {
+func testFiles(t *testing.T, pattern string, atLeast int) []string {
 	t.Helper()
 	list, err := filepath.Glob(pattern)
 	if err != nil || len(list) < atLeast {
@@ -53,7 +53,7 @@ func read(t *testing.T, path string) []byte {
 
 // Every bad file is refused with exactly the text beside it, and every position is in the file.
 func TestBad(t *testing.T) {
-	for _, path := range files(t, "testdata/bad/*.yaml", 25) {
+	for _, path := range testFiles(t, "testdata/bad/*.yaml", 25) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			data := read(t, path)
 			_, err := Check(filepath.Base(path), data, nil)
@@ -82,7 +82,7 @@ var sameValues = cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPo
 
 // Every good file gives the effective file beside it, and that gives the same configuration.
 func TestGood(t *testing.T) {
-	for _, path := range files(t, "testdata/good/*.yaml", 8) {
+	for _, path := range testFiles(t, "testdata/good/*.yaml", 8) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			data := read(t, path)
 			if _, err := Check(path, data, nil); err != nil {

@@ -50,6 +50,8 @@ var (
 	scalarText     = &Scalar{Name: "text", JSON: "string"}
 	scalarDir      = &Scalar{Name: "absolute path", JSON: "string", Pattern: `^/`}
 	scalarFile     = &Scalar{Name: "file name", JSON: "string", Pattern: `^.{1,127}$`}
+	scalarBelow    = &Scalar{Name: "path below the root", JSON: "string", Pattern: `^[^/\\][^\\]*$`}
+	scalarPattern  = &Scalar{Name: "file name, or a pattern of them", JSON: "string", Pattern: `^[^/\\][^\\]*$`}
 	scalarAddr     = &Scalar{Name: "IPv4 address", JSON: "string", Pattern: `^\d+\.\d+\.\d+\.\d+$`}
 	scalarEndpoint = &Scalar{Name: "address, or address:port", JSON: "string", Pattern: `^\d+\.\d+\.\d+\.\d+(:\d+)?$`}
 	scalarListen   = &Scalar{Name: "address, or address:port", JSON: "string", Pattern: `^(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:]+\])(:\d+)?$`}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/files"
 )
 
 // listing is the regular files of a root, and of EFI/BOOT in it, by their names in lower case.
@@ -35,7 +36,7 @@ func (l listing) asked(name, found, root string) (string, error) {
 	if root == "" {
 		return "", &RootError{File: name, Err: errors.New("there is no directory to find it in")}
 	}
-	r, err := os.OpenRoot(root)
+	r, err := os.OpenRoot(files.ServedDir(root))
 	if err != nil {
 		return "", &RootError{Dir: root, Err: err}
 	}
@@ -60,7 +61,7 @@ const maxListed = 10000
 
 // list reads the root. A directory that is not there is an error, one in it that is not is none.
 func list(root string) (listing, error) {
-	r, err := os.OpenRoot(root)
+	r, err := os.OpenRoot(files.ServedDir(root))
 	if err != nil {
 		return nil, &RootError{Dir: root, Err: err}
 	}

@@ -14,6 +14,7 @@ var synonyms = map[string]string{
 	"match": "when", "if": "when", "hostname": "name", "id": "name",
 	"architecture": "arch", "hwaddr": "mac", "hardware": "mac", "cidr": "subnet",
 	"delivery": "deliver", "mode": "deliver", "bind": "listen", "address": "listen",
+	"aliases": "files", "templates": "files", "alias": "file", "target": "file", "tmpl": "template",
 	"sha": "sha256", "checksum": "sha256", "hash": "sha256", "tftp_root": "root", "directory": "root",
 }
 

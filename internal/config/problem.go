@@ -131,14 +131,18 @@ func (d *decoder) errors() error {
 	if len(d.problems) == 0 {
 		return nil
 	}
+	return &Errors{File: d.src.name, Problems: d.list(), More: d.more}
+}
+
+// list returns everything reported in the order of the lines, with excerpts.
+func (d *decoder) list() []Problem {
 	slices.SortStableFunc(d.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	list := d.problems
-	for i := range list {
-		list[i].Excerpt = d.src.excerpt(list[i].Line, list[i].Column)
+	for i := range d.problems {
+		d.problems[i].Excerpt = d.src.excerpt(d.problems[i].Line, d.problems[i].Column)
 	}
-	return &Errors{File: d.src.name, Problems: list, More: d.more}
+	return d.problems
 }
 
 // count prints a number with its word, as in "2 rules".

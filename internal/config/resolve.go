@@ -21,6 +21,9 @@ func resolve(f *file, path, self string, o Options) *Config {
 		Serving:      f.serving(),
 		Uploads:      f.resolveUploads(),
 	}
+	for i := range f.entries {
+		c.Files = append(c.Files, f.entries[i].entry())
+	}
 	for i := range f.nodes {
 		n := f.nodes[i].node(f)
 		if n.Name == self {

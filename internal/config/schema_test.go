@@ -136,7 +136,7 @@ func theSchema(t *testing.T) map[string]any {
 // Whatever loads is right by the schema: good files, and the effective files made of them.
 func TestSchemaAccepts(t *testing.T) {
 	s := theSchema(t)
-	list := append(files(t, "testdata/good/*.yaml", 8), files(t, "testdata/good/*.effective", 8)...)
+	list := append(testFiles(t, "testdata/good/*.yaml", 8), testFiles(t, "testdata/good/*.effective", 8)...)
 	for _, path := range append(list, "testdata/reference.yaml") {
 		data := read(t, path)
 		if filepath.Base(path) == "notepad.yaml" {

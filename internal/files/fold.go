@@ -38,18 +38,18 @@ func foldKey(s string) string {
 
 // resolve finds the real spelling of a clean relative path, element by element. An element that
 // exists as written is taken as written.
-func (r *Root) resolve(clean string) (string, bool) {
-	if r.root == nil {
+func (t *tree) resolve(clean string) (string, bool) {
+	if t.root == nil {
 		return "", false
 	}
 	at := "."
 	for elem := range strings.SplitSeq(clean, "/") {
 		next := path.Join(at, elem)
-		if _, err := r.root.Lstat(next); err == nil {
+		if _, err := t.root.Lstat(next); err == nil {
 			at = next
 			continue
 		}
-		real, ok := r.cache.find(r.root, at, foldKey(elem))
+		real, ok := t.cache.find(t.root, at, foldKey(elem))
 		if !ok {
 			return "", false
 		}

@@ -7,7 +7,7 @@ import (
 
 // TestMoved: what counts is what stands at the path, not what is held.
 func TestMoved(t *testing.T) {
-	dir := tree(t, "a.0")
+	dir := makeTree(t, "a.0")
 	r := open(t, dir, Options{})
 	check := func(when string, want bool) {
 		t.Helper()

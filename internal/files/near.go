@@ -2,6 +2,7 @@ package files
 
 import (
 	"cmp"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -28,7 +29,7 @@ type index struct {
 // near suggests names for one that nothing has: the same name elsewhere or in other case first,
 // then a name one or two letters off, then one with the same extension in the same directory.
 // The work is bounded whatever the size of the root.
-func (r *Root) near(name string) []string {
+func (r *Root) near(t *tree, name string) []string {
 	want := path.Clean(slashed(name))
 	if want == "." || len(want) > 255 {
 		return nil
@@ -39,7 +40,7 @@ func (r *Root) near(name string) []string {
 		score int
 	}
 	var found []candidate
-	for _, n := range r.indexed() {
+	for _, n := range r.known(t) {
 		ndir, nbase := path.Split(foldKey(n))
 		ext := path.Ext(base)
 		score := -1
@@ -74,29 +75,36 @@ func allowed(base string) int {
 	return 2
 }
 
-// indexed returns the names, from a walk that is at most indexAge old.
-func (r *Root) indexed() []string {
-	r.index.mu.Lock()
-	defer r.index.mu.Unlock()
-	if now := time.Now(); r.index.names == nil || now.Sub(r.index.at) > indexAge {
-		r.index.names, r.index.at = r.walk(), now
+// known lists what may be meant: built-in files, entries for one name, and what the tree holds.
+func (r *Root) known(t *tree) []string {
+	out := slices.Sorted(maps.Keys(r.builtin))
+	for i := range r.entries {
+		if e := &r.entries[i]; e.Exact() {
+			out = append(out, e.Name)
+		}
 	}
-	return r.index.names
+	return append(out, t.indexed()...)
+}
+
+// indexed returns the names, from a walk that is at most indexAge old.
+func (t *tree) indexed() []string {
+	t.index.mu.Lock()
+	defer t.index.mu.Unlock()
+	if now := time.Now(); t.index.names == nil || now.Sub(t.index.at) > indexAge {
+		t.index.names, t.index.at = t.walk(), now
+	}
+	return t.index.names
 }
 
 // walk lists files, a level of directories after the other, up to maxIndexed entries.
-func (r *Root) walk() []string {
+func (t *tree) walk() []string {
 	out := make([]string, 0, 64)
-	for b := range r.builtin {
-		out = append(out, b)
-	}
-	slices.Sort(out)
-	if r.root == nil {
+	if t.root == nil {
 		return out
 	}
 	left := maxIndexed
 	for dirs := []string{"."}; len(dirs) > 0 && left > 0; dirs = dirs[1:] {
-		d, err := r.root.OpenFile(dirs[0], os.O_RDONLY|unix.O_NONBLOCK|unix.O_DIRECTORY, 0)
+		d, err := t.root.OpenFile(dirs[0], os.O_RDONLY|unix.O_NONBLOCK|unix.O_DIRECTORY, 0)
 		if err != nil {
 			continue
 		}

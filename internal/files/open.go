@@ -15,19 +15,39 @@ import (
 // maxName bounds the names that are looked up at all: Linux opens no longer path.
 const maxName = 4095
 
-// Open opens the file that a client asks for by this name. Errors: *NotFoundError, ErrNotAFile,
-// ErrOutside, or whatever the system says (no permission, bad disk).
-func (r *Root) Open(name string) (*File, error) {
-	f, err := r.lookup(name)
-	if errors.Is(err, errAbsent) {
-		return nil, &NotFoundError{Name: name, Near: r.near(name)}
+// Open opens the file that a client asks for by this name, for a client of whom nothing is known.
+// Errors: *NotFoundError, ErrNotAFile, ErrOutside, *TemplateError, *VersionError, or whatever the
+// system says (no permission, bad disk).
+func (r *Root) Open(name string) (*File, error) { return r.OpenFor(name, Asker{}) }
+
+// OpenFor is Open for a client that templates may know something of.
+func (r *Root) OpenFor(name string, a Asker) (*File, error) {
+	t, broken := r.served()
+	if broken != nil {
+		t = &tree{} // the built-in files are there all the same
 	}
-	return f, err
+	f, e, err := r.find(t, name)
+	switch {
+	case errors.Is(err, errAbsent) && broken != nil:
+		return nil, broken
+	case errors.Is(err, errAbsent) && e != nil:
+		return nil, &NotFoundError{Name: name, Target: e.Target(), Near: r.near(t, e.Target())}
+	case errors.Is(err, errAbsent):
+		return nil, &NotFoundError{Name: name, Near: r.near(t, name)}
+	case err != nil || e == nil || e.Template == "":
+		return f, err
+	}
+	defer f.Close()
+	return r.render(f, name, a)
 }
 
-// Has reports whether Open would find a file.
+// Has reports whether Open would find a file, or a template to make it from.
 func (r *Root) Has(name string) bool {
-	f, err := r.lookup(name)
+	t, err := r.served()
+	if err != nil {
+		t = &tree{}
+	}
+	f, _, err := r.find(t, name)
 	if err != nil {
 		return false
 	}
@@ -35,15 +55,33 @@ func (r *Root) Has(name string) bool {
 	return true
 }
 
-// errAbsent is a name that nothing has; Open makes a NotFoundError of it.
+// errAbsent is a name that nothing has; OpenFor makes a NotFoundError of it.
 var errAbsent = errors.New("no such file")
 
-func (r *Root) lookup(name string) (*File, error) {
+// find opens what stands for a name: a file, or the template that the entry names.
+func (r *Root) find(t *tree, name string) (*File, *Entry, error) {
 	if len(name) > maxName || strings.IndexByte(name, 0) >= 0 {
-		return nil, errAbsent
+		return nil, nil, errAbsent
 	}
+	if e := r.entry(name, true); e != nil {
+		f, err := r.lookup(t, e.Target())
+		return f, e, err
+	}
+	f, err := r.lookup(t, name)
+	if !errors.Is(err, errAbsent) {
+		return f, nil, err
+	}
+	if e := r.entry(name, false); e != nil {
+		f, err := r.lookup(t, e.Target())
+		return f, e, err
+	}
+	return nil, nil, err
+}
+
+// lookup finds a file as it is called, without a look at the entries.
+func (r *Root) lookup(t *tree, name string) (*File, error) {
 	exact := strings.TrimLeft(name, "/") // every TFTP client may send one: it means the root
-	f, err := r.openExact(exact)
+	f, err := t.openExact(exact)
 	if !errors.Is(err, errAbsent) {
 		return f, err
 	}
@@ -53,10 +91,10 @@ func (r *Root) lookup(name string) (*File, error) {
 	if !r.fold {
 		return nil, err
 	}
-	return r.openFolded(name)
+	return r.openFolded(t, name)
 }
 
-func (r *Root) openFolded(name string) (*File, error) {
+func (r *Root) openFolded(t *tree, name string) (*File, error) {
 	clean := slashed(name)
 	if clean == "" {
 		return nil, fmt.Errorf("open %q: %w", name, ErrNotAFile)
@@ -65,8 +103,8 @@ func (r *Root) openFolded(name string) (*File, error) {
 		return nil, fmt.Errorf("open %.200q: %w", name, ErrOutside)
 	}
 	clean = path.Clean(clean)
-	if found, ok := r.resolve(clean); ok {
-		if f, err := r.openExact(found); !errors.Is(err, errAbsent) {
+	if found, ok := t.resolve(clean); ok {
+		if f, err := t.openExact(found); !errors.Is(err, errAbsent) {
 			return f, err
 		}
 	}
@@ -83,19 +121,19 @@ func (r *Root) openFolded(name string) (*File, error) {
 	return builtinFile(best, r.builtin[best], r.started), nil
 }
 
-// openExact opens a path below the root as it is. O_NONBLOCK keeps a pipe without a writer from
+// openExact opens a path below the tree as it is. O_NONBLOCK keeps a pipe without a writer from
 // blocking the open; the kind is then checked on the descriptor, where nobody can exchange it.
-func (r *Root) openExact(name string) (*File, error) {
+func (t *tree) openExact(name string) (*File, error) {
 	if name == "" {
 		return nil, fmt.Errorf("open %q: %w", name, ErrNotAFile)
 	}
 	if !filepath.IsLocal(name) {
 		return nil, fmt.Errorf("open %.200q: %w", name, ErrOutside)
 	}
-	if r.root == nil {
+	if t == nil || t.root == nil {
 		return nil, errAbsent
 	}
-	f, err := r.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	f, err := t.root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, explain(name, err)
 	}
@@ -107,7 +145,7 @@ func (r *Root) openExact(name string) (*File, error) {
 		_ = f.Close()
 		return nil, fmt.Errorf("open %.200q: %w", name, cause(err))
 	}
-	return &File{ReaderAt: f, name: path.Clean(name), size: fi.Size(), mod: fi.ModTime(), c: f}, nil
+	return &File{ReaderAt: f, name: path.Clean(name), tree: t, size: fi.Size(), mod: fi.ModTime(), c: f}, nil
 }
 
 // explain sorts the system's errors into those that callers tell apart.

@@ -17,6 +17,9 @@ func (r *record) whereFailed() string {
 	switch t.Reason {
 	case boot.FileMissing:
 		s := fmt.Sprintf("asked for %s, which is not there", t.File)
+		if target := StandsFor(t.Detail); target != "" {
+			s = fmt.Sprintf("asked for %s, which stands for %s in the site file, and that is not there", t.File, target)
+		}
 		if n := Near(t.Detail); n != "" {
 			s += "; near: " + n
 		}
@@ -72,6 +75,17 @@ func Near(detail string) string {
 	}
 	_, rest, _ := strings.Cut(detail, "near: ")
 	return rest
+}
+
+// StandsFor takes what an entry of the site file leads to out of the detail of an event that says
+// that it is not there: `… stands for "a/b", which is not there …`.
+func StandsFor(detail string) string {
+	_, rest, _ := strings.Cut(detail, `stands for "`)
+	target, _, ok := strings.Cut(rest, `", which is not there`)
+	if !ok {
+		return ""
+	}
+	return target
 }
 
 // position says how far a transfer is.

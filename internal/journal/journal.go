@@ -30,6 +30,8 @@ type Config struct {
 	Peers func() bool
 	// Name returns what people call a machine, "" if nothing. It must be quick. Nil: no names.
 	Name func(boot.MAC) string
+	// FilesVersion returns the version of the files that is served, "" if there is none. Nil: none.
+	FilesVersion func() string
 }
 
 // Journal takes events. Use it as New, Run, and Emit from anywhere.
@@ -71,6 +73,9 @@ func New(cfg Config) *Journal {
 	}
 	j.metrics = newMetrics(cfg)
 	j.metrics.watch(j)
+	if cfg.FilesVersion != nil {
+		j.metrics.reg.MustRegister(newVersionInfo(cfg.FilesVersion))
+	}
 	return j
 }
 

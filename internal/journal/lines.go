@@ -139,6 +139,8 @@ func attrs(ev *boot.Event, of label) []slog.Attr {
 	add("firmware", string(ev.Firmware))
 	add("rule", ev.Rule)
 	add("file", ev.File)
+	add("version", ev.Version)
+	add("template", ev.Template)
 	add("server", ev.Server)
 	if ev.Bytes > 0 {
 		out = append(out, slog.Int64("bytes", ev.Bytes))

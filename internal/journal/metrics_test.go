@@ -18,13 +18,13 @@ import (
 var names = []string{
 	MetricPackets, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPUploads, MetricTFTPReceived, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
 	MetricHTTPRequests, MetricHTTPBytes, MetricScripts, MetricStories, MetricOpen, MetricBootSeconds, MetricDropped, MetricMachines,
-	MetricTFTPPackets, MetricTFTPStalls, MetricTFTPRunning, MetricTFTPStalled, MetricForgotten, MetricBuildInfo, MetricReady, MetricConfigGood, MetricConfigGoodSecond,
+	MetricTFTPPackets, MetricTFTPStalls, MetricTFTPRunning, MetricTFTPStalled, MetricForgotten, MetricBuildInfo, MetricReady, MetricConfigGood, MetricConfigGoodSecond, MetricVersion,
 }
 
 // busy returns a journal that has seen at least one of everything.
 func busy(t *testing.T) *Journal {
 	t.Helper()
-	j := New(Config{Node: "boot1", Site: "hq", Version: "1.2.3", Now: func() time.Time { return start }})
+	j := New(Config{Node: "boot1", Site: "hq", Version: "1.2.3", FilesVersion: func() string { return "20261122-1" }, Now: func() time.Time { return start }})
 	for i, ev := range []boot.Event{
 		{Role: "proxydhcp", Kind: boot.DiscoverSeen, MAC: mac, XID: 1},
 		{Role: "proxydhcp", Kind: boot.OfferSent, MAC: mac, XID: 1, Reason: boot.Answered, File: "a.0", Server: "boot1"},

@@ -19,6 +19,9 @@ func Describe(ev boot.Event) string {
 	if ev.Kind == boot.TransferEnd {
 		if ev.Reason == boot.FileMissing {
 			text = "no such file: " + ev.File
+			if target := journal.StandsFor(ev.Detail); target != "" {
+				text += ", which stands for " + target
+			}
 			if near := journal.Near(ev.Detail); near != "" {
 				text += " (near: " + near + ")"
 			}
@@ -36,6 +39,12 @@ func Describe(ev boot.Event) string {
 	}
 	if ev.File != "" && ev.Kind != boot.DiscoverSeen && ev.Kind != boot.RequestSeen && ev.Kind != boot.Waiting {
 		text += " " + ev.File
+	}
+	if ev.Template != "" && ev.Reason == boot.Done {
+		text += " made from " + ev.Template
+	}
+	if ev.Version != "" && ev.Reason == boot.Done {
+		text += " of version " + ev.Version
 	}
 	if ev.Server != "" {
 		text += " from " + ev.Server

@@ -16,6 +16,7 @@ type Status struct {
 	Draining bool             `json:"draining"`
 	NotReady []string         `json:"not_ready,omitempty"` // who is not serving
 	Config   ConfigStatus     `json:"config"`
+	Files    *FilesStatus     `json:"files,omitempty"` // nil: there is no root
 	Roles    []RoleStatus     `json:"roles"`
 	Nodes    []NodeStatus     `json:"nodes"`
 	Servers  []boot.Server    `json:"servers"`
@@ -31,6 +32,14 @@ type ConfigStatus struct {
 	LoadedAt    time.Time `json:"loaded_at"`
 	LastError   string    `json:"last_error,omitempty"` // of the last reload, if it was refused
 	LastErrorAt time.Time `json:"last_error_at,omitzero"`
+}
+
+// FilesStatus tells which files are handed out.
+type FilesStatus struct {
+	Root    string `json:"root"`
+	Version string `json:"version,omitempty"` // "" if the root has no versions
+	Entries int    `json:"entries"`           // names of the site file, for files and templates
+	Error   string `json:"error,omitempty"`   // why the version cannot be served
 }
 
 // RoleStatus tells of one role of this node.

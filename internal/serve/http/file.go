@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"path"
 	"strconv"
@@ -26,7 +27,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, now *content,
 		ev.Kind, ev.Reason, ev.Detail, ev.Dur = boot.TransferEnd, why, detail, s.deps.Now().Sub(start)
 		s.emit(ev)
 	}
-	f, err := now.files.Open(r.URL.Path)
+	f, err := now.files.OpenFor(r.URL.Path, s.asker(ev))
 	if err != nil {
 		why, status := explainOpen(err)
 		end(why, err.Error())
@@ -34,7 +35,7 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, now *content,
 		return
 	}
 	defer f.Close()
-	ev.File, ev.Size = f.Name(), f.Size()
+	ev.File, ev.Version, ev.Template, ev.Size = f.Name(), f.Version(), f.Template(), f.Size()
 
 	src := &source{ReaderAt: f}
 	out := &sink{
@@ -46,12 +47,27 @@ func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, now *content,
 		},
 	}
 	w.Header().Set("Content-Type", contentType(f.Name()))
+	if f.Template() != "" { // made for this client, now
+		w.Header().Set("Cache-Control", "no-store")
+		if path.Ext(f.Name()) == "" {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		}
+	}
 	http.ServeContent(out, r, "", f.ModTime(), io.NewSectionReader(src, 0, f.Size()))
 	if err := http.NewResponseController(w).Flush(); err != nil && out.err == nil {
 		out.err = err
 	}
 	ev.Bytes = out.bytes
 	end(outcome(r, out, src))
+}
+
+// asker is the client of a request, as far as the request itself tells.
+func (s *Server) asker(ev boot.Event) files.Asker {
+	a := files.Asker{IP: ev.IP, MAC: ev.MAC, Firmware: ev.Firmware, Who: s.deps.Who}
+	if local, err := netip.ParseAddrPort(ev.Local); err == nil {
+		a.Server = local.Addr().Unmap()
+	}
+	return a
 }
 
 // outcome says how the transfer ended, from what the two ends of it saw.
@@ -80,7 +96,10 @@ func outcome(r *http.Request, out *sink, src *source) (boot.Reason, string) {
 // explainOpen sorts the errors of the file room into reasons and HTTP's numbers.
 func explainOpen(err error) (boot.Reason, int) {
 	var missing *files.NotFoundError
+	var template *files.TemplateError
 	switch {
+	case errors.As(err, &template):
+		return boot.TemplateFailed, http.StatusInternalServerError
 	case errors.As(err, &missing):
 		return boot.FileMissing, http.StatusNotFound
 	case errors.Is(err, files.ErrOutside):

@@ -44,6 +44,7 @@ type Deps struct {
 	Now  func() time.Time
 	Emit boot.Emit
 	Down boot.Down
+	Who  func(ip netip.Addr, mac boot.MAC) files.Client // for templates
 }
 
 // content is what a reload exchanges, in one step.

@@ -53,7 +53,7 @@ const settled = 2 * time.Second
 const loadAtOnce = 4 << 20
 
 // content returns the bytes to send for an open file, or nil if they are to be read from it.
-func (c *cache) content(root *files.Root, f *files.File, netascii bool) []byte {
+func (c *cache) content(f *files.File, netascii bool) []byte {
 	at, ok := stampOf(f)
 	if !ok || at.size > c.longest || time.Since(time.Unix(0, at.ctime)) < settled {
 		return nil
@@ -67,7 +67,7 @@ func (c *cache) content(root *files.Root, f *files.File, netascii bool) []byte {
 		return v.data
 	}
 	if mine {
-		c.loading.Go(func() { c.loadAgain(v, root) })
+		c.loading.Go(func() { c.loadAgain(v, f.Again) })
 	}
 	select {
 	case <-v.done:
@@ -119,8 +119,8 @@ func (c *cache) forget(v *version) {
 }
 
 // loadAgain loads a version through a descriptor of its own, which no transfer closes.
-func (c *cache) loadAgain(v *version, root *files.Root) {
-	f, err := root.Open(v.key.name)
+func (c *cache) loadAgain(v *version, again func() (*files.File, error)) {
+	f, err := again()
 	if err != nil {
 		c.loaded(v, nil)
 		return

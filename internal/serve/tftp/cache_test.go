@@ -55,7 +55,7 @@ func (s *shelf) get(name string) []byte {
 		s.t.Fatal(err)
 	}
 	defer f.Close()
-	return s.c.content(s.root, f, false)
+	return s.c.content(f, false)
 }
 
 func TestCacheKeepsWithinItsBudget(t *testing.T) {

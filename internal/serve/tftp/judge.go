@@ -55,12 +55,18 @@ func judge(packet []byte, uploads bool) verdict {
 func judgeOpen(name string, err error) verdict {
 	v := verdict{detail: err.Error()}
 	var missing *files.NotFoundError
+	var template *files.TemplateError
 	switch {
+	case errors.As(err, &template):
+		v.reason, v.code, v.text = boot.TemplateFailed, wire.ErrUndefined, "the file cannot be made"
 	case errors.As(err, &missing):
 		v.reason, v.code, v.text = boot.FileMissing, wire.ErrNotFound, "no such file: "+printable(name)
 		v.detail = "nothing has a similar name"
 		if len(missing.Near) > 0 {
 			v.detail = "near: " + strings.Join(missing.Near, ", ")
+		}
+		if missing.Target != "" {
+			v.detail = fmt.Sprintf("it stands for %.200q, which is not there; %s", missing.Target, v.detail)
 		}
 	case errors.Is(err, files.ErrOutside):
 		v.reason, v.code, v.text = boot.AccessDenied, wire.ErrAccess, "access denied: "+printable(name)

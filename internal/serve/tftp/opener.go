@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/files"
 	wire "surefoot/internal/wire/tftp"
 )
 
@@ -81,12 +82,14 @@ func (t *transfer) open() (verdict, bool) {
 		return t.openUpload()
 	}
 	root := t.s.files.Load()
-	f, err := root.Open(t.asked.File)
+	f, err := root.OpenFor(t.asked.File, files.Asker{
+		IP: t.ends.client.Addr().Unmap(), Server: t.ends.local.Unmap(), Who: t.s.deps.Who,
+	})
 	if err != nil {
 		return judgeOpen(t.asked.File, err), false
 	}
-	t.ev.File = f.Name()
-	t.data = t.s.cache.content(root, f, t.asked.IsNetascii())
+	t.ev.File, t.ev.Version, t.ev.Template = f.Name(), f.Version(), f.Template()
+	t.data = t.s.cache.content(f, t.asked.IsNetascii())
 	switch {
 	case t.data != nil:
 		t.size = int64(len(t.data))

@@ -82,6 +82,7 @@ type Deps struct {
 	// Network names the network of a client, for Limits.PerNetwork. It is asked once for each
 	// client that has no other transfer.
 	Network func(netip.Addr) string
+	Who     func(ip netip.Addr, mac boot.MAC) files.Client // for templates
 }
 
 // Server is the role: New, Listen, Run.
