@@ -14,11 +14,12 @@ import (
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
 	"surefoot/internal/files"
+	"surefoot/internal/inbox"
 	"surefoot/internal/serve/tftp"
 )
 
 const tftpLong = `Serve the files of one directory by TFTP, with no site file and nothing else: for a balancer's
-backend, or to hand somebody a file. Reading only; uploads are refused.
+backend, or to hand somebody a file. Uploads are refused but to the folders of --upload.
 
   surefoot tftp --root /srv/boot --listen 10.0.0.5:69
   surefoot tftp --root . --listen 127.0.0.1:6969       as an ordinary user
@@ -36,6 +37,8 @@ type tftpOptions struct {
 	limits       tftp.Limits
 	noQueue      bool
 	ports        string
+	uploads      []string
+	uploadMax    string
 	poll         time.Duration
 }
 
@@ -57,6 +60,8 @@ func newTFTPCommand(env *Env) *cobra.Command {
 	f.DurationVar(&o.limits.QueueTime, "queue-time", 0, "how long a request waits for a place before it is refused (default 8s)")
 	f.BoolVar(&o.noQueue, "no-queue", false, "refuse at once what finds no place")
 	f.StringVar(&o.ports, "ports", "any", "ports of transfers: any, LOW-HIGH, or single (the one of requests)")
+	f.StringArrayVar(&o.uploads, "upload", nil, "folder below the root that takes uploads: FOLDER or FOLDER:overwrite")
+	f.StringVar(&o.uploadMax, "upload-max", "100MiB", "how large an uploaded file may be")
 	f.DurationVar(&o.poll, "busy-poll", 0, "look so long for a packet before sleeping, as in 50us: faster, and takes a core")
 	f.StringVar(&o.socket, "socket", "", "unix socket at which surefoot tftp status finds this server (default: none)")
 	f.BoolVar(&o.json, "json", false, "print finished transfers as JSON lines")
@@ -88,10 +93,14 @@ func runTFTP(cmd *cobra.Command, env *Env, o tftpOptions) error {
 		return err
 	}
 	defer root.Close()
+	box, err := o.inbox(cmd)
+	if err != nil {
+		return err
+	}
 	printer := &transferPrinter{env: env, json: o.json}
 	alone := newAlone(env, o)
 	s, err := tftp.New(
-		tftp.Config{Listen: at, Files: root, Limits: o.limits, Ports: tftp.Ports(ports), BusyPoll: o.poll},
+		tftp.Config{Listen: at, Files: root, Limits: o.limits, Ports: tftp.Ports(ports), BusyPoll: o.poll, Uploads: box},
 		tftp.Deps{
 			Emit: func(ev boot.Event) { alone.journal.Emit(ev); printer.emit(ev) }, Log: newLogger(env, o.json, false),
 		},
@@ -105,6 +114,26 @@ func runTFTP(cmd *cobra.Command, env *Env, o tftpOptions) error {
 	return alone.run(cmd.Context(), s, func() {
 		fmt.Fprintf(env.Err, "surefoot: serving %s by TFTP at %s (Ctrl-C ends it)\n", o.root, s.Addr())
 	})
+}
+
+// inbox opens the folders that take uploads; nil if none does.
+func (o *tftpOptions) inbox(cmd *cobra.Command) (*inbox.Inbox, error) {
+	if len(o.uploads) == 0 {
+		return nil, nil
+	}
+	most, ok := config.ParseSize(o.uploadMax)
+	if !ok {
+		return nil, usageError(cmd, fmt.Errorf("--upload-max %q is not a size with its unit, as in 100MiB", o.uploadMax))
+	}
+	var folders []inbox.Folder
+	for _, u := range o.uploads {
+		name, mode, _ := strings.Cut(u, ":")
+		if mode != "" && mode != "create" && mode != "overwrite" {
+			return nil, usageError(cmd, fmt.Errorf("--upload %q: the mode is create or overwrite", u))
+		}
+		folders = append(folders, inbox.Folder{Name: name, Overwrite: mode == "overwrite", MaxSize: most})
+	}
+	return inbox.Open(o.root, folders)
 }
 
 // transferPrinter writes one line to stdout for each transfer that ended.
@@ -131,7 +160,7 @@ func (p *transferPrinter) emit(ev boot.Event) {
 // `10:04:05 10.0.0.7:2070 "ARDBP32.BIN" delivered completely: 300000 bytes in 12ms`.
 func transferLine(ev boot.Event) string {
 	line := fmt.Sprintf("%s %s %q %s", ev.Time.Format(time.TimeOnly), ev.Peer, ev.File, ev.Reason.Text())
-	if ev.Reason == boot.Done {
+	if ev.Reason == boot.Done || ev.Reason == boot.Received {
 		line += fmt.Sprintf(": %d bytes in %s", ev.Bytes, ev.Dur.Round(100*time.Microsecond))
 	}
 	if ev.Detail != "" && ev.Reason != boot.TsizeProbe {

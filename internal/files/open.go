@@ -55,6 +55,9 @@ func (r *Root) Has(name string) bool {
 	return true
 }
 
+// Incomplete begins the names of files that are still being uploaded: nothing hands them out.
+const Incomplete = ".surefoot-upload-"
+
 // errAbsent is a name that nothing has; OpenFor makes a NotFoundError of it.
 var errAbsent = errors.New("no such file")
 
@@ -124,6 +127,9 @@ func (r *Root) openFolded(t *tree, name string) (*File, error) {
 // openExact opens a path below the tree as it is. O_NONBLOCK keeps a pipe without a writer from
 // blocking the open; the kind is then checked on the descriptor, where nobody can exchange it.
 func (t *tree) openExact(name string) (*File, error) {
+	if strings.Contains("/"+name, "/"+Incomplete) {
+		return nil, errAbsent
+	}
 	if name == "" {
 		return nil, fmt.Errorf("open %q: %w", name, ErrNotAFile)
 	}

@@ -8,9 +8,8 @@ import (
 	"os"
 	"path"
 
-	"golang.org/x/sys/unix"
-
 	"surefoot/internal/boot"
+	"surefoot/internal/files"
 )
 
 // File is an upload under way. It is for one goroutine.
@@ -37,7 +36,7 @@ func (b *Inbox) Create(name string, from netip.Addr, size int64) (*File, error) 
 	if size > f.MaxSize {
 		return nil, refuse(boot.UploadTooLarge, "%d bytes, and %d are allowed", size, f.MaxSize)
 	}
-	x := &File{b: b, f: f, name: path.Join(f.Name, base), temp: path.Join(f.Name, prefix+rand.Text())}
+	x := &File{b: b, f: f, name: path.Join(f.Name, base), temp: path.Join(f.Name, files.Incomplete+rand.Text())}
 	if bad := x.target(); bad != nil {
 		return nil, bad
 	}
@@ -45,7 +44,7 @@ func (b *Inbox) Create(name string, from netip.Addr, size int64) (*File, error) 
 		return nil, bad
 	}
 	var err error
-	if x.disk, err = b.root.OpenFile(x.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL|unix.O_NOFOLLOW, 0o644); err != nil {
+	if x.disk, err = b.root.OpenFile(x.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644); err != nil {
 		f.leave(0, 0)
 		return nil, failed("create a file in "+f.Name, err)
 	}

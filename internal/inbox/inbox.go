@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/files"
 )
 
 // Folder is a directory below the root that takes files.
@@ -33,9 +34,6 @@ type Folder struct {
 
 // DefaultMaxSize is how large an upload may be where nobody says otherwise, in bytes.
 const DefaultMaxSize = 100 << 20
-
-// prefix begins the names of files that are not complete. They are never handed out.
-const prefix = ".surefoot-upload-"
 
 // Error is an upload that is refused, or that failed, with its reason.
 type Error struct {
@@ -103,7 +101,7 @@ func (e *folderError) Unwrap() error { return e.err }
 
 // Hint says what to do about it.
 func (e *folderError) Hint() []string {
-	return []string{fmt.Sprintf("create it, for the user that serves to write to: install -d -o surefoot %s", path.Join(e.dir, e.name))}
+	return []string{fmt.Sprintf("create %s, and let the user that serves write to it (docs/tftp.md, Uploads)", path.Join(e.dir, e.name))}
 }
 
 // Close gives the root back. Uploads under way go on.
@@ -120,7 +118,7 @@ func (b *Inbox) sweep(dir string) {
 		return
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), prefix) || !e.Type().IsRegular() {
+		if !strings.HasPrefix(e.Name(), files.Incomplete) || !e.Type().IsRegular() {
 			continue
 		}
 		if st, err := e.Info(); err == nil && time.Since(st.ModTime()) > abandoned {
@@ -128,9 +126,6 @@ func (b *Inbox) sweep(dir string) {
 		}
 	}
 }
-
-// Hidden reports whether a name, in any folder, is that of an incomplete file.
-func Hidden(name string) bool { return strings.Contains("/"+name, "/"+prefix) }
 
 // folder finds the folder that a name leads to, and the name in it.
 func (b *Inbox) folder(name string) (*folder, string, *Error) {

@@ -13,8 +13,8 @@ var layers = [][]string{
 	{"cli"},
 	{"app"},
 	{"serve", "web", "config", "lab", "storm", "publish"},
-	{"probe"},
-	{"journal", "files", "inbox", "testboot", "kernel"},
+	{"probe", "inbox"},
+	{"journal", "files", "testboot", "kernel"},
 	{"wire"},
 	{"boot", "phase", "rate"},
 }
@@ -132,6 +132,7 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/storm/", "", "epoll and recvmmsg over the UDP sockets of its simulated clients"},
 	{"internal/web/client.go", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/files/", "golang.org/x/sys/unix", "opens without blocking on a pipe that lies in the root"},
+	{"internal/inbox/", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/publish/", "golang.org/x/sys/unix", "locks a root, asks how full its disk is, names of errors"},
 	{"internal/lab/", "", "makes network namespaces and ends the processes that it started"},
 	{"e2e/", "", "makes network namespaces and ends the processes that it started"},
