@@ -8,6 +8,7 @@ import "time"
 const (
 	firstRTO = 250 * time.Millisecond // before any round trip was measured
 	minRTO   = 50 * time.Millisecond
+	minProbe = 10 * time.Millisecond
 	maxRTO   = time.Second
 	// maxFixedRTO bounds what a client may fix by the option timeout: longer than this, a lost
 	// packet would cost more than any client's own patience.
@@ -22,6 +23,7 @@ type rto struct {
 	known  bool // smooth and vary hold a measurement
 	smooth time.Duration
 	vary   time.Duration
+	least  time.Duration // the shortest one measured
 }
 
 func newRTO(fixed time.Duration) rto {
@@ -34,9 +36,10 @@ func newRTO(fixed time.Duration) rto {
 // measure takes the round trip of packets that were sent once.
 func (r *rto) measure(sample time.Duration) {
 	if !r.known {
-		r.smooth, r.vary, r.known = sample, sample/2, true
+		r.smooth, r.vary, r.least, r.known = sample, sample/2, sample, true
 		return
 	}
+	r.least = min(r.least, sample)
 	r.vary = (3*r.vary + (r.smooth - sample).Abs()) / 4
 	r.smooth = (7*r.smooth + sample) / 8
 }
@@ -58,10 +61,18 @@ func (r *rto) double() {
 	}
 }
 
-// roundTrip is how soon an answer can be here.
-func (r *rto) roundTrip() time.Duration {
+// probe is how long an answer may take before it is worth a packet to ask for it.
+func (r *rto) probe() time.Duration {
 	if r.known {
-		return r.smooth
+		return max(2*r.smooth+2*r.vary, minProbe)
+	}
+	return firstRTO
+}
+
+// soonest is how soon an answer can be here.
+func (r *rto) soonest() time.Duration {
+	if r.known {
+		return r.least
 	}
 	return firstRTO
 }

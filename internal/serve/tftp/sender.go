@@ -60,9 +60,12 @@ type sender struct {
 	heard   time.Time // the last progress
 	lastTx  time.Time // the last time something was sent
 	wait    rto
-	resent  bool  // what is in flight was sent before: its round trip cannot be measured (Karn)
-	before  int64 // the highest block that had been sent when something was last sent again
-	jumped  bool  // a repeated ACK has been answered already in this window
+	fresh   int64   // the lowest block that left for the first time at lastTx
+	ends    []int64 // the highest block sent, at each time that something was sent again; below acked: forgotten
+	jumped  bool    // a repeated ACK has been answered already in this window
+	probed  bool    // the last block of this window was sent again already, see probe
+	echoes  int     // repeated ACKs of echoed and above that are no news, see explained
+	echoed  int64
 
 	retransmits int
 	badBlocks   int           // ACKs of blocks that were never sent
@@ -105,6 +108,10 @@ func (s *sender) step(now time.Time, in input) output {
 	if now.Sub(s.heard) >= s.limit() {
 		return finish(boot.Timeout)
 	}
+	if now.Before(s.lastTx.Add(s.wait.now)) {
+		return s.probe()
+	}
+	s.probed = true // from now on it is a matter of patience
 	s.wait.double()
 	o := s.again(now)
 	if !s.stalled && now.Sub(s.heard) >= stallAfter {
@@ -126,19 +133,25 @@ func (s *sender) onAck(now time.Time, block uint16) output {
 	case n < s.acked:
 		return s.idle()
 	case n == s.acked:
-		if s.firstLost(now) {
+		if !s.explained() && s.firstLost(now) {
 			s.jumped = true
-			return s.again(now)
+			return s.backTo(now, s.acked)
 		}
 		return s.idle()
 	}
-	if !s.resent && n == s.sent {
+	if n >= s.fresh { // else it may answer either of two sendings (Karn)
 		s.wait.measure(now.Sub(s.lastTx))
+	}
+	for len(s.ends) > 0 && s.ends[0] < n {
+		s.ends = s.ends[1:]
+	}
+	if len(s.ends) == 0 { // what caused this ACK left after all that was sent twice
+		s.echoes = 0
 	}
 	if d := now.Sub(s.heard); d > s.pause {
 		s.pause, s.pauseAt = d, s.acked+1
 	}
-	s.acked, s.heard, s.jumped, s.stalled = n, now, false, false
+	s.acked, s.heard, s.jumped, s.probed, s.stalled = n, now, false, false, false
 	if n >= 1 && s.firstBlock == 0 {
 		s.firstBlock = now.Sub(s.started)
 	}
@@ -148,27 +161,45 @@ func (s *sender) onAck(now time.Time, block uint16) output {
 	s.wait.settle()
 	switch {
 	case n == s.sent:
-		s.resent = false
 		return s.window(now)
-	case s.echo(now):
+	case n < s.fresh && s.echo(now):
 		return s.extend(now)
 	}
-	return s.again(now)
+	return s.backTo(now, n)
 }
 
 // echo reports whether an ACK within the window was caused by blocks that came twice rather than
 // by a loss. Many clients acknowledge what they have when they see a block again; to go back for
-// such an ACK makes the next blocks come twice, and so on for ever. After a repetition that is an
-// ACK of all that had been sent before it, or one that comes too early to be about it.
+// such an ACK makes the next blocks come twice, and so on for ever. It is an ACK of all that had been
+// sent before a repetition, or one that comes too early to be about the last one.
 func (s *sender) echo(now time.Time) bool {
-	return s.resent && (s.acked == s.before || now.Sub(s.lastTx) < s.wait.roundTrip())
+	return len(s.ends) > 0 && s.ends[0] == s.acked || now.Sub(s.lastTx) < s.wait.soonest()
+}
+
+// explained reports whether a repeated ACK is what blocks that came twice or out of turn are
+// expected to cause: many clients acknowledge each of these (EDK2 does). It is a matter of counting
+// and not of time, since a slow client takes its time for each.
+func (s *sender) explained() bool {
+	if s.echoes == 0 || s.acked < s.echoed {
+		return false
+	}
+	s.echoes--
+	return true
+}
+
+// expect notes that up to n ACKs of block from or a later one may come without news.
+func (s *sender) expect(n, from int64) {
+	if s.echoes == 0 {
+		s.echoed = from
+	}
+	s.echoes += int(n)
 }
 
 // firstLost reports whether a repeated ACK tells that the first block of the window was lost: in
 // windows only, once, and not before an answer to this window can be here, since an earlier
 // duplicate causes such an ACK as well.
 func (s *sender) firstLost(now time.Time) bool {
-	return s.profile.WindowSize > 1 && !s.jumped && s.sent > s.acked && now.Sub(s.lastTx) >= s.wait.roundTrip()
+	return s.profile.WindowSize > 1 && !s.jumped && s.sent > s.acked && now.Sub(s.lastTx) >= s.wait.soonest()
 }
 
 // asksSizeOnly recognises the end of a size query: EDK2 aborts with code 8 "User aborted the
@@ -182,18 +213,50 @@ func (s *sender) asksSizeOnly(in input) bool {
 		in.code == wire.ErrUndefined && (in.text == "" || strings.Contains(strings.ToLower(in.text), "abort"))
 }
 
-// again repeats what is not acknowledged.
+// again repeats what is not acknowledged, after silence. Should the client have it after all, it may
+// acknowledge each block once more.
 func (s *sender) again(now time.Time) output {
-	s.resent = true
-	s.before = s.sent
+	s.expect(s.sent-s.acked, s.acked+1)
+	return s.repeat(now)
+}
+
+// backTo repeats what follows block n, since the client says that it has no more. Each block that was
+// under way then comes out of turn or twice, and may bring the same ACK once more.
+func (s *sender) backTo(now time.Time, n int64) output {
+	s.expect(s.sent-n, n)
+	return s.repeat(now)
+}
+
+func (s *sender) repeat(now time.Time) output {
+	s.mark()
 	s.retransmits += int(s.sent - s.acked)
 	return s.window(now)
+}
+
+// mark notes up to where everything was sent when something is sent again.
+func (s *sender) mark() {
+	if len(s.ends) == 0 || s.ends[len(s.ends)-1] < s.sent {
+		s.ends = append(s.ends, s.sent)
+	}
+}
+
+// probe sends the last block of a window once more, well before the wait is over, since the loss of
+// a window's end shows in nothing but silence. The client has it already, and acknowledges the
+// window again, or sees the gap and says so; both within a round trip (the tail loss probe of RFC
+// 8985 section 7; to RFC 7440 it is a block that came twice).
+func (s *sender) probe() output {
+	s.probed, s.fresh = true, s.sent+1
+	s.expect(1, s.sent)
+	s.mark()
+	s.retransmits++
+	return output{from: s.sent, to: s.sent, deadline: s.deadline()}
 }
 
 // extend sends what completes the client's window, which begins after its ACK, and nothing that is
 // under way.
 func (s *sender) extend(now time.Time) output {
 	o := output{from: s.sent + 1, to: min(s.acked+int64(s.profile.WindowSize), s.last)}
+	s.fresh = s.sent + 1
 	s.sent, s.lastTx = max(s.sent, o.to), now
 	o.deadline = s.deadline()
 	return o
@@ -201,7 +264,7 @@ func (s *sender) extend(now time.Time) output {
 
 // window sends what follows the last acknowledged block, or the OACK.
 func (s *sender) window(now time.Time) output {
-	s.lastTx = now
+	s.lastTx, s.fresh = now, s.sent+1
 	if s.acked < 0 {
 		s.sent = 0
 		return output{oack: true, to: -1, deadline: s.deadline()}
@@ -223,7 +286,12 @@ func (s *sender) packets() int64 { return s.sent - s.first + 1 + int64(s.retrans
 
 func (s *sender) idle() output { return output{to: -1, deadline: s.deadline()} }
 
-func (s *sender) deadline() time.Time { return s.lastTx.Add(s.wait.now) }
+func (s *sender) deadline() time.Time {
+	if soon := s.wait.probe(); s.profile.WindowSize > 1 && !s.probed && s.acked >= 0 && soon < s.wait.now {
+		return s.lastTx.Add(soon)
+	}
+	return s.lastTx.Add(s.wait.now)
+}
 
 // limit is how long the client may make no progress.
 func (s *sender) limit() time.Duration {

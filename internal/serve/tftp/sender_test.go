@@ -2,6 +2,7 @@ package tftp
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -108,31 +109,74 @@ func TestSender(t *testing.T) {
 		}},
 		{"window", 512 * 9, window4, true, []move{
 			{0, start, "OACK, wait 250ms"},
-			{1, acked(0), "1..4, wait 50ms"},
-			{2, acked(4), "5..8, wait 50ms"},
-			{3, acked(8), "9..10, wait 50ms"},
+			{1, acked(0), "1..4, wait 10ms"},
+			{2, acked(4), "5..8, wait 10ms"},
+			{3, acked(8), "9..10, wait 10ms"},
 			{4, acked(10), "end done"},
 		}},
 		{"an ACK within the window goes back", 512 * 9, window4, true, []move{
 			{0, start, "OACK, wait 250ms"},
-			{1, acked(0), "1..4, wait 50ms"},
-			{2, acked(2), "3..6, wait 50ms"},
-			{3, acked(6), "7..10, wait 50ms"},
+			{1, acked(0), "1..4, wait 10ms"},
+			{2, acked(2), "3..6, wait 10ms"},
+			{3, acked(6), "7..10, wait 10ms"},
+		}},
+		{"a gap among blocks that fill a gap", 512 * 9, window4, true, []move{
+			{0, start, "OACK, wait 250ms"},
+			{1, acked(0), "1..4, wait 10ms"},
+			{2, acked(1), "2..5, wait 10ms"},
+			{3, acked(2), "3..6, wait 10ms"},
+			{4, acked(6), "7..10, wait 10ms"},
+		}},
+		{"the ACK of what had been sent before a repetition is no gap", 512 * 9, window4, true, []move{
+			{0, start, "OACK, wait 250ms"},
+			{1, acked(0), "1..4, wait 10ms"},
+			{2, acked(2), "3..6, wait 10ms"}, // somebody doubled block 2
+			{3, acked(4), "7..8, wait 10ms"}, // 5 and 6 are under way
+			{4, acked(4), "nothing, wait 9ms"},
+			{5, acked(4), "nothing, wait 8ms"},
+			{6, acked(8), "9..10, wait 10ms"},
+		}},
+		{"nor is one that comes too early to be about the repetition", 512 * 9, window4, true, []move{
+			{0, start, "OACK, wait 250ms"},
+			{10, acked(0), "1..4, wait 30ms"},
+			{20, acked(1), "2..5, wait 27.5ms"},
+			{21, acked(2), "6, wait 27.5ms"},
+			{31, acked(6), "7..10, wait 25.625ms"},
 		}},
 		{"the first block of a window was lost", 512 * 9, window4, true, []move{
 			{0, start, "OACK, wait 250ms"},
-			{10, acked(0), "1..4, wait 50ms"},
-			{15, acked(0), "nothing, wait 45ms"}, // too early to be about this window
-			{22, acked(0), "1..4, wait 50ms"},
-			{35, acked(0), "nothing, wait 37ms"}, // once for a window
-			{36, acked(4), "5..8, wait 50ms"},
+			{10, acked(0), "1..4, wait 30ms"},
+			{15, acked(0), "nothing, wait 25ms"}, // too early to be about this window
+			{22, acked(0), "1..4, wait 30ms"},
+			{23, acked(0), "nothing, wait 29ms"}, // blocks 3 and 4 came out of turn as well
+			{24, acked(0), "nothing, wait 28ms"},
+			{35, acked(0), "nothing, wait 17ms"}, // once for a window
+			{36, acked(4), "5..8, wait 30ms"},
+		}},
+		{"the end of a window was lost", 512 * 9, window4, true, []move{
+			{0, start, "OACK, wait 250ms"},
+			{1, acked(0), "1..4, wait 10ms"},
+			{11, expired, "4, wait 40ms"}, // once, and the wait goes on
+			{12, acked(2), "3..6, wait 10ms"},
+			{13, acked(6), "7..10, wait 10ms"},
+			{23, expired, "10, wait 40ms"},
+			{63, expired, "7..10, wait 100ms"},
+			{163, expired, "7..10, wait 200ms"},
+		}},
+		{"the ACK of a window was lost", 512 * 9, window4, true, []move{
+			{0, start, "OACK, wait 250ms"},
+			{1, acked(0), "1..4, wait 10ms"},
+			{11, expired, "4, wait 40ms"},
+			{12, acked(4), "5..8, wait 10ms"},
+			{12, acked(4), "nothing, wait 10ms"}, // the other of the two
+			{13, acked(8), "9..10, wait 10ms"},
 		}},
 		{"an ACK of what was never sent", 512 * 9, window4, true, []move{
 			{0, start, "OACK, wait 250ms"},
-			{1, acked(0), "1..4, wait 50ms"},
-			{2, acked(5), "nothing, wait 49ms"},
-			{3, acked(65535), "nothing, wait 48ms"},
-			{4, acked(4), "5..8, wait 50ms"},
+			{1, acked(0), "1..4, wait 10ms"},
+			{2, acked(5), "nothing, wait 9ms"},
+			{3, acked(65535), "nothing, wait 8ms"},
+			{4, acked(4), "5..8, wait 10ms"},
 		}},
 		{"EDK2 asks for the size", 3904, window4, true, []move{
 			{0, start, "OACK, wait 250ms"},
@@ -206,6 +250,45 @@ func TestSenderWraps(t *testing.T) {
 		}
 		if do.end != boot.Done || blocks != 200001 || s.retransmits != 0 {
 			t.Errorf("window %d: %s after %d blocks, %d retransmits", window, do.end, blocks, s.retransmits)
+		}
+	}
+}
+
+// What a sender has to know is size, profile and the block that was acknowledged last: another
+// machine that is told these sends the same blocks, whatever happened to the first one before.
+func TestAnyNodeCanGoOn(t *testing.T) {
+	for _, p := range []wire.Profile{{BlockSize: 512, WindowSize: 1}, {BlockSize: 8, WindowSize: 7}, {BlockSize: 1456, WindowSize: 64}} {
+		size := int64(p.BlockSize) * 70000
+		first, now := newSender(size, p, true, true), epoch
+		do := first.step(now, input{kind: begin})
+		rnd := rand.New(rand.NewPCG(1, uint64(p.WindowSize)))
+		for do.end == "" {
+			now = now.Add(time.Duration(rnd.IntN(100)) * time.Millisecond)
+			switch rnd.IntN(8) {
+			case 0:
+				do = first.step(now, input{kind: tick})
+				continue
+			case 1:
+				do = first.step(now, acked(uint16(rnd.Uint32())|0x8000)) // mostly of no block that was sent
+				continue
+			}
+			n := first.acked + 1
+			if n <= first.sent {
+				n += rnd.Int64N(first.sent - n + 1)
+			}
+			other := newSender(size, p, true, true)
+			other.acked, other.sent = n, n // as if this node had just read the ACK
+			want := other.window(now)
+			if do = first.step(now, acked(uint16(n))); do.end != "" {
+				break
+			}
+			// The first one may know that some of these are under way.
+			if first.acked != n || do.to != want.to || do.from < want.from {
+				t.Fatalf("%+v, after ACK %d: %d..%d, the other node %d..%d", p, n, do.from, do.to, want.from, want.to)
+			}
+		}
+		if do.end != boot.Done {
+			t.Errorf("%+v: %s after block %d", p, do.end, first.acked)
 		}
 	}
 }
