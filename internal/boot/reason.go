@@ -96,7 +96,7 @@ var reasonTexts = map[Reason]string{
 	Panicked:      "a fault in Surefoot while working on this packet (please report it)",
 
 	Done:             "delivered completely",
-	TsizeProbe:       "the client asked for the size only and will come back (what EDK2 does)",
+	TsizeProbe:       "the client asked for the size, or looked at the beginning, and will come back (EDK2, Raspberry Pi)",
 	FileMissing:      "no such file",
 	AccessDenied:     "the name leads out of the root",
 	NotAFile:         "not a regular file",

@@ -141,6 +141,7 @@ func attrs(ev *boot.Event, of label) []slog.Attr {
 	add("file", ev.File)
 	add("version", ev.Version)
 	add("template", ev.Template)
+	add("quirk", ev.Quirk)
 	add("server", ev.Server)
 	if ev.Bytes > 0 {
 		out = append(out, slog.Int64("bytes", ev.Bytes))

@@ -52,6 +52,9 @@ func Describe(ev boot.Event) string {
 	if ev.Options != "" {
 		text += " (" + ev.Options + ")"
 	}
+	if ev.Quirk != "" && (ev.Kind == boot.OptionsSent || ev.Kind == boot.TransferEnd) {
+		text += " [" + ev.Quirk + "]"
+	}
 	if ev.Kind == boot.Stalled {
 		what := "its options"
 		if ev.PauseAt > 0 {

@@ -103,9 +103,10 @@ func (t *transfer) open() (verdict, bool) {
 		return judgeOpen(t.asked.File, err), false
 	}
 	t.ev.Size = t.size
-	p, granted := wire.Negotiate(t.asked.Options, wire.Limits{WindowSize: maxWindow}, t.size)
+	p, granted := t.negotiate()
 	_, tsize := wire.Lookup(granted, wire.OptTsize)
 	t.granted, t.m = granted, newSender(t.size, p, len(granted) > 0, tsize)
+	t.m.mind(mannersFor(t.asked))
 	if t.data != nil { // the copy is all that is needed
 		_ = f.Close()
 	} else {

@@ -10,27 +10,48 @@ const (
 	minRTO   = 50 * time.Millisecond
 	minProbe = 10 * time.Millisecond
 	maxRTO   = time.Second
-	// maxFixedRTO bounds what a client may fix by the option timeout: longer than this, a lost
-	// packet would cost more than any client's own patience.
-	maxFixedRTO = 10 * time.Second
 )
 
 // rto is the retransmission timeout of one transfer: the estimate of RFC 6298 within the bounds,
-// doubled while nothing comes, or what the client fixed (RFC 2349).
+// doubled while nothing comes.
+//
+// Where the client's own time-out is known, from its option timeout or from what kind of client it is,
+// no wait is longer than half of that (F27): a server that waits as long as its client fails at
+// random, as the one of PVS did with 5 s on both sides.
+//
+// RFC 2349 calls timeout "the number of seconds to wait before retransmitting". Taken as the exact
+// wait of the server, it would break F27 and make one lost packet cost U-Boot 5 s and curl 6 s. It is
+// taken here as what both sides agree to call silence: after that time the client takes a packet for
+// lost, so by then ours must have come again. A repetition that comes sooner breaks nothing: RFC 1350
+// has the client drop it. But a client that names a time-out may be slow or far away, so before its
+// round trip is known the first wait is the longest allowed.
 type rto struct {
 	now    time.Duration // what to wait at present
-	fixed  bool
-	known  bool // smooth and vary hold a measurement
+	first  time.Duration // before any round trip was measured
+	most   time.Duration // the longest first wait for a packet
+	limit  time.Duration // the longest of those that follow
+	known  bool          // smooth, vary and least hold a measurement
 	smooth time.Duration
 	vary   time.Duration
-	least  time.Duration // the shortest one measured
+	least  time.Duration // the shortest round trip measured
 }
 
-func newRTO(fixed time.Duration) rto {
-	if fixed > 0 {
-		return rto{now: min(fixed, maxFixedRTO), fixed: true}
+// newRTO makes the timer for a client that was granted a timeout, 0 for none, and has manners.
+func newRTO(timeout time.Duration, m manners) rto {
+	r := rto{first: firstRTO, most: maxRTO, limit: maxRTO}
+	switch {
+	case timeout > 0:
+		r.most = min(timeout/2, maxRTO)
+		r.first, r.limit = r.most, r.most
+	case m.own > 0:
+		r.most = min(max(m.own/2, minRTO), maxRTO)
+		r.first = min(r.first, r.most)
+		if !m.grows { // else the client's waits double like ours
+			r.limit = r.most
+		}
 	}
-	return rto{now: firstRTO}
+	r.now = r.first
+	return r
 }
 
 // measure takes the round trip of packets that were sent once.
@@ -44,29 +65,24 @@ func (r *rto) measure(sample time.Duration) {
 	r.smooth = (7*r.smooth + sample) / 8
 }
 
-// settle ends a doubling: the client is there.
+// settle ends a doubling: the client is there. A wait shorter than two round trips would send
+// everything twice on a long way, whatever the client's own patience.
 func (r *rto) settle() {
-	switch {
-	case r.fixed:
-	case r.known:
-		r.now = min(max(r.smooth+4*r.vary, minRTO), maxRTO)
-	default:
-		r.now = firstRTO
+	r.now = r.first
+	if r.known {
+		most := min(max(r.most, 2*r.smooth), maxRTO)
+		r.now = min(max(r.smooth+4*r.vary, minRTO), most)
 	}
 }
 
-func (r *rto) double() {
-	if !r.fixed {
-		r.now = min(2*r.now, maxRTO)
-	}
-}
+func (r *rto) double() { r.now = min(2*r.now, max(r.limit, r.now)) }
 
 // probe is how long an answer may take before it is worth a packet to ask for it.
 func (r *rto) probe() time.Duration {
 	if r.known {
 		return max(2*r.smooth+2*r.vary, minProbe)
 	}
-	return firstRTO
+	return r.first
 }
 
 // soonest is how soon an answer can be here.
@@ -74,5 +90,5 @@ func (r *rto) soonest() time.Duration {
 	if r.known {
 		return r.least
 	}
-	return firstRTO
+	return r.first
 }

@@ -11,8 +11,10 @@ import (
 const (
 	// giveUp is how long a client may make no progress. EDK2 itself gives up after 24 s.
 	giveUp = 25 * time.Second
-	// patience is how many waits of a fixed timeout a client gets, if that is longer.
-	patience = 4
+	// patience is how many of its own time-outs a client gets that told us its time-out, if that is
+	// longer.
+	patience       = 4
+	longestTimeout = 10 * time.Second
 	// stallAfter is how long a client must acknowledge nothing for its transfer to stand still: longer
 	// than a lost packet costs, shorter than firmware's own patience of 4 s and more.
 	stallAfter = time.Second
@@ -60,6 +62,7 @@ type sender struct {
 	heard   time.Time // the last progress
 	lastTx  time.Time // the last time something was sent
 	wait    rto
+	ending  string // see quirk
 	fresh   int64   // the lowest block that left for the first time at lastTx
 	ends    []int64 // the highest block sent, at each time that something was sent again; below acked: forgotten
 	jumped  bool    // a repeated ACK has been answered already in this window
@@ -77,12 +80,17 @@ type sender struct {
 
 // newSender makes the machine for size bytes of content. oack says that options are granted.
 func newSender(size int64, p wire.Profile, oack, tsize bool) *sender {
-	s := &sender{profile: p, first: 1, last: size/int64(p.BlockSize) + 1, tsize: tsize, wait: newRTO(p.Timeout)}
+	s := &sender{profile: p, first: 1, last: size/int64(p.BlockSize) + 1, tsize: tsize, wait: newRTO(p.Timeout, manners{})}
 	if oack {
 		s.first, s.acked = 0, -1
 	}
 	s.sent = s.acked
 	return s
+}
+
+// mind has the sender do what is known to suit its client. It is called before the first step.
+func (s *sender) mind(m manners) {
+	s.wait, s.ending = newRTO(s.profile.Timeout, m), m.ending
 }
 
 // step takes one input and says what to do.
@@ -97,7 +105,7 @@ func (s *sender) step(now time.Time, in input) output {
 	case ack:
 		return s.onAck(now, in.block)
 	case clientError:
-		if s.asksSizeOnly(in) {
+		if s.asksSizeOnly(in) || s.looksOnly(in) {
 			return finish(boot.TsizeProbe)
 		}
 		return finish(boot.ClientError)
@@ -213,6 +221,11 @@ func (s *sender) asksSizeOnly(in input) bool {
 		in.code == wire.ErrUndefined && (in.text == "" || strings.Contains(strings.ToLower(in.text), "abort"))
 }
 
+// looksOnly recognises the words with which a client ends a look at the file, at any block.
+func (s *sender) looksOnly(in input) bool {
+	return s.ending != "" && in.code == wire.ErrUndefined && strings.Contains(strings.ToLower(in.text), s.ending)
+}
+
 // again repeats what is not acknowledged, after silence. Should the client have it after all, it may
 // acknowledge each block once more.
 func (s *sender) again(now time.Time) output {
@@ -295,10 +308,7 @@ func (s *sender) deadline() time.Time {
 
 // limit is how long the client may make no progress.
 func (s *sender) limit() time.Duration {
-	if s.wait.fixed {
-		return max(giveUp, patience*s.wait.now)
-	}
-	return giveUp
+	return max(giveUp, patience*min(s.profile.Timeout, longestTimeout))
 }
 
 func finish(why boot.Reason) output { return output{to: -1, end: why} }

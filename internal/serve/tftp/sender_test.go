@@ -87,15 +87,21 @@ func TestSender(t *testing.T) {
 			{240, acked(1), "2, wait 720ms"},
 			{900, acked(2), "3, wait 1s"},
 		}},
-		{"the client fixes the wait", 100, wire.Profile{BlockSize: 512, WindowSize: 1, Timeout: 3 * time.Second}, true, []move{
-			{0, start, "OACK, wait 3s"},
-			{3000, expired, "OACK, wait 3s"},
-			{6000, expired, "OACK, wait 3s"},
-			{6001, acked(0), "1, wait 3s"},
+		{"half of the time-out that the client names, RFC 2349 and F27", 1000, wire.Profile{BlockSize: 512, WindowSize: 1, Timeout: time.Second}, true, []move{
+			{0, start, "OACK, wait 500ms"},
+			{500, expired, "OACK, wait 500ms"},
+			{1000, expired, "OACK, wait 500ms"},
+			{1001, acked(0), "1, wait 500ms"},
+			{1011, acked(1), "2, wait 50ms"}, // the round trip is known
+			{1061, expired, "2, wait 100ms"},
+			{1161, expired, "2, wait 200ms"},
+			{1361, expired, "2, wait 400ms"},
+			{1761, expired, "2, wait 500ms"},
 		}},
-		{"but not beyond reason", 100, wire.Profile{BlockSize: 512, WindowSize: 1, Timeout: 255 * time.Second}, true, []move{
-			{0, start, "OACK, wait 10s"},
-			{30000, expired, "OACK, wait 10s"},
+		{"a long time-out is no reason to wait longer than a second", 1000, wire.Profile{BlockSize: 512, WindowSize: 1, Timeout: 255 * time.Second}, true, []move{
+			{0, start, "OACK, wait 1s"},
+			{1000, expired, "OACK, wait 1s"},
+			{39000, expired, "OACK, wait 1s"},
 			{40000, expired, "end timeout"},
 		}},
 		{"Sorcerer's Apprentice: a repeated ACK is not answered", 2000, plain, false, []move{

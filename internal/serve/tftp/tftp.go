@@ -61,6 +61,9 @@ type Config struct {
 	Ports      Ports         // where transfers are served from
 
 	Uploads *inbox.Inbox // the folders that take files; nil: none does
+
+	Offer    Offer          // which options are granted ...
+	Networks []NetworkOffer // ... and to the clients of these subnets instead
 }
 
 // Ports says which port a transfer gets. The zero value is a new port of the system's choice for
@@ -90,6 +93,7 @@ type Server struct {
 	cfg       Config
 	deps      Deps
 	files     atomic.Pointer[files.Root]
+	offers    atomic.Pointer[offers]
 	socks     []*requestSocket // one for each loop; nil before Listen
 	addr      netip.AddrPort   // of all of them
 	running   registry
@@ -142,6 +146,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 	}
 	s.files.Store(cfg.Files)
 	s.uploads.Store(cfg.Uploads)
+	s.ApplyOffers(cfg.Offer, cfg.Networks)
 	return s, nil
 }
 
@@ -150,6 +155,11 @@ func New(cfg Config, d Deps) (*Server, error) {
 func (s *Server) Apply(root *files.Root, uploads *inbox.Inbox) {
 	s.files.Store(root)
 	s.uploads.Store(uploads)
+}
+
+// ApplyOffers exchanges what options are granted. Transfers under way keep what they were granted.
+func (s *Server) ApplyOffers(general Offer, networks []NetworkOffer) {
+	s.offers.Store(&offers{general, networks})
 }
 
 func (s *Server) emit(ev boot.Event) {

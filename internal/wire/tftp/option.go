@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,8 +62,12 @@ func DefaultProfile() Profile {
 	return Profile{BlockSize: DefaultBlockSize, WindowSize: 1}
 }
 
-// Limits are the largest values that a server grants; 0 means the largest of the RFC.
-type Limits struct{ BlockSize, WindowSize int }
+// Limits are the largest values that a server grants; 0 means the largest of the RFC. An option in
+// Refuse is as unknown to it as one that it never heard of.
+type Limits struct {
+	BlockSize, WindowSize int
+	Refuse                []string // in lower case
+}
 
 // Negotiate answers the options of an RRQ for a file of size bytes (< 0: not known, so tsize is not
 // granted). granted are the options of the OACK in the order and spelling of the request; it is
@@ -78,7 +83,7 @@ func Negotiate(asked []Option, limits Limits, size int64) (p Profile, granted []
 	for _, o := range asked {
 		name := strings.ToLower(o.Name)
 		v, ok := decimal(o.Value)
-		if !ok || seen[name] {
+		if !ok || seen[name] || slices.Contains(limits.Refuse, name) {
 			continue
 		}
 		switch {
