@@ -47,11 +47,13 @@ func (a *App) tftpSlot() *slot {
 			if !cfg.has(roleTFTP) {
 				return nil, nil
 			}
+			offer, networks := cfg.offers()
 			return tftp.New(
 				tftp.Config{
 					Node: cfg.Node.Name, Listen: cfg.TFTP, Files: cfg.files,
 					Limits: cfg.limits(), DrainTimeout: cfg.DrainTimeout,
 					Ports: tftp.Ports(cfg.Serving.Ports), BusyPoll: cfg.Serving.BusyPoll, Uploads: cfg.inbox,
+					Offer: offer, Networks: networks,
 				},
 				tftp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Network: a.networkOf, Who: a.who},
 			)
@@ -60,7 +62,7 @@ func (a *App) tftpSlot() *slot {
 			return was.has(roleTFTP) == is.has(roleTFTP) && was.TFTP == is.TFTP &&
 				was.MaxTransfers == is.MaxTransfers && was.Serving == is.Serving && was.DrainTimeout == is.DrainTimeout
 		},
-		apply: func(s server, cfg *setup) { s.(*tftp.Server).Apply(cfg.files, cfg.inbox) },
+		apply: func(s server, cfg *setup) { applyTFTP(s.(*tftp.Server), cfg) },
 	}
 }
 

@@ -63,7 +63,7 @@ type Event struct {
 	Upload      bool          `json:"upload,omitempty"`   // the client sends the file
 	Transfer    uint64        `json:"transfer,omitempty"` // one number for all events of a transfer
 	Options     string        `json:"options,omitempty"`  // TFTP: asked or granted, as in "blksize=1468 tsize=0"
-	Quirk       string        `json:"quirk,omitempty"`   // TFTP: what was done for this kind of client or by the site file
+	Quirk       string        `json:"quirk,omitempty"`    // TFTP: what was done for this kind of client or by the site file
 	Bytes       int64         `json:"bytes,omitempty"`
 	Size        int64         `json:"size,omitempty"` // of the whole file
 	Blocks      int64         `json:"blocks,omitempty"`

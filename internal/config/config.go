@@ -39,6 +39,9 @@ type Config struct {
 	Serving      Serving        // how TFTP serves them
 	Uploads      []Upload       // folders below the root that take files by TFTP
 	DrainTimeout time.Duration  // how long running transfers may take to end after a stop
+
+	Offer         TFTPOffer      // which TFTP options are granted ...
+	NetworkOffers []NetworkOffer // ... and to the clients of these networks instead; the first counts
 }
 
 // Serving is how the TFTP server serves many clients.

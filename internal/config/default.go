@@ -27,7 +27,7 @@ func Default(o DefaultOptions) (*Config, error) {
 	c := &Config{
 		Fold: true, Socket: DefaultSocket, MaxTransfers: DefaultMaxTransfers,
 		Serving: (&file{}).serving(), DrainTimeout: DefaultDrainTimeout,
-		Status: netip.AddrPortFrom(loopback(), DefaultStatusPort),
+		Status: netip.AddrPortFrom(loopback(), DefaultStatusPort), Offer: defaultOffer(),
 	}
 	c.Node = Node{
 		Name: cmp.Or(o.Node, hostName()), Addr: o.Addr, Interfaces: slices.Clone(o.Interfaces),

@@ -39,6 +39,7 @@ func (c *Config) YAML() []byte {
 	line("\nnetworks:")
 	for _, n := range c.Site.Networks {
 		writeNetwork(line, n)
+		c.writeNetworkOffer(line, n.Name)
 	}
 	c.writeEntries(line)
 	c.writeTFTP(line)
@@ -60,6 +61,11 @@ func (c *Config) writeTFTP(line func(string, ...any)) {
 	line("  queue_time: %s", durationText(s.QueueTime))
 	line("  ports: %s", s.Ports)
 	line("  busy_poll: %s", durationText(s.BusyPoll))
+	if len(c.Offer.Refuse) > 0 {
+		line("  refuse_options: %s", flow(c.Offer.Refuse))
+	}
+	line("  max_blksize: %d", c.Offer.MaxBlockSize)
+	line("  max_windowsize: %d", c.Offer.MaxWindowSize)
 	c.writeUploads(line)
 }
 
@@ -150,6 +156,14 @@ func writeNetwork(line func(string, ...any), n boot.Network) {
 			f = append(f, "boot: "+plain(r.Rule))
 		}
 		line("      - {%s}", strings.Join(f, ", "))
+	}
+}
+
+func (c *Config) writeNetworkOffer(line func(string, ...any), network string) {
+	for _, o := range c.NetworkOffers {
+		if o.Network == network && !o.same(c.Offer) {
+			line("    tftp: {%s}", o.yaml())
+		}
 	}
 }
 

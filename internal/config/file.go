@@ -27,6 +27,7 @@ type file struct {
 	queueTime, busyPoll       *parsed[time.Duration]
 	ports                     *parsed[Ports]
 	uploads                   []fileUpload
+	offer                     fileOffer
 	socket                    *parsed[string]
 	drain                     *parsed[time.Duration]
 	nodesAt, bootAt           at   // of the keys
@@ -73,6 +74,7 @@ type fileNetwork struct {
 	deliver      *parsed[boot.Delivery]
 	bios         *parsed[boot.BIOSStyle]
 	reservations []fileReservation
+	offer        fileOffer
 }
 
 type fileUpload struct {
@@ -121,6 +123,7 @@ func (d *decoder) file(o object) *file {
 		f.ports = one(s, "ports", parsePorts)
 		s.each("uploads", func(_ int, u object) { f.uploads = append(f.uploads, d.upload(u)) })
 		f.busyPoll = one(s, "busy_poll", parseBusyPoll)
+		f.offer = readOffer(s)
 	}
 	if s, ok := o.section("http"); ok {
 		f.httpListen = one(s, "listen", parseListen(DefaultHTTPPort, true))
@@ -186,6 +189,9 @@ func (d *decoder) network(name string, o object) fileNetwork {
 	}
 	n.proxy = !o.has("deliver") || n.deliver != nil && n.deliver.v == boot.DeliverProxy
 	n.open = !o.has("subnet")
+	if t, ok := o.section("tftp"); ok {
+		n.offer = readOffer(t)
+	}
 	o.each("reservations", func(_ int, r object) {
 		n.reservations = append(n.reservations, fileReservation{
 			at:   r.at,

@@ -33,6 +33,7 @@ func networksKey() Key {
 					{Name: "boot", Scalar: scalarName, Default: "(the first rule that matches)", Example: "boot: uefi", Doc: "The rule that holds for it, by its name, whatever the rule's conditions say."},
 				},
 			},
+			networkTFTPKey(),
 		},
 		Later: []Later{{"dhcp", "the DHCP server"}},
 	}
@@ -42,7 +43,7 @@ func tftpKey() Key {
 	return Key{
 		Name: "tftp", Form: FormObject, Default: "(as below)", Example: "tftp: {listen: 0.0.0.0:69, fold_names: true, max_transfers: 4096}",
 		Doc: "The nodes' TFTP server.",
-		Keys: []Key{
+		Keys: append([]Key{
 			{
 				Name: "listen", Scalar: scalarListen, Default: "0.0.0.0:69", Example: "listen: 0.0.0.0:69",
 				Doc: "Where it listens. Without a port it is 69. A node whose address is a loopback address and that names no interface listens on 127.0.0.1.",
@@ -82,7 +83,7 @@ func tftpKey() Key {
 					"and keeps the cores that serve busy while transfers run. 0s is off.",
 			},
 			uploadsKey(),
-		},
+		}, tftpOfferKeys()...),
 	}
 }
 

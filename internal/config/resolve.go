@@ -52,6 +52,8 @@ func resolve(f *file, path, self string, o Options) *Config {
 		c.Site.Rules = append(c.Site.Rules, r)
 	}
 	c.Site.Networks = f.resolveNetworks()
+	c.Offer = f.offer.over(defaultOffer())
+	c.NetworkOffers = f.networkOffers(c.Site.Networks, c.Offer)
 	return c
 }
 

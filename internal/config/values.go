@@ -183,6 +183,20 @@ func parseCount(least, most int) func(*value) (int, *fault) {
 	}
 }
 
+// parseRange takes a decimal number between two others, and suggests a third.
+func parseRange(least, most, suggest int) func(*value) (int, *fault) {
+	return func(v *value) (int, *fault) {
+		n, f := parseCount(1, most)(v)
+		switch {
+		case f != nil && v.quoted && decimalRegexp.MatchString(v.text):
+			return 0, f
+		case f != nil || n < least:
+			return 0, faultf("%s is not a whole number from %d to %d", quote(v.text), least, most).write(strconv.Itoa(suggest))
+		}
+		return n, nil
+	}
+}
+
 // parseDuration takes a duration with its unit, from 0s to an hour.
 func parseDuration(v *value) (time.Duration, *fault) {
 	if v.kind == kindNumber {

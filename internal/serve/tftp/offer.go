@@ -21,7 +21,7 @@ type Offer struct {
 // NetworkOffer is the offer to the clients of a subnet.
 type NetworkOffer struct {
 	Name   string
-	Subnet netip.Prefix
+	Subnet netip.Prefix // the zero value: every client
 	Offer
 }
 
@@ -34,11 +34,11 @@ type offers struct {
 // to returns the offer to a client, and whose it is.
 func (o *offers) to(client netip.Addr) (offer Offer, whose string) {
 	for _, n := range o.networks {
-		if n.Subnet.Contains(client) {
-			return n.Offer, "network " + n.Name
+		if !n.Subnet.IsValid() || n.Subnet.Contains(client) {
+			return n.Offer, "site file, network " + n.Name
 		}
 	}
-	return o.general, "tftp"
+	return o.general, "site file"
 }
 
 // limits are the offer as the negotiation has it.
@@ -64,8 +64,7 @@ func (t *transfer) negotiate() (wire.Profile, []wire.Option) {
 }
 
 // withheld says which of the options asked for the offer cut or left out, as in "windowsize refused,
-// blksize at most 1428 (network old)"; "" if none. That no window is longer than maxWindow unless the
-// site file says so is nobody's decision, and not told.
+// blksize at most 1428 (site file, network old)"; "" if none.
 func (o Offer) withheld(whose string, asked, granted []wire.Option) string {
 	var what []string
 	for _, a := range asked {

@@ -210,10 +210,10 @@ func TestOffers(t *testing.T) {
 		}
 	}
 	all := request("BLKSIZE", "1468", "tsize", "0", "WindowSize", "16")
-	f("10.2.0.1", all, "BLKSIZE=1468 tsize=5000 WindowSize=8", "windowsize at most 8 (tftp)")
-	f("10.1.0.1", all, "BLKSIZE=1428", "blksize at most 1428, tsize refused, windowsize refused (network old)")
+	f("10.2.0.1", all, "BLKSIZE=1468 tsize=5000 WindowSize=8", "windowsize at most 8 (site file)")
+	f("10.1.0.1", all, "BLKSIZE=1428", "blksize at most 1428, tsize refused, windowsize refused (site file, network old)")
 	f("10.1.0.1", request("blksize", "512"), "blksize=512", "")
-	f("10.1.0.1", request("tsize", "0"), "", "tsize refused (network old)")
+	f("10.1.0.1", request("tsize", "0"), "", "tsize refused (site file, network old)")
 	o = offers{}
 	f("10.1.0.1", request("windowsize", "1000"), "windowsize=64", "")
 }

@@ -46,7 +46,7 @@ type order struct {
 }
 
 func newReceiver(p wire.Profile, oack bool, most int64) *receiver {
-	return &receiver{profile: p, oack: oack, most: most, wait: newRTO(p.Timeout)}
+	return &receiver{profile: p, oack: oack, most: most, wait: newRTO(p.Timeout, manners{})}
 }
 
 // begin answers the request: with the OACK, or ACK 0 (RFC 1350 section 4, RFC 2347).
@@ -149,10 +149,7 @@ func (r *receiver) deadline() time.Time {
 
 // limit is how long the client may make no progress.
 func (r *receiver) limit() time.Duration {
-	if r.wait.fixed {
-		return max(giveUp, patience*r.wait.now)
-	}
-	return giveUp
+	return max(giveUp, patience*min(r.profile.Timeout, longestTimeout))
 }
 
 func finishUpload(why boot.Reason) order { return order{ack: -1, end: why} }

@@ -62,7 +62,7 @@ type sender struct {
 	heard   time.Time // the last progress
 	lastTx  time.Time // the last time something was sent
 	wait    rto
-	ending  string // see quirk
+	ending  string  // see quirk
 	fresh   int64   // the lowest block that left for the first time at lastTx
 	ends    []int64 // the highest block sent, at each time that something was sent again; below acked: forgotten
 	jumped  bool    // a repeated ACK has been answered already in this window

@@ -202,10 +202,14 @@ func TestUploadThatEndsEarly(t *testing.T) {
 	s.emptied(in, "")
 	p = begin()
 	p.send(wrq("in/b", "octet"), s.srv.Addr())
-	s.event(func(ev boot.Event) bool { return ev.Reason == boot.ClientGone && strings.Contains(ev.Detail, "another request") })
+	s.event(func(ev boot.Event) bool {
+		return ev.Reason == boot.ClientGone && strings.Contains(ev.Detail, "another request")
+	})
 	p = begin()
 	_ = p.c.Close()
-	s.event(func(ev boot.Event) bool { return ev.Reason == boot.ClientGone && strings.Contains(ev.Detail, "closed (ICMP); 512 bytes") })
+	s.event(func(ev boot.Event) bool {
+		return ev.Reason == boot.ClientGone && strings.Contains(ev.Detail, "closed (ICMP); 512 bytes")
+	})
 	begin()
 	s.stop()
 	s.ended(boot.Draining)
