@@ -156,7 +156,7 @@ func TestWhereItGotStuck(t *testing.T) {
 	tr := &transfer{m: machine, size: 512*689 + 1}
 	now := epoch
 	machine.step(now, input{kind: begin})
-	if got := tr.stuck(now.Add(25 * time.Second)); got != "no ACK of the options for 25s" {
+	if got := tr.stuck(now.Add(25 * time.Second)); !strings.HasPrefix(got, "no ACK of the options for 25s (") {
 		t.Error(got)
 	}
 	for b := range uint16(17) {

@@ -86,6 +86,9 @@ func (t *transfer) stuck(now time.Time) string {
 		what = fmt.Sprintf("block %d of %d", t.m.acked+1, t.m.last)
 	}
 	s := fmt.Sprintf("no ACK of %s for %s", what, now.Sub(t.m.heard).Round(time.Second))
+	if t.m.acked < 0 {
+		s += " (a client that cannot take options: tftp.refuse_options of its network leaves them out)"
+	}
 	if t.sendErr != nil {
 		s += "; the last error while sending: " + t.sendErr.Error()
 	}

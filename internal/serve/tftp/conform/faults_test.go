@@ -66,6 +66,8 @@ func faults() []struct {
 		{"timeout-0", "timeout 0 is granted", "timeout=0"},
 		{"timeout-256", "timeout 256 is granted", "timeout=256"},
 		{"timeout-changed", "another timeout than asked for is granted", "timeout=255"},
+		{"timeout-whole", "a granted timeout is the exact wait, as long as the client's own", "timeout-half"},
+		{"timeout-long", "a granted timeout is waited twice", "timeout-kept"},
 		{"slow", "the first repetition comes after 2.5 s", "data-within-1s"},
 		{"tsize-0", "tsize is always 0", "tsize"},
 		{"tsize-blocks", "tsize counts whole blocks", "tsize"},

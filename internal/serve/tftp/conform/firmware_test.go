@@ -52,6 +52,18 @@ func firmwareChecks() []check {
 			c.send(errorOf(8, "User aborted the transfer"))
 			c.fetch(rrq("f30000", "octet", "blksize", "1468", "windowsize", "4"), content(30000), habits{})
 		}},
+		{"dgx", "F25", must, "EDK2 without windows (a DGX): repeats its request after the OACK, then ends the size query", func(a *attempt) {
+			c := a.client()
+			req := rrq("f30000", "octet", "tsize", "0", "blksize", "1468")
+			c.ask(req)
+			c.next()
+			c.reask(req)
+			if p := c.oack(); p.options[0].value != "30000" {
+				a.failf("%s", p)
+			}
+			c.send(errorOf(8, "User aborted the transfer"))
+			a.client().fetch(rrq("f30000", "octet", "blksize", "1468"), content(30000), habits{})
+		}},
 		{"ipxe", "F25", must, "iPXE: blksize 1432, tsize", like("f300001", 300_001, "blksize", "1432", "tsize", "0")},
 		{"pxelinux", "F25", must, "PXELINUX: many names that are missing, then tsize and blksize 1408", func(a *attempt) {
 			words := []string{"tsize", "0", "blksize", "1408"}
@@ -76,6 +88,16 @@ func firmwareChecks() []check {
 		{"u-boot", "F25", must, "U-Boot: timeout 5, tsize, blksize 1468", like("f300001", 300_001, "timeout", "5", "tsize", "0", "blksize", "1468")},
 		{"raspberry-pi", "F25", must, "Raspberry Pi: small files from one port, most of them missing", func(a *attempt) {
 			a.client().inARow([]int{-1, -2, 513, -3, 1456, -4, -5, 1, 5000, -6, 0, 2048}, "tsize", "0", "blksize", "1024")
+		}},
+		{"raspberry-pi-look", "F25", must, "Raspberry Pi: looks at the first blocks, ends with ERROR 0, and asks for the next file from that port", func(a *attempt) {
+			c := a.client()
+			c.granted("f300001", "tsize", "0", "blksize", "1024")
+			for n := uint16(0); n < 3; n++ {
+				c.ack(n)
+				c.data(n + 1)
+			}
+			c.send(errorOf(0, "Early terminate"))
+			c.inARow([]int{5000, 300001}, "tsize", "0", "blksize", "1024")
 		}},
 		{"wds", "F25", must, "Windows boot manager: msftwindow is left out, its long ACKs count", func(a *attempt) {
 			c := a.client()

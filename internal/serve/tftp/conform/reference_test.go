@@ -336,6 +336,12 @@ func (x *sending) negotiate(pairs []string) (oack []byte) {
 				n = min(n, 60)
 			}
 			if !s.has("timeout-unused") {
+				x.first, x.ceiling = time.Duration(n)*time.Second/2, time.Duration(n)*time.Second/2
+			}
+			if s.has("timeout-long") {
+				x.first, x.ceiling = time.Duration(n)*2*time.Second, time.Duration(n)*2*time.Second
+			}
+			if s.has("timeout-whole") {
 				x.first, x.ceiling = time.Duration(n)*time.Second, time.Duration(n)*time.Second
 			}
 		case name == "tsize":

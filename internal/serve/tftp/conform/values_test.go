@@ -55,9 +55,18 @@ func valueChecks() []check {
 		value("timeout", "0", must, "timeout 0 is not granted", "RFC 2349", ignored),
 		value("timeout", "256", must, "timeout 256 is not granted", "RFC 2349", ignored),
 		value("timeout", "x", must, "a timeout that is no number is not granted", "RFC 2349", ignored),
-		{"timeout-kept", "RFC 2349", should, "a granted timeout of 2 s is the time to the next try", func(a *attempt) {
+		{"timeout-kept", "RFC 2349", should, "with a granted timeout of 2 s the next try comes within it", func(a *attempt) {
 			c := a.client()
 			first := c.granted("f5000", "timeout", "2")
+			wait := c.oack().at.Sub(first.at)
+			a.seen("again after %s", wait.Round(10*time.Millisecond))
+			if wait > 2500*time.Millisecond {
+				a.failf("again after %s", wait.Round(10*time.Millisecond))
+			}
+		}},
+		{"timeout-half", "F27", should, "with a granted timeout of 4 s the next try comes within half of it, before the client's own", func(a *attempt) {
+			c := a.client()
+			first := c.granted("f5000", "timeout", "4")
 			wait := c.oack().at.Sub(first.at)
 			a.seen("again after %s", wait.Round(10*time.Millisecond))
 			if wait > 2500*time.Millisecond {
