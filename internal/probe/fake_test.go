@@ -143,6 +143,35 @@ func TestFaults(t *testing.T) {
 			}
 			f.send(to, data(2, "good"))
 		}},
+		{name: "RFC 1350 4: a repeated request is answered from another port, which gets ERROR 5", server: func(f *fake) {
+			f.request()
+			to, _ := f.request() // as if the first were late, not lost
+			f.send(to, data(1, full))
+			f.next()
+			second := udp(f.t, "127.0.0.1")
+			_, _ = second.WriteToUDPAddrPort(data(1, full), to)
+			buf := make([]byte, 100)
+			_ = second.SetReadDeadline(time.Now().Add(5 * time.Second))
+			n, _ := second.Read(buf)
+			if got := describe(buf[:n]); got != `ERROR unknown transfer ID (5) "unknown transfer ID"` {
+				f.t.Errorf("the second answer got %s", got)
+			}
+			f.send(to, data(2, "good"))
+		}, timeout: 3 * time.Second},
+		{name: "VU#417980: an ERROR of a stranger ends nothing and is not answered", server: func(f *fake) {
+			to, _ := f.request()
+			f.send(to, data(1, full))
+			f.next()
+			stranger := udp(f.t, "127.0.0.1")
+			_, _ = stranger.WriteToUDPAddrPort(tftp.AppendError(nil, 0, "evil"), to)
+			f.send(to, data(2, full))
+			f.next() // so that the stranger's packet has been read
+			_ = stranger.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+			if n, _ := stranger.Read(make([]byte, 100)); n > 0 {
+				f.t.Errorf("the stranger got an answer of %d bytes", n)
+			}
+			f.send(to, data(3, "good"))
+		}},
 		{name: "loses the request, then an ACK", as: IPXE, server: func(f *fake) {
 			f.request()
 			to, _ := f.request()

@@ -26,6 +26,7 @@ type receiver struct {
 	block      int64 // the last block received in turn, counted from 1 without wrapping
 	unacked    int   // blocks since the last ACK
 	gap        bool  // the gap at hand has been complained of already
+	again      bool  // the server has begun to send blocks that came already
 	duplicates int
 	done       bool
 }
@@ -100,6 +101,10 @@ func (r *receiver) grant(o tftp.Option) string {
 			return fmt.Sprintf("blksize %d is not between 8 and the %d asked for", v, limit)
 		}
 		r.blockSize = int(v)
+	case tftp.OptTimeout:
+		if v != limit { // RFC 2349: the server takes it as it is, or leaves it out
+			return fmt.Sprintf("timeout %d is not the %d asked for", v, limit)
+		}
 	case tftp.OptWindowSize:
 		if v < 1 || v > limit {
 			return fmt.Sprintf("windowsize %d is not between 1 and the %d asked for", v, limit)
@@ -123,14 +128,19 @@ func (r *receiver) receiveData(p tftp.Packet) ([]byte, *Fault) {
 		case int(ahead) < r.window && !r.gap: // RFC 7440 section 4: name the last block before the gap, once
 			r.gap, r.unacked = true, 0
 			return r.lastACK(), nil
-		case p.Block == uint16(r.block) && r.unacked == 0: // our ACK was lost
+		case p.Block == uint16(r.block) && (r.unacked == 0 || r.again): // our ACK was lost
+			r.again, r.unacked = false, 0
 			return r.lastACK(), nil
 		}
+		// The whole window comes again, which began earlier for the server than here: its end is
+		// acknowledged, or both sides would wait.
+		behind := uint16(r.block) - p.Block
+		r.again = r.again || behind > 0 && int(behind) < r.window
 		return nil, nil
 	}
 	r.block++
 	r.unacked++
-	r.gap = false
+	r.gap, r.again = false, false
 	_, _ = r.out.Write(p.Data)
 	r.done = len(p.Data) < r.blockSize
 	if r.unacked < r.window && !r.done {

@@ -177,6 +177,52 @@ func TestClient(t *testing.T) {
 			}, open: true,
 		},
 		{
+			name: "a repeated request is answered twice: the second answer gets ERROR 5 (RFC 1350 section 4)", as: probe.IPXE, want: "content", turns: []turn{
+				{want: ask},
+				{after: 250 * ms, from: 't', want: ask},
+				{after: ms, from: 'T', data: oackPacket("tsize", "7", "blksize", "1408"), want: "ACK 0 > T"},
+				{after: ms, from: 'X', data: oackPacket("tsize", "7", "blksize", "1408"), want: "ERROR 5 > X"},
+				{after: ms, from: 'T', data: dataPacket(1, "content"), want: "ACK 1 > T"},
+			}, first: 253 * ms, tally: tally{requests: 1, resent: 1},
+		},
+		{
+			name: "DATA instead of an OACK (RFC 2347), and an OACK that is late, twice", as: probe.IPXE, want: strings.Repeat("x", 512) + "y", turns: []turn{
+				{want: ask},
+				{after: ms, from: 'T', data: dataPacket(1, strings.Repeat("x", 512)), want: "ACK 1 > T"},
+				{after: ms, from: 'T', data: oackPacket("tsize", "7", "blksize", "1408")},
+				{after: ms, from: 'T', data: oackPacket("tsize", "7", "blksize", "1408")},
+				{after: ms, from: 'T', data: dataPacket(2, "y"), want: "ACK 2 > T"},
+			}, first: ms, tally: tally{duplicates: 2},
+		},
+		{
+			name: "an OACK out of range is refused with ERROR 8 (RFC 2348)", as: probe.IPXE, turns: []turn{
+				{want: ask}, {after: ms, from: 'T', data: oackPacket("blksize", "1433"), want: "ERROR 8 > T"},
+			}, code: probe.BadAnswer,
+		},
+		{
+			name: "an option that was not asked for is refused with ERROR 8 (RFC 2347)", as: probe.IPXE, turns: []turn{
+				{want: ask}, {after: ms, from: 'T', data: oackPacket("windowsize", "4"), want: "ERROR 8 > T"},
+			}, code: probe.BadAnswer,
+		},
+		{
+			name: "an ERROR in mid-transfer ends it and is not answered (RFC 1350 section 7)", as: probe.IPXE, cfg: Config{BlockSize: 8}, want: "aaaaaaaab", turns: []turn{
+				{want: "RRQ blksize=8 tsize=0 > S"},
+				{after: ms, from: 'T', data: oackPacket("blksize", "8", "tsize", "9"), want: "ACK 0 > T"},
+				{after: ms, from: 'T', data: dataPacket(1, "aaaaaaaa"), want: "ACK 1 > T"},
+				{after: ms, from: 'T', data: errorPacket(tftp.ErrUndefined)},
+			}, first: 2 * ms, code: probe.ServerError,
+		},
+		{
+			name: "an empty last block (RFC 1350 section 6); blocks of the past are not answered (RFC 1123 4.2.3.1)", as: probe.IPXE, cfg: Config{BlockSize: 8}, want: "aaaaaaaabbbbbbbb", turns: []turn{
+				{want: "RRQ blksize=8 tsize=0 > S"},
+				{after: ms, from: 'T', data: oackPacket("blksize", "8", "tsize", "16"), want: "ACK 0 > T"},
+				{after: ms, from: 'T', data: dataPacket(1, "aaaaaaaa"), want: "ACK 1 > T"},
+				{after: ms, from: 'T', data: dataPacket(2, "bbbbbbbb"), want: "ACK 2 > T"},
+				{after: ms, from: 'T', data: dataPacket(1, "aaaaaaaa")},
+				{after: ms, from: 'T', data: dataPacket(3, ""), want: "ACK 3 > T"},
+			}, first: 2 * ms, tally: tally{duplicates: 1},
+		},
+		{
 			name: "a server at its limit", as: probe.IPXE, turns: []turn{{want: ask}, {after: ms, from: 'T', data: errorPacket(tftp.ErrUndefined)}},
 			code: probe.ServerError,
 		},
