@@ -62,6 +62,12 @@ var clients = []struct {
 			"--option", "timeout 2", "-g", "-r", file, "-l", out, host, port,
 		}
 	}},
+	{"busybox", "busybox", func(host, port, file, out string) []string {
+		return []string{"tftp", "-g", "-r", file, "-l", out, host, port}
+	}},
+	{"busybox, blksize 1456", "busybox", func(host, port, file, out string) []string {
+		return []string{"tftp", "-g", "-b", "1456", "-r", file, "-l", out, host, port}
+	}},
 	{"atftp, windowsize 64", "atftp", func(host, port, file, out string) []string {
 		return []string{"--option", "windowsize 64", "--option", "blksize 512", "-g", "-r", file, "-l", out, host, port}
 	}},

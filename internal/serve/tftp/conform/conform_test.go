@@ -147,10 +147,9 @@ func known() map[string]string {
 	return map[string]string{}
 }
 
-// optional reports whether a check may be skipped where everything is required: it takes long, or
-// its program is not among those that the tests install.
+// optional reports whether a check may be skipped where everything is required: it takes long.
 func optional(v verdict) bool {
-	return v.check.name == "busybox" || !*longFlag && slices.ContainsFunc(slowChecks(), func(c check) bool { return c.name == v.check.name })
+	return !*longFlag && slices.ContainsFunc(slowChecks(), func(c check) bool { return c.name == v.check.name })
 }
 
 // TestConformance runs the suite against our server, or against the one of -target.

@@ -70,6 +70,9 @@ func programChecks() []check {
 			}
 		}),
 		client("busybox", "busybox", append([]string{"f0"}, sizes...), func(host, port, file, out string) []string {
+			return []string{"tftp", "-g", "-r", file, "-l", out, host, port}
+		}),
+		client("busybox", "busybox-blksize", append([]string{"f0"}, sizes...), func(host, port, file, out string) []string {
 			return []string{"tftp", "-g", "-b", "1456", "-r", file, "-l", out, host, port}
 		}),
 	}
