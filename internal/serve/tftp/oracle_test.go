@@ -81,35 +81,39 @@ func TestRealClients(t *testing.T) {
 		s.write(fmt.Sprintf("f%d.bin", n), random(n))
 	}
 	const big = 33_600_001 // 65625 blocks of 512 and one byte: the number wraps
-	s.write("big.bin", random(big))
-	for _, c := range clients {
-		t.Run(c.name, func(t *testing.T) {
-			path := program(t, c.program)
-			out := filepath.Join(t.TempDir(), "out")
-			fetch := func(file string, want []byte) {
-				t.Helper()
-				_ = os.Remove(out)
-				text, err := exec.Command(path, c.args("127.0.0.1", port, file, out)...).CombinedOutput()
-				if err != nil {
-					t.Fatalf("%s: %v: %s", file, err, text)
+	want := random(big)
+	s.write("big.bin", want)
+	t.Run("clients", func(t *testing.T) { // which waits for them
+		for _, c := range clients {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				path := program(t, c.program)
+				out := filepath.Join(t.TempDir(), "out")
+				fetch := func(file string, want []byte) {
+					t.Helper()
+					_ = os.Remove(out)
+					text, err := exec.Command(path, c.args("127.0.0.1", port, file, out)...).CombinedOutput()
+					if err != nil {
+						t.Fatalf("%s: %v: %s", file, err, text)
+					}
+					got, err := os.ReadFile(out)
+					if os.IsNotExist(err) && len(want) == 0 {
+						err = nil // curl makes no file of nothing
+					}
+					if err != nil || !bytes.Equal(got, want) {
+						t.Fatalf("%s: %d bytes, %v; want %d; %s", file, len(got), err, len(want), text)
+					}
 				}
-				got, err := os.ReadFile(out)
-				if os.IsNotExist(err) && len(want) == 0 {
-					err = nil // curl makes no file of nothing
+				for _, n := range sizes {
+					if n == 0 && (c.name == "curl" || c.name == "curl, blksize 1456") {
+						continue // this curl takes tsize=0 for a protocol error, from tftpd-hpa as well
+					}
+					fetch(fmt.Sprintf("f%d.bin", n), random(n))
 				}
-				if err != nil || !bytes.Equal(got, want) {
-					t.Fatalf("%s: %d bytes, %v; want %d; %s", file, len(got), err, len(want), text)
-				}
-			}
-			for _, n := range sizes {
-				if n == 0 && (c.name == "curl" || c.name == "curl, blksize 1456") {
-					continue // this curl takes tsize=0 for a protocol error, from tftpd-hpa as well
-				}
-				fetch(fmt.Sprintf("f%d.bin", n), random(n))
-			}
-			fetch("big.bin", random(big))
-		})
-	}
+				fetch("big.bin", want)
+			})
+		}
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, ev := range s.events {
