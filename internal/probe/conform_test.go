@@ -74,8 +74,16 @@ func TestClauses(t *testing.T) {
 		}, a + b + c + "d", ""},
 		{"RFC 7440 4", "blocks in another order are a gap", w4, []at{agreed, {data(2, b), "ACK 0"}, {data(1, a), ""}, {data(2, "b"), "ACK 2"}}, a + "b", ""},
 		{"RFC 7440 4", "a window whose ACK was lost is acknowledged at its end, once", w4, []at{
-			agreed, {data(1, a), ""}, {data(2, b), ""}, {data(3, c), ""}, {data(4, d), "ACK 4"},
-			{data(1, a), ""}, {data(2, b), ""}, {data(3, c), ""}, {data(4, d), "ACK 4"}, {data(5, "e"), "ACK 5"},
+			agreed,
+			{data(1, a), ""},
+			{data(2, b), ""},
+			{data(3, c), ""},
+			{data(4, d), "ACK 4"},
+			{data(1, a), ""},
+			{data(2, b), ""},
+			{data(3, c), ""},
+			{data(4, d), "ACK 4"},
+			{data(5, "e"), "ACK 5"},
 		}, a + b + c + d + "e", ""},
 		{"RFC 7440 4", "so is one whose beginning the client counts otherwise", w4, []at{
 			agreed, {data(1, a), ""}, {data(3, c), "ACK 1"}, {data(2, b), ""}, {data(3, c), ""}, {data(4, d), ""}, // 5 was never sent
