@@ -215,9 +215,9 @@ func (s *swarm) receive(p *puller) {
 	if err != nil {
 		return
 	}
-	now := time.Now()
+	now, began := time.Now(), p.began
 	for i := range n {
-		if p.running {
+		if p.running && p.began.Equal(began) { // else these are the former download's
 			s.packet(p, s.bufs[i][:s.msgs[i].n], &s.from[i], now)
 		}
 	}
