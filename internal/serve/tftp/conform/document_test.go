@@ -46,6 +46,10 @@ The same downloads go through a proxy that loses, repeats and reorders 3 %% of t
 in the profiles of %d kinds of clients with 50 seeds; a failure names its seed, and the seed
 brings the same losses again.
 
+Our own clients (` + "`surefoot probe`" + `, ` + "`surefoot storm`" + `) are held to the same clauses: their receiver steps
+through named conversations (internal/probe, TestClauses), and they download from the reference
+server in such weather and with such faults (TestOurClients).
+
 `
 
 // document writes docs/conformance.md.

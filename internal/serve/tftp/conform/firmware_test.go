@@ -58,7 +58,8 @@ func firmwareChecks() []check {
 			c.ask(req)
 			c.next()
 			c.reask(req)
-			if p := c.oack(); p.options[0].value != "30000" {
+			p := c.oack()
+			if v, _ := p.lookup("tsize"); v != "30000" {
 				a.failf("%s", p)
 			}
 			c.send(errorOf(8, "User aborted the transfer"))
