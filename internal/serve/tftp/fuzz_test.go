@@ -65,7 +65,7 @@ func FuzzManners(f *testing.F) {
 	f.Add([]byte("\x00\x01f\x00octet\x00tsize\x000\x00blksize\x001468\x00windowsize\x004\x00"))
 	f.Add([]byte("\x00\x01f\x00octet\x00timeout\x001\x00BLKSIZE\x0099999\x00"))
 	f.Fuzz(func(t *testing.T, packet []byte) {
-		v := judge(packet)
+		v := judge(packet, false)
 		if v.reason != boot.Answered {
 			return
 		}

@@ -50,11 +50,11 @@ func (o Offer) limits() wire.Limits {
 	return l
 }
 
-// negotiate answers the client's options, and notes for the story what is peculiar about it and what
+// negotiate answers the client's options for a file of size bytes (< 0: not known), and notes for the story what is peculiar about it and what
 // the site file keeps from it.
-func (t *transfer) negotiate() (wire.Profile, []wire.Option) {
+func (t *transfer) negotiate(size int64) (wire.Profile, []wire.Option) {
 	offer, whose := t.s.offers.Load().to(t.ends.client.Addr())
-	p, granted := wire.Negotiate(t.asked.Options, offer.limits(), t.size)
+	p, granted := wire.Negotiate(t.asked.Options, offer.limits(), size)
 	notes := mannersFor(t.asked).names
 	if w := offer.withheld(whose, t.asked.Options, granted); w != "" {
 		notes = append(notes, w)

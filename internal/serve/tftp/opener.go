@@ -103,7 +103,7 @@ func (t *transfer) open() (verdict, bool) {
 		return judgeOpen(t.asked.File, err), false
 	}
 	t.ev.Size = t.size
-	p, granted := t.negotiate()
+	p, granted := t.negotiate(t.size)
 	_, tsize := wire.Lookup(granted, wire.OptTsize)
 	t.granted, t.m = granted, newSender(t.size, p, len(granted) > 0, tsize)
 	t.m.mind(mannersFor(t.asked))

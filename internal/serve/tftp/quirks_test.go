@@ -180,7 +180,14 @@ func TestEarlyTerminate(t *testing.T) {
 // Every quirk has its proof, and those that are captures are there.
 func TestQuirksHaveEvidence(t *testing.T) {
 	var names []string
+	page, err := os.ReadFile("../../../docs/tftp.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, q := range quirks() {
+		if !bytes.Contains(page, []byte("| `"+q.name+"` |")) {
+			t.Errorf("docs/tftp.md does not know %s", q.name)
+		}
 		if q.name == "" || q.does == "" || q.so == "" || q.is == nil || slices.Contains(names, q.name) {
 			t.Errorf("%q: name, what it does, what follows and how it is known are needed, once", q.name)
 		}

@@ -55,7 +55,7 @@ func (t *transfer) openUpload() (verdict, bool) {
 		t.s.receiving.Add(-1)
 		return judgeUpload(err), false
 	}
-	p, granted := wire.Negotiate(t.asked.Options, wire.Limits{WindowSize: maxWindow}, size)
+	p, granted := t.negotiate(size)
 	t.granted, t.size, t.ev.File, t.ev.Size = granted, max(size, 0), file.Name(), max(size, 0)
 	if t.fd, err = openTransfer(t.ends.local, &t.s.ports); err != nil {
 		file.Abort()
