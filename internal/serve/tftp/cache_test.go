@@ -96,7 +96,7 @@ func TestCacheKeepsWithinItsBudget(t *testing.T) {
 // Many that ask at once get one copy; a long file is loaded aside, and nobody waits for it.
 func TestCacheLoadsOnce(t *testing.T) {
 	s := newShelf(t, &cache{budget: 100 << 20, longest: 100 << 20}, 1<<20, loadAtOnce+1, 0)
-	settle(t, filepath.Join(s.dir, "1"))
+	settle(t, filepath.Join(s.dir, "2")) // the last one that was written
 	var all sync.WaitGroup
 	copies := make([][]byte, 20)
 	for i := range copies {

@@ -43,6 +43,9 @@ type loop struct {
 	asked   bool // the workers got something to do since the last yield
 
 	refusals *rate.Keyed[netip.Addr]
+
+	local     netip.Addr // the address that was asked last, and its name
+	localName string
 }
 
 // refusalRate is how many ERRORs the request port sends to one address: many machines may ask

@@ -59,7 +59,7 @@ func (t *transfer) negotiate(size int64) (wire.Profile, []wire.Option) {
 	if w := offer.withheld(whose, t.asked.Options, granted); w != "" {
 		notes = append(notes, w)
 	}
-	t.ev.Quirk = strings.Join(notes, "; ")
+	t.tale.quirk = strings.Join(notes, "; ")
 	return p, granted
 }
 

@@ -63,7 +63,7 @@ func openFile(t *transfer) {
 		t.l.post(n)
 	}()
 	if v, ok := t.open(); !ok {
-		t.refusal = v
+		t.refusal = &v
 	}
 }
 
@@ -88,7 +88,7 @@ func (t *transfer) open() (verdict, bool) {
 	if err != nil {
 		return judgeOpen(t.asked.File, err), false
 	}
-	t.ev.File, t.ev.Version, t.ev.Template = f.Name(), f.Version(), f.Template()
+	t.tale.file, t.tale.version, t.tale.template = f.Name(), f.Version(), f.Template()
 	t.data = t.s.cache.content(f, t.asked.IsNetascii())
 	switch {
 	case t.data != nil:
@@ -102,7 +102,7 @@ func (t *transfer) open() (verdict, bool) {
 		_ = f.Close()
 		return judgeOpen(t.asked.File, err), false
 	}
-	t.ev.Size = t.size
+	t.tale.size = t.size
 	p, granted := t.negotiate(t.size)
 	_, tsize := wire.Lookup(granted, wire.OptTsize)
 	t.granted, t.m = granted, newSender(t.size, p, len(granted) > 0, tsize)

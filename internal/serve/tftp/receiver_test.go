@@ -16,7 +16,6 @@ type incoming struct {
 	*receiver
 	t   *testing.T
 	now time.Time
-	got []byte
 }
 
 func receive(t *testing.T, p wire.Profile, oack bool) *incoming {

@@ -77,13 +77,13 @@ func (l *loop) packet(b []byte, from netip.AddrPort, local netip.Addr) {
 	}
 	t := newTransfer(l, ends{from, local}, time.Now())
 	t.request = string(b)
-	t.ev = boot.Event{IP: from.Addr(), Peer: from.String()}
+	t.tale.peer = from.String()
 	defer l.containPacket(t)
 	if !local.IsValid() { // RFC 1123 4.2.3.5
 		t.ignore(boot.BadRequest, "sent to a broadcast or multicast address")
 		return
 	}
-	t.ev.Local = netip.AddrPortFrom(local, l.s.addr.Port()).String()
+	t.tale.local = l.nameOf(local)
 	v := judge(b, l.s.uploads.Load() != nil)
 	switch {
 	case from.Port() == 0:
@@ -95,7 +95,7 @@ func (l *loop) packet(b []byte, from netip.AddrPort, local netip.Addr) {
 		t.ignore(v.reason, v.detail)
 		return
 	}
-	t.asked, t.ev.File = v.req, v.req.File
+	t.asked, t.tale.file = v.req, v.req.File
 	queued := false
 	switch {
 	case v.reason != boot.Answered:
@@ -105,6 +105,14 @@ func (l *loop) packet(b []byte, from netip.AddrPort, local netip.Addr) {
 		v.reason, queued = l.admit(t)
 	}
 	l.take(t, v, queued)
+}
+
+// nameOf is how events name the address that was asked. It is nearly always the same one.
+func (l *loop) nameOf(local netip.Addr) string {
+	if l.local != local {
+		l.local, l.localName = local, netip.AddrPortFrom(local, l.s.addr.Port()).String()
+	}
+	return l.localName
 }
 
 // admit registers a transfer. Where its request looks like a copy, the client's last ACK may wait
@@ -127,11 +135,11 @@ func (l *loop) take(t *transfer, v verdict, queued bool) {
 		t.ignore(v.reason, "")
 		return
 	}
-	t.ev.Transfer = l.s.last.Add(1)
-	t.ev.Upload = v.req.Op == wire.OpWRQ
-	if !t.ev.Upload || l.s.uploads.Load() != nil {
+	t.tale.number = l.s.last.Add(1)
+	t.tale.upload = v.req.Op == wire.OpWRQ
+	if !t.tale.upload || l.s.uploads.Load() != nil {
 		kind := boot.ReadRequest
-		if t.ev.Upload {
+		if t.tale.upload {
 			kind = boot.WriteRequest
 		}
 		t.tell(kind, func(ev *boot.Event) { ev.Options = wire.FormatOptions(v.req.Options) })
@@ -172,7 +180,7 @@ func (l *loop) containPacket(t *transfer) {
 		return
 	}
 	l.s.running.remove(t)
-	l.s.deps.Log.Error("fault while working on a packet", "role", Role, "from", t.ev.Peer,
+	l.s.deps.Log.Error("fault while working on a packet", "role", Role, "from", t.tale.peer,
 		"panic", p, "packet", hex.EncodeToString([]byte(t.request)), "stack", string(debug.Stack()))
 	defer func() { _ = recover() }() // whoever listens to events may be the fault
 	t.ignore(boot.Panicked, fmt.Sprint(p))

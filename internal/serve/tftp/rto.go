@@ -10,6 +10,11 @@ const (
 	minRTO   = 50 * time.Millisecond
 	minProbe = 10 * time.Millisecond
 	maxRTO   = time.Second
+	// A client that acknowledges nothing at all may be one in whose name somebody else asked: after
+	// so many repetitions of the first packet the waits grow up to maxSilentRTO, so that it gets
+	// nine packets and not thirty.
+	freeTries    = 3
+	maxSilentRTO = 8 * time.Second
 )
 
 // rto is the retransmission timeout of one transfer: the estimate of RFC 6298 within the bounds,
@@ -74,6 +79,8 @@ func (r *rto) settle() {
 		r.now = min(max(r.smooth+4*r.vary, minRTO), most)
 	}
 }
+
+func (r *rto) backOff() { r.now = min(2*r.now, maxSilentRTO) }
 
 func (r *rto) double() { r.now = min(2*r.now, max(r.limit, r.now)) }
 

@@ -120,7 +120,11 @@ func (s *sender) step(now time.Time, in input) output {
 		return s.probe()
 	}
 	s.probed = true // from now on it is a matter of patience
-	s.wait.double()
+	if s.acked < s.first && s.retransmits >= freeTries {
+		s.wait.backOff()
+	} else {
+		s.wait.double()
+	}
 	o := s.again(now)
 	if !s.stalled && now.Sub(s.heard) >= stallAfter {
 		s.stalled, o.stalled = true, true

@@ -298,3 +298,37 @@ func TestAnyNodeCanGoOn(t *testing.T) {
 		}
 	}
 }
+
+// A client that never acknowledges anything, as one in whose name somebody else asks, gets a bounded
+// number of packets; one that answers late is served as any other.
+func TestSilentClientGetsFewPackets(t *testing.T) {
+	for _, oack := range []bool{true, false} {
+		s := newSender(100_000, wire.Profile{BlockSize: 512, WindowSize: 64}, oack, false)
+		if !oack {
+			s = newSender(100_000, wire.DefaultProfile(), oack, false)
+		}
+		began := time.Unix(1000, 0)
+		o := s.step(began, input{kind: begin})
+		packets, now := 1, began
+		for o.end == "" {
+			now = o.deadline
+			if o = s.step(now, input{kind: tick}); o.oack || o.from <= o.to {
+				packets++
+			}
+		}
+		if o.end != boot.Timeout || packets > 9 || now.Sub(began) < giveUp {
+			t.Errorf("oack %t: %d packets in %s, %s", oack, packets, now.Sub(began), o.end)
+		}
+	}
+	s := newSender(100_000, wire.DefaultProfile(), true, false)
+	o := s.step(time.Unix(1000, 0), input{kind: begin})
+	now := time.Unix(1000, 0)
+	for range 6 {
+		now = o.deadline
+		o = s.step(now, input{kind: tick})
+	}
+	o = s.step(now.Add(time.Millisecond), input{kind: ack, block: 0})
+	if o.from != 1 || o.deadline.Sub(now) > maxRTO {
+		t.Errorf("after a late ACK: %+v, the next wait is %s", o, o.deadline.Sub(now))
+	}
+}

@@ -10,6 +10,16 @@ import (
 // progressEvery bounds how often a transfer tells how far it is.
 const progressEvery = 250 * time.Millisecond
 
+// tale is what all events of a transfer have in common, besides its ends. An event itself would be
+// half of a transfer's memory.
+type tale struct {
+	peer, local                    string
+	file, version, template, quirk string
+	size                           int64
+	number                         uint64
+	upload                         bool
+}
+
 func (t *transfer) progress(now time.Time) {
 	if now.Sub(t.shown) < progressEvery {
 		return
@@ -19,8 +29,11 @@ func (t *transfer) progress(now time.Time) {
 }
 
 func (t *transfer) tell(k boot.Kind, more func(*boot.Event)) {
-	ev := t.ev
-	ev.Kind = k
+	c := &t.tale
+	ev := boot.Event{
+		Kind: k, IP: t.ends.client.Addr(), Peer: c.peer, Local: c.local, File: c.file, Version: c.version, Template: c.template,
+		Quirk: c.quirk, Transfer: c.number, Upload: c.upload, Size: c.size,
+	}
 	more(&ev)
 	t.s.emit(ev)
 }

@@ -25,9 +25,9 @@ type transfer struct {
 	request string // the packet as it came
 	asked   wire.Request
 	began   time.Time
-	ev      boot.Event // what all events of this transfer have in common
-	refusal verdict    // why the file could not be opened
-	up      *upload    // the client sends the file; its own goroutine has all the rest then
+	tale    tale     // what all its events have in common
+	refusal *verdict // why the file could not be opened
+	up      *upload  // the client sends the file; its own goroutine has all the rest then
 
 	data    []byte // the whole content, shared with others; nil: from content or disk
 	content content
@@ -124,8 +124,8 @@ func (l *loop) start(t *transfer, fault any) {
 		l.fault(t, fault)
 		return
 	}
-	if t.refusal.reason != "" {
-		l.refuse(t, t.refusal)
+	if t.refusal != nil {
+		l.refuse(t, *t.refusal)
 		l.drop(t)
 		return
 	}
@@ -288,8 +288,8 @@ func (l *loop) stranger(t *transfer, b []byte, from netip.AddrPort) {
 		return
 	}
 	l.s.emit(boot.Event{
-		Kind: boot.Ignored, Reason: boot.UnknownTID, IP: from.Addr(), Peer: from.String(), Local: t.ev.Local,
-		Detail: fmt.Sprintf("it came to the port of transfer %d, whose client is %s", t.ev.Transfer, t.ends.client),
+		Kind: boot.Ignored, Reason: boot.UnknownTID, IP: from.Addr(), Peer: from.String(), Local: t.tale.local,
+		Detail: fmt.Sprintf("it came to the port of transfer %d, whose client is %s", t.tale.number, t.ends.client),
 	})
 	if op, ok := wire.PeekOp(b); ok && op != wire.OpERROR && from.Port() != 0 {
 		_ = sendTo(t.fd, wire.AppendError(nil, wire.ErrUnknownTID, "unknown transfer ID"), &l.from)

@@ -56,7 +56,7 @@ func (t *transfer) openUpload() (verdict, bool) {
 		return judgeUpload(err), false
 	}
 	p, granted := t.negotiate(size)
-	t.granted, t.size, t.ev.File, t.ev.Size = granted, max(size, 0), file.Name(), max(size, 0)
+	t.granted, t.size, t.tale.file, t.tale.size = granted, max(size, 0), file.Name(), max(size, 0)
 	if t.fd, err = openTransfer(t.ends.local, &t.s.ports); err != nil {
 		file.Abort()
 		t.s.receiving.Add(-1)
