@@ -264,3 +264,34 @@ func TestMailWakes(t *testing.T) {
 	l.close()
 	l.post(note{kind: closeDoor}) // after the end: no descriptor of somebody else is written to
 }
+
+// A client that acknowledges the last block and closes its port at once has got all, though a
+// repetition that was under way meets the closed port before its ACK is read.
+func TestLastACKBeforeTheClosedPort(t *testing.T) {
+	for _, acked := range []bool{true, false} {
+		var ends []boot.Event
+		l := byHand(t, func(ev boot.Event) {
+			if ev.Kind == boot.TransferEnd {
+				ends = append(ends, ev)
+			}
+		})
+		p := dial(t, "127.0.0.1:0")
+		x := l.add(t, p, make([]byte, 100), wire.DefaultProfile(), nil)
+		l.until(t, func() bool { return x.begun })
+		p.recv()
+		if acked {
+			p.send(ackOf(1), p.tid)
+		}
+		_ = p.c.Close()
+		x.want(output{from: 1, to: 1})
+		l.flush(x)
+		want := boot.ClientGone
+		if acked {
+			want = boot.Done
+		}
+		l.until(t, func() bool { return x.over })
+		if len(ends) != 1 || ends[0].Reason != want {
+			t.Errorf("acknowledged %t: %+v", acked, ends)
+		}
+	}
+}

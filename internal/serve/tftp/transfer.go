@@ -188,7 +188,7 @@ func (l *loop) step(t *transfer, now time.Time, in input) {
 func (l *loop) serve(t *transfer, events uint32) {
 	defer l.contain(t)
 	if events&unix.EPOLLERR != 0 && closedPort(t.fd, &t.to) {
-		l.finish(t, boot.ClientGone, t.gone())
+		l.departed(t)
 		return
 	}
 	if events&unix.EPOLLOUT != 0 {
@@ -206,7 +206,7 @@ func (l *loop) receive(t *transfer) {
 		return
 	case err != nil && isRefused(err):
 		if closedPort(t.fd, &t.to) {
-			l.finish(t, boot.ClientGone, t.gone())
+			l.departed(t)
 		}
 		return
 	case err != nil && isHopeless(err):
@@ -220,6 +220,28 @@ func (l *loop) receive(t *transfer) {
 		return
 	}
 	l.hear(t, l.in[:n])
+}
+
+// departed ends a transfer whose client has closed its port. Its last words may wait in the socket
+// still, the ACK of the last block among them: what was sent again meanwhile met the closed port.
+func (l *loop) departed(t *transfer) {
+	for range maxWindow {
+		n, err := recvFrom(t.fd, l.in[:], &l.from)
+		switch {
+		case err != nil && isRefused(err):
+			_ = closedPort(t.fd, &t.to) // once more
+			continue
+		case err == nil && l.from.same(&t.to):
+			l.hear(t, l.in[:n])
+		}
+		if t.over {
+			return
+		}
+		if err != nil {
+			break
+		}
+	}
+	l.finish(t, boot.ClientGone, t.gone())
 }
 
 // hear works on a packet of a transfer's client.

@@ -197,7 +197,7 @@ func (l *loop) judgeSend(t *transfer, err error, size int, cut bool) result {
 		return full
 	case isRefused(err) && t.fd >= 0: // about an earlier packet: this one did not leave
 		if closedPort(t.fd, &t.to) {
-			l.finish(t, boot.ClientGone, t.gone())
+			l.departed(t)
 			return ended
 		}
 		if t.tries++; t.tries <= 3 {
