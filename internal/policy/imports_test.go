@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"probe", "inbox"},
 	{"journal", "files", "testboot", "kernel"},
 	{"wire"},
-	{"boot", "phase", "rate"},
+	{"boot", "phase", "rate", "chart"},
 }
 
 // family are rooms whose folders may import each other; serve is not among them: roles meet in

@@ -37,13 +37,31 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 func (r *runner) progress(now time.Duration) Progress {
-	p := Progress{Elapsed: now, Done: len(r.log.samples), Failed: r.log.failed, Running: r.running(), Total: r.total, Bytes: r.log.bytes}
+	p := Progress{Elapsed: now, Done: len(r.log.samples), Failed: len(r.log.failures), Running: r.running(), Total: r.total, Bytes: r.log.bytes}
 	for i := range r.slots {
 		if s := &r.slots[i]; s.busy {
 			p.Bytes += s.client.content.at
 		}
 	}
+	p.Left = r.cfg.left(p)
 	return p
+}
+
+// left reckons how long a run will go on: as the downloads so far went, but not before the last client
+// has come, nor longer than Duration.
+func (c Config) left(p Progress) time.Duration {
+	left := time.Duration(-1)
+	if ended := p.Done + p.Failed; p.Total > 0 && ended > 0 {
+		last := p.Total - 1
+		if c.Arrive.kind != fixedRate {
+			last = min(last, c.Clients-1)
+		}
+		left = max(time.Duration(float64(p.Elapsed)*float64(p.Total-ended)/float64(ended)), c.Arrive.At(last, c.Clients)-p.Elapsed)
+	}
+	if until := max(c.Duration-p.Elapsed, 0); c.Duration > 0 && (p.Total == 0 || left > until) {
+		left = until
+	}
+	return left
 }
 
 // over reports whether no download begins any more.
