@@ -20,11 +20,11 @@ type record struct {
 	samples  []sample // good downloads
 	failures []sample
 	bytes    int64 // of good downloads
-	faults  []Failure
-	tally   tally
-	asked   int // clients that had to send a request again
-	granted []string
-	elapsed time.Duration
+	faults   []Failure
+	tally    tally
+	asked    int // clients that had to send a request again
+	granted  []string
+	elapsed  time.Duration
 
 	lostSent, lostReceived int
 }

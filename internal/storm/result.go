@@ -123,4 +123,3 @@ func (r *runner) starts() []time.Duration {
 	}
 	return out
 }
-
