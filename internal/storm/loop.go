@@ -83,6 +83,9 @@ func (r *runner) arrive(now time.Duration) error {
 		s.client = client{p: r.profiles[r.begun%len(r.profiles)], content: s.client.content, do: s.client.do}
 		s.loss.Seed(r.cfg.Seed, uint64(r.begun))
 		s.busy, s.queued = true, 0
+		if !s.client.p.lockstep {
+			inPieces(s.fd)
+		}
 		r.begun++
 		if err := r.step(i, event{kind: begin}); err != nil {
 			return err
@@ -129,6 +132,9 @@ func (r *runner) step(i int, ev event) error {
 			if err := r.open(i); err != nil {
 				return &SocketError{Client: i, Err: err}
 			}
+			if !s.client.p.lockstep {
+				inPieces(s.fd)
+			}
 		}
 		if a.send == nil {
 			continue
@@ -172,10 +178,14 @@ func (r *runner) readable(i int, events uint32) error {
 			}
 		}
 	}
+	read := r.batch.read
+	if s.busy && s.client.p.lockstep {
+		read = r.batch.readOne
+	}
 	var failed error
 	for more := s.busy; more && failed == nil; {
 		fd := s.fd
-		more, _ = r.batch.read(fd, func(from netip.AddrPort, data []byte) bool {
+		more, _ = read(fd, func(from netip.AddrPort, data []byte) bool {
 			if r.lost(s) {
 				r.log.lostReceived++
 				return true

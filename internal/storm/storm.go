@@ -108,6 +108,7 @@ type profile struct {
 	server netip.AddrPort
 	file   string
 	probe.Habits
+	lockstep bool // asks for no windows
 }
 
 func (c Config) profiles() []*profile {
@@ -122,6 +123,8 @@ func (c Config) profiles() []*profile {
 		if p.SizeProbe != nil {
 			p.SizeProbe = c.override(p.SizeProbe)
 		}
+		_, windows := tftp.Lookup(p.Options, tftp.OptWindowSize)
+		p.lockstep = !windows
 		out = append(out, p)
 	}
 	return out
