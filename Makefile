@@ -72,7 +72,7 @@ e2e: ## boots of emulated PCs; E2E=NAME runs the scenarios whose names begin so
 	@$(GO) test -c -o bin/e2e.test ./e2e
 	@cd e2e && $(REQUIRE) SUREFOOT_BIN=$(CURDIR)/$(BIN) ../bin/e2e.test -test.v -test.timeout 30m -test.run 'TestE2E/^$(E2E)'
 
-fuzz: ## every fuzz target for MINUTES=1 each
+fuzz: ## every fuzz target for MINUTES=1 each (0.2 is 12 s)
 	@scripts/fuzz $(MINUTES)
 
 soak: ## SOAK=1000000 downloads with 1 % loss; the server's memory, goroutines and descriptors (10 minutes)

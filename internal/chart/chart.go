@@ -238,12 +238,13 @@ func (d *drawing) mark(m Mark) {
 	case Cross:
 		d.cross(p, m.Look)
 	}
+	// Most curves rise: what is right below and left above is free.
 	x, y, a := p.X+9, p.Y+15, start
-	if p.X > left+plotW-110 {
-		x, a = p.X-9, end
-	}
 	if m.Above {
 		y = p.Y - 8
+	}
+	if m.Above && p.X > left+110 || p.X > left+plotW-110 {
+		x, a = p.X-9, end
 	}
 	if y > d.top+d.plotH()-4 {
 		y = d.top + d.plotH() - 4

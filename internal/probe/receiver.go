@@ -21,7 +21,7 @@ type receiver struct {
 
 	last       []byte // the packet to send again after silence
 	ack        [4]byte
-	size       int64  // announced by tsize; -1: not known
+	size       int64 // announced by tsize; -1: not known
 	granted    []tftp.Option
 	oack       bool
 	block      int64 // the last block received in turn, counted from 1 without wrapping
