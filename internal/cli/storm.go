@@ -24,7 +24,7 @@ the server held: downloads a second, times, requests that got lost, failures by 
 compared with what a first download brought.
 
   surefoot storm tftp://10.0.0.5/snponly.efi --clients 500
-  surefoot storm tftp://10.0.0.5/ARDBP32.BIN --clients 1000 --as plain --arrive "curve 30s" --svg storm.svg
+  surefoot storm tftp://10.0.0.5/ARDBP32.BIN --clients 1000 --as plain --arrive "curve 30s" --picture storm.png
   surefoot storm tftp://10.0.0.5/snponly.efi --clients 100 --loss 1% --out after.json --compare before.json
   surefoot storm tftp://10.0.0.5/snponly.efi --clients 200 --arrive "rate 50/s" --duration 5m
 
@@ -39,16 +39,17 @@ ARRIVAL (--arrive)
   "curve 30s"    as machines come up after a power failure: most in the first half, some late
   "rate 50/s"    so many a second, as long as --clients are enough
 
-It ends by itself; Ctrl-C prints what there is. The clients need no privilege, and one machine's core
-is enough for thousands: "generator" says how busy it was.`
+It ends by itself; Ctrl-C prints what there is, with the pictures and files that were asked for. On a
+terminal a line says how far it is. The clients need no privilege, and one machine's core is enough
+for thousands: "generator" says how busy it was. The last lines say what the result means.`
 
 type stormOptions struct {
 	clients, downloads, window, blksize int
 	as                                  []string
 	arrive, loss, sha256, from          string
 	duration                            time.Duration
-	json, yes                           bool
-	out, svg, compare                   string
+	json, yes, progress                 bool
+	out, picture, compare               string
 	seed                                uint64
 }
 
@@ -81,7 +82,10 @@ func newStormCommand(env *Env) *cobra.Command {
 	f.Uint64Var(&o.seed, "seed", 1, "of the packets that get lost")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.StringVar(&o.out, "out", "", "write the result to this file, for --compare")
-	f.StringVar(&o.svg, "svg", "", "draw downloads done over time to this file")
+	f.StringVar(&o.picture, "picture", "", "draw downloads over time to this file, a .svg or .png")
+	f.StringVar(&o.picture, "svg", "", "")
+	_ = f.MarkHidden("svg") // the name that --picture had
+	f.BoolVar(&o.progress, "progress", false, "say every 5 s how far it is, where stderr is no terminal")
 	f.StringVar(&o.compare, "compare", "", "result of an earlier run to compare with")
 	f.BoolVar(&o.yes, "yes", false, "aim more than 100 clients at an address that is not private")
 	return cmd
@@ -119,6 +123,9 @@ func (o *stormOptions) parse(address string) (probe.Target, storm.Config, error)
 		if cfg.From, err = parseFrom(o.from); err != nil {
 			return fail(fmt.Errorf("--from: %w", err))
 		}
+	}
+	if o.picture != "" && pictureKind(o.picture) == "" {
+		return fail(fmt.Errorf("--picture: %q is neither .svg nor .png", o.picture))
 	}
 	if b, err := hex.DecodeString(o.sha256); o.sha256 != "" && (err != nil || len(b) != 32) {
 		return fail(fmt.Errorf("--sha256: %q is not a hash of 64 hexadecimal digits", o.sha256))
@@ -181,7 +188,7 @@ func (o *stormOptions) run(ctx context.Context, env *Env, cmd *cobra.Command, ta
 	if err := cfg.Check(); err != nil {
 		return usageError(cmd, err)
 	}
-	bar := newStormBar(env.Err)
+	bar := newStormBar(env.Err, o.progress)
 	cfg.Progress = bar.show
 	res, err := storm.Run(ctx, cfg)
 	bar.clear()
@@ -193,10 +200,10 @@ func (o *stormOptions) run(ctx context.Context, env *Env, cmd *cobra.Command, ta
 		return err
 	}
 	res.Target = target.String()
+	o.print(env.Out, res, before) // first: a file that cannot be written takes nothing away
 	if err := o.write(res, before); err != nil {
 		return err
 	}
-	o.print(env.Out, res, before)
 	switch {
 	case res.Interrupted:
 		return &Error{Code: ExitInterrupted}
@@ -217,12 +224,12 @@ func (o *stormOptions) write(res, before *storm.Result) error {
 			return fmt.Errorf("keep the result: %w", err)
 		}
 	}
-	if o.svg != "" {
+	if o.picture != "" {
 		runs := []storm.Line{{Name: "this run", Result: res}}
 		if before != nil {
 			runs = append(runs, storm.Line{Name: "before", Result: before})
 		}
-		if err := os.WriteFile(o.svg, storm.SVG(runs), 0o644); err != nil {
+		if err := writePicture(o.picture, storm.Picture(runs)); err != nil {
 			return fmt.Errorf("draw the result: %w", err)
 		}
 	}

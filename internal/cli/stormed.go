@@ -25,7 +25,7 @@ func (o *stormOptions) print(w io.Writer, res, before *storm.Result) {
 	}
 	printStorm(w, res)
 	if before != nil {
-		printComparison(w, storm.Compare(res, before))
+		printComparison(w, res, before)
 	}
 }
 
@@ -52,10 +52,19 @@ func printStorm(w io.Writer, res *storm.Result) {
 		}
 		row(name, "%s", g)
 	}
-	row("file", "%d bytes, sha256 %s", res.Size, res.SHA256)
+	row("file", "%d bytes", res.Size)
+	row("sha256", "%s", res.SHA256)
 	row("generator", "%s", generatorText(res))
 	for _, f := range res.Failures {
 		row("failed", "%d x %s (%s): %s", f.Count, f.Code, f.Step, f.Example)
+	}
+	fmt.Fprintln(w)
+	for i, sentence := range res.Meaning {
+		name := "that means"
+		if i > 0 {
+			name = ""
+		}
+		row(name, "%s", sentence)
 	}
 }
 
@@ -73,8 +82,11 @@ func stormed(res *storm.Result) string {
 }
 
 func unfinished(res *storm.Result) string {
-	if !res.Interrupted {
+	switch {
+	case !res.Interrupted:
 		return ""
+	case res.Unfinished == 0:
+		return ", interrupted"
 	}
 	return fmt.Sprintf(", %d under way when interrupted", res.Unfinished)
 }
@@ -85,16 +97,15 @@ func percentilesText(p storm.Percentiles) string {
 
 // generatorText tells whether the figures are the server's or our own limit.
 func generatorText(res *storm.Result) string {
-	text := fmt.Sprintf("%.0f %% busy, %.2f s of processor time", 100*res.Busy, res.CPU.Seconds())
-	if res.Busy > 0.9 {
-		text += ": it may have been the limit, so the server can do more than this"
-	}
-	return text
+	return fmt.Sprintf("%.0f %% busy, %.2f s of processor time", 100*res.Busy, res.CPU.Seconds())
 }
 
-func printComparison(w io.Writer, rows []storm.Row) {
+func printComparison(w io.Writer, res, before *storm.Result) {
+	if now, then := stormed(res), stormed(before); now != then || res.Size != before.Size {
+		wrapped(w, "\nbefore            ", 18, fmt.Sprintf("%d bytes, %s: other questions have other answers", before.Size, then))
+	}
 	fmt.Fprintf(w, "\n%-24s %14s %14s %8s\n", "", "this run", "before", "ratio")
-	for _, r := range rows {
+	for _, r := range storm.Compare(res, before) {
 		ratio := "-"
 		if r.Ratio > 0 {
 			ratio = fmt.Sprintf("%.2f", r.Ratio)
@@ -116,19 +127,20 @@ func number(v float64) string {
 	return fmt.Sprintf("%.3g", v)
 }
 
-// stormBar is the progress line of a storm: one that is written over on a terminal, elsewhere a line
-// every few seconds.
+// stormBar is the progress line of a storm: one that is written over on a terminal, elsewhere nothing
+// or, where it was asked for, a line every few seconds.
 type stormBar struct {
 	w        io.Writer
 	terminal bool
+	asked    bool
 	last     storm.Progress
 	shown    bool
 }
 
 const stormLineEvery = 5 * time.Second
 
-func newStormBar(w io.Writer) *stormBar {
-	b := &stormBar{w: w}
+func newStormBar(w io.Writer, asked bool) *stormBar {
+	b := &stormBar{w: w, asked: asked}
 	if f, ok := w.(*os.File); ok {
 		fi, err := f.Stat()
 		b.terminal = err == nil && fi.Mode()&os.ModeCharDevice != 0
@@ -137,7 +149,7 @@ func newStormBar(w io.Writer) *stormBar {
 }
 
 func (b *stormBar) show(p storm.Progress) {
-	if !b.terminal && p.Elapsed-b.last.Elapsed < stormLineEvery {
+	if !b.terminal && (!b.asked || p.Elapsed-b.last.Elapsed < stormLineEvery) {
 		return
 	}
 	total := ""
@@ -148,14 +160,26 @@ func (b *stormBar) show(p storm.Progress) {
 	if d := (p.Elapsed - b.last.Elapsed).Seconds(); d > 0 {
 		rate = float64(p.Bytes-b.last.Bytes) / d / 1e6
 	}
+	left := ""
+	if p.Left >= 0 {
+		left = fmt.Sprintf(", %s left", about(p.Left))
+	}
 	b.last = p
-	line := fmt.Sprintf("%6.1f s  %d%s done, %d running, %d failed, %.1f MB/s", p.Elapsed.Seconds(), p.Done, total, p.Running, p.Failed, max(rate, 0))
+	line := fmt.Sprintf("%6.1f s  %d%s done, %d running, %d failed, %.1f MB/s%s", p.Elapsed.Seconds(), p.Done, total, p.Running, p.Failed, max(rate, 0), left)
 	if !b.terminal {
 		fmt.Fprintln(b.w, "surefoot:"+line)
 		return
 	}
 	b.shown = true
 	fmt.Fprintf(b.w, "\r%-79s", line)
+}
+
+// about rounds a time to what one wants to know of the future.
+func about(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.0f s", d.Seconds())
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }
 
 func (b *stormBar) clear() {

@@ -18,6 +18,7 @@ var hostile = []string{
 	"current", "current/a", "versions/1/a", "../versions/2/a", "../2/a", "CURRENT/../../secret", "previous/a", "versions/1.json",
 	"alias", `\ALIAS`, "menu/x", "menu/../../secret", `menu\..\..\secret`, "menu/01-52-54-00-12-34-56", "menu/\x00", "menu/\xff",
 	"/dev/null", "dev/null", "CON", "nul.txt", "C:\\boot", "pipe", "PIPE", "menu/pipe", "out", "OUT", "loop", "up/secret",
+	"zero", "ZERO/", "aux", "COM1:", "/proc/self/environ", "a\u0301", "\u202ea", "\uff0e\uff0e/secret", "a\xc0\xaf..\xc0\xafsecret",
 	strings.Repeat("a", 300), strings.Repeat("../", 1500), strings.Repeat("menu/", 900), "menu/" + strings.Repeat("x", 5000), "", "/", "{{.File}}", "menu/{{.File}}",
 }
 
@@ -40,7 +41,7 @@ func FuzzOpen(f *testing.F) {
 	lead(f, versioned, CurrentLink, "versions/1")
 	for _, dir := range []string{plain, version} {
 		write(f, dir, "t.tmpl", "t.tmpl {{.File}}")
-		for name, to := range map[string]string{"Sub/up": "../..", "out": "../secret", "loop": "loop", "other": "../2/a"} {
+		for name, to := range map[string]string{"Sub/up": "../..", "out": "../secret", "loop": "loop", "other": "../2/a", "zero": "/dev/zero"} {
 			if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
 				f.Fatal(err)
 			}

@@ -9,14 +9,14 @@ import (
 // layers are the rooms from the top to the bottom: a room imports only what stands below it.
 // internal/serve/tftp belongs to the room serve, and so on.
 var layers = [][]string{
-	{"cmd", "e2e"},
+	{"cmd", "e2e", "scripts"},
 	{"cli"},
 	{"app"},
 	{"serve", "web", "config", "lab", "storm", "publish"},
 	{"probe", "inbox"},
 	{"journal", "files", "testboot", "kernel"},
 	{"wire"},
-	{"boot", "phase", "rate"},
+	{"boot", "phase", "rate", "chart"},
 }
 
 // family are rooms whose folders may import each other; serve is not among them: roles meet in
@@ -135,6 +135,7 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/inbox/", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/publish/", "golang.org/x/sys/unix", "locks a root, asks how full its disk is, names of errors"},
 	{"internal/lab/", "", "makes network namespaces and ends the processes that it started"},
+	{"scripts/soak/", "syscall", "names of signals, and a server that ends with the soak"},
 	{"e2e/", "", "makes network namespaces and ends the processes that it started"},
 }
 

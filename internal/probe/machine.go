@@ -37,8 +37,8 @@ func NewReceiver(file string, asked []tftp.Option, sizeOnly bool, out io.Writer)
 	return Receiver{newReceiver(file, asked, sizeOnly, out)}
 }
 
-// Receive takes a packet of the server's and returns the one to send, nil if none. After a fault
-// the read is over; its packet is still to be sent.
+// Receive takes a packet of the server's and returns the one to send, nil if none, valid until the
+// next one comes. After a fault the read is over; its packet is still to be sent.
 func (m Receiver) Receive(b []byte) (send []byte, f *Fault) { return m.r.receive(b) }
 
 // Last returns the packet to send again after silence; in the beginning that is the request.

@@ -20,7 +20,8 @@ type receiver struct {
 	window    int
 
 	last       []byte // the packet to send again after silence
-	size       int64  // announced by tsize; -1: not known
+	ack        [4]byte
+	size       int64 // announced by tsize; -1: not known
 	granted    []tftp.Option
 	oack       bool
 	block      int64 // the last block received in turn, counted from 1 without wrapping
@@ -37,7 +38,8 @@ func newReceiver(file string, asked []tftp.Option, sizeOnly bool, out io.Writer)
 	return r
 }
 
-// receive takes a packet of the server's and returns the one to send, nil if none.
+// receive takes a packet of the server's and returns the one to send, nil if none, valid until the
+// next one comes.
 func (r *receiver) receive(b []byte) (send []byte, f *Fault) {
 	p, err := tftp.ParsePacket(b)
 	if err != nil {
@@ -144,7 +146,7 @@ func (r *receiver) receiveData(p tftp.Packet) ([]byte, *Fault) {
 	_, _ = r.out.Write(p.Data)
 	r.done = len(p.Data) < r.blockSize
 	if r.unacked < r.window && !r.done {
-		r.last = tftp.AppendACK(nil, p.Block)
+		r.last = tftp.AppendACK(r.ack[:0], p.Block)
 		return nil, nil
 	}
 	r.unacked = 0
@@ -152,7 +154,7 @@ func (r *receiver) receiveData(p tftp.Packet) ([]byte, *Fault) {
 }
 
 func (r *receiver) lastACK() []byte {
-	r.last = tftp.AppendACK(nil, uint16(r.block))
+	r.last = tftp.AppendACK(r.ack[:0], uint16(r.block))
 	return r.last
 }
 

@@ -55,7 +55,7 @@ func (b *batch) rearm(i int) {
 // read calls f for each datagram that has come, until f returns false, and reports whether there may be
 // more. The bytes are f's during the call only. An error is one of the socket's own (ICMP).
 func (b *batch) read(fd int, f func(from netip.AddrPort, data []byte) bool) (more bool, err error) {
-	n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.msgs[0])), batchSize, unix.MSG_DONTWAIT, 0, 0)
 	switch errno {
 	case 0:
 	case unix.EAGAIN, unix.EINTR:
@@ -80,6 +80,22 @@ func (b *batch) read(fd int, f func(from netip.AddrPort, data []byte) bool) (mor
 		b.rearm(i)
 	}
 	return wanted && n == batchSize, nil
+}
+
+// readOne is read for a client in lock-step, to which nothing comes in pieces and mostly one datagram
+// at a time: epoll tells of a second one.
+func (b *batch) readOne(fd int, f func(from netip.AddrPort, data []byte) bool) (more bool, err error) {
+	size := uint32(unix.SizeofSockaddrInet6)
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b.bufs[0][0])), pieceSize, unix.MSG_DONTWAIT,
+		uintptr(unsafe.Pointer(&b.names[0])), uintptr(unsafe.Pointer(&size)))
+	switch errno {
+	case 0:
+		f(getAddr(&b.names[0]), b.bufs[0][:n])
+		return false, nil
+	case unix.EAGAIN, unix.EINTR:
+		return false, nil
+	}
+	return true, errno
 }
 
 // pieceLen is the length of the datagrams that came as one message, 0 if it is a single one.

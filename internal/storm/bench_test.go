@@ -36,7 +36,7 @@ func benchCases() []benchCase {
 		{name: "b100w16", title: "1 MiB, windowsize 16, 100 at once", wanted: ">= 1000 MB/s, 3x", file: "1m", clients: 100, downloads: 500, window: 16},
 		{name: "b1000w16", title: "1 MiB, windowsize 16, 1000 at once", wanted: ">= 1000 MB/s, 3x", file: "1m", clients: 1000, downloads: 1000, window: 16},
 		{name: "c1w64", title: "64 MiB, windowsize 64, one client", wanted: ">= 650 MB/s", file: "64m", clients: 1, downloads: 4, window: 64},
-		{name: "b1", title: "1 MiB, one lock-step client", wanted: "as the best peer; polling >= 3x", file: "1m", clients: 1, downloads: 20},
+		{name: "b1", title: "1 MiB, one lock-step client", wanted: "as the best peer; surefoot-poll >= 3x", file: "1m", clients: 1, downloads: 20},
 		{name: "d100w16", title: "1 MiB, windowsize 16, 100 at once, 1 % loss each way", wanted: "p50 <= 150 ms, 0 failed", file: "1m", clients: 100, downloads: 100, window: 16, losses: 1},
 		{name: "d100", title: "1 MiB, lock-step, 100 at once, 1 % loss each way", wanted: "p50 <= 1000 ms, 0 failed", file: "1m", clients: 100, downloads: 100, losses: 1},
 	}
@@ -45,19 +45,24 @@ func benchCases() []benchCase {
 // benchServer is one of those who compete.
 type benchServer struct {
 	name    string
-	windows bool // knows windowsize
-	forks   bool // its memory is that of many processes
+	windows bool   // knows windowsize
+	forks   bool   // its memory is that of many processes
+	only    string // the case that it takes part in; "": all
+	idle    bool   // holds 10,000 transfers: others fork, or die of so many descriptors
 	args    func(dir string) []string
 }
 
 func benchServers(bin string) []benchServer {
 	return []benchServer{
-		{name: "surefoot", windows: true, args: func(dir string) []string {
+		{name: "surefoot", windows: true, idle: true, args: func(dir string) []string {
 			return []string{bin, "tftp", "--root", dir, "--listen", "127.0.0.1:69", "--max-transfers", "16000"}
 		}},
-		{name: "dnsmasq", args: func(dir string) []string {
+		{name: "surefoot-poll", only: "b1", windows: true, args: func(dir string) []string {
+			return []string{bin, "tftp", "--root", dir, "--listen", "127.0.0.1:69", "--busy-poll", "50us"}
+		}},
+		{name: "dnsmasq", idle: true, args: func(dir string) []string {
 			return []string{
-				"dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--enable-tftp", "--tftp-root=" + dir, "--tftp-max=2000",
+				"dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--enable-tftp", "--tftp-root=" + dir, "--tftp-max=12000",
 				"--bind-interfaces", "--listen-address=127.0.0.1", "--user=root", "--quiet-tftp", "--pid-file=",
 			}
 		}},
@@ -108,6 +113,9 @@ func BenchmarkServers(b *testing.B) {
 				s.benchCase(c, bin)
 			}
 		}
+		if only.MatchString("idle") {
+			s.benchIdle(bin)
+		}
 	}
 }
 
@@ -121,29 +129,33 @@ func (s *site) writeRandom(name string, size int) {
 
 func (s *site) benchCase(c benchCase, bin string) {
 	fmt.Printf("\n%-9s %s    wanted: %s\n", c.name, c.title, c.wanted)
-	fmt.Printf("  %-10s %9s %8s %9s %9s %6s %6s %8s %8s %6s %6s %10s\n",
+	fmt.Printf("  %-14s %9s %8s %9s %9s %6s %6s %8s %8s %6s %6s %10s\n",
 		"server", "downl./s", "MB/s", "p50 ms", "p99 ms", "failed", "lost", "RSS MiB", "ms/MiB", "gen. %", "runs", "ours is")
 	var ours *measured
 	var others []*measured
 	for _, srv := range benchServers(bin) {
+		if srv.only != "" && srv.only != c.name {
+			continue
+		}
 		if c.window > 1 && !srv.windows {
-			fmt.Printf("  %-10s no windowsize\n", srv.name)
+			fmt.Printf("  %-14s no windowsize\n", srv.name)
 			continue
 		}
 		m, err := s.benchServer(srv, c, bin)
 		if err != nil {
-			fmt.Printf("  %-10s %v\n", srv.name, err)
+			fmt.Printf("  %-14s %v\n", srv.name, err)
 			continue
 		}
-		if srv.name == "surefoot" {
+		switch {
+		case srv.name == "surefoot":
 			ours = m
-		} else {
+		case srv.only == "":
 			others = append(others, m)
 		}
-		fmt.Printf("  %-10s %s%s\n", srv.name, m, ratio(ours, m))
+		fmt.Printf("  %-14s %s%s\n", srv.name, m, ratio(ours, m))
 	}
 	if ours != nil && len(others) > 0 {
-		fmt.Printf("  %-10s %s\n", "", beside(ours, others))
+		fmt.Printf("  %-14s %s\n", "", beside(ours, others))
 	}
 }
 
@@ -254,6 +266,7 @@ func isServer(name, program string) error {
 func (s *site) benchRun(c benchCase, bin string) (*measured, error) {
 	args := []string{
 		"-c", "1", bin, "storm", "tftp://127.0.0.1/" + c.file, "--json", "--as", "plain", "--blksize", "1456",
+		"--from", "127.9.0.0/16", // as machines do; one address may have no more than a share
 		"--clients", fmt.Sprint(c.clients), "--downloads", fmt.Sprint(c.downloads), "--loss", fmt.Sprintf("%d%%", c.losses),
 	}
 	if c.window > 1 {

@@ -37,13 +37,31 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 func (r *runner) progress(now time.Duration) Progress {
-	p := Progress{Elapsed: now, Done: len(r.log.samples), Failed: r.log.failed, Running: r.running(), Total: r.total, Bytes: r.log.bytes}
+	p := Progress{Elapsed: now, Done: len(r.log.samples), Failed: len(r.log.failures), Running: r.running(), Total: r.total, Bytes: r.log.bytes}
 	for i := range r.slots {
 		if s := &r.slots[i]; s.busy {
 			p.Bytes += s.client.content.at
 		}
 	}
+	p.Left = r.cfg.left(p)
 	return p
+}
+
+// left reckons how long a run will go on: as the downloads so far went, but not before the last client
+// has come, nor longer than Duration.
+func (c Config) left(p Progress) time.Duration {
+	left := time.Duration(-1)
+	if ended := p.Done + p.Failed; p.Total > 0 && ended > 0 {
+		last := p.Total - 1
+		if c.Arrive.kind != fixedRate {
+			last = min(last, c.Clients-1)
+		}
+		left = max(time.Duration(float64(p.Elapsed)*float64(p.Total-ended)/float64(ended)), c.Arrive.At(last, c.Clients)-p.Elapsed)
+	}
+	if until := max(c.Duration-p.Elapsed, 0); c.Duration > 0 && (p.Total == 0 || left > until) {
+		left = until
+	}
+	return left
 }
 
 // over reports whether no download begins any more.
@@ -65,6 +83,9 @@ func (r *runner) arrive(now time.Duration) error {
 		s.client = client{p: r.profiles[r.begun%len(r.profiles)], content: s.client.content, do: s.client.do}
 		s.loss.Seed(r.cfg.Seed, uint64(r.begun))
 		s.busy, s.queued = true, 0
+		if !s.client.p.lockstep {
+			inPieces(s.fd)
+		}
 		r.begun++
 		if err := r.step(i, event{kind: begin}); err != nil {
 			return err
@@ -111,6 +132,9 @@ func (r *runner) step(i int, ev event) error {
 			if err := r.open(i); err != nil {
 				return &SocketError{Client: i, Err: err}
 			}
+			if !s.client.p.lockstep {
+				inPieces(s.fd)
+			}
 		}
 		if a.send == nil {
 			continue
@@ -154,10 +178,14 @@ func (r *runner) readable(i int, events uint32) error {
 			}
 		}
 	}
+	read := r.batch.read
+	if s.busy && s.client.p.lockstep {
+		read = r.batch.readOne
+	}
 	var failed error
 	for more := s.busy; more && failed == nil; {
 		fd := s.fd
-		more, _ = r.batch.read(fd, func(from netip.AddrPort, data []byte) bool {
+		more, _ = read(fd, func(from netip.AddrPort, data []byte) bool {
 			if r.lost(s) {
 				r.log.lostReceived++
 				return true

@@ -12,19 +12,19 @@ import (
 	"surefoot/internal/wire/tftp"
 )
 
-// sample is one good download.
+// sample is one download that ended.
 type sample struct{ ended, took, first time.Duration }
 
 // record is what a run has shown so far.
 type record struct {
-	samples []sample
-	bytes   int64 // of good downloads
-	failed  int
-	faults  []Failure
-	tally   tally
-	asked   int // clients that had to send a request again
-	granted []string
-	elapsed time.Duration
+	samples  []sample // good downloads
+	failures []sample
+	bytes    int64 // of good downloads
+	faults   []Failure
+	tally    tally
+	asked    int // clients that had to send a request again
+	granted  []string
+	elapsed  time.Duration
 
 	lostSent, lostReceived int
 }
@@ -46,6 +46,7 @@ func (r *record) add(c *client) {
 		r.asked++
 	}
 	if c.fault != nil {
+		r.failures = append(r.failures, sample{ended: c.ended, took: c.ended - c.began})
 		r.fail(c.fault)
 		return
 	}
@@ -55,7 +56,6 @@ func (r *record) add(c *client) {
 }
 
 func (r *record) fail(f *probe.Fault) {
-	r.failed++
 	i := slices.IndexFunc(r.faults, func(x Failure) bool { return x.Code == f.Code })
 	if i < 0 {
 		i = len(r.faults)

@@ -46,7 +46,8 @@ type Result struct {
 
 	CPU      time.Duration `json:"cpu_ns"`   // of the generator
 	Busy     float64       `json:"busy"`     // share of the time that the generator's thread had work: near 1, it is the limit
-	Progress []Point       `json:"progress"` // downloads done over time
+	Progress []Point       `json:"progress"` // downloads over time
+	Meaning  []string      `json:"meaning"`  // in plain words
 }
 
 // Failure is a cause of failed downloads.
@@ -57,10 +58,12 @@ type Failure struct {
 	Example string     `json:"example"` // the evidence of the first one
 }
 
-// Point says how many downloads were done after a time.
+// Point says how many downloads had begun, were done and had failed after a time.
 type Point struct {
-	At   time.Duration `json:"at_ns"`
-	Done int           `json:"done"`
+	At     time.Duration `json:"at_ns"`
+	Begun  int           `json:"begun"`
+	Done   int           `json:"done"`
+	Failed int           `json:"failed,omitempty"`
 }
 
 // Percentiles of a time: half of the downloads took P50 or less.
@@ -87,7 +90,7 @@ func (r *runner) result() *Result {
 	res := &Result{
 		Start: r.start, Clients: r.cfg.Clients, As: r.cfg.As, Arrive: r.cfg.Arrive.String(), Loss: r.cfg.Loss,
 		Window: r.cfg.Window, BlockSize: r.cfg.BlockSize, Seed: r.cfg.Seed, Granted: l.granted,
-		Begun: r.begun, Done: len(l.samples), Failed: l.failed, Unfinished: r.running(), Failures: l.faults,
+		Begun: r.begun, Done: len(l.samples), Failed: len(l.failures), Unfinished: r.running(), Failures: l.faults,
 		RequestTimeouts: l.tally.requests, RequestsLost: l.asked, Retransmits: l.tally.resent, Duplicates: l.tally.duplicates,
 		LostSent: l.lostSent, LostReceived: l.lostReceived, Elapsed: l.elapsed,
 	}
@@ -101,19 +104,21 @@ func (r *runner) result() *Result {
 		took, first = append(took, x.took), append(first, x.first)
 	}
 	res.Time, res.FirstBlock = percentiles(took), percentiles(first)
-	res.Progress = points(l.samples)
+	res.Progress = points(r.starts(), l.samples, l.failures)
 	return res
 }
 
-// points thins the ends of downloads out to what a picture can show.
-func points(samples []sample) []Point {
-	const most = 300
-	var out []Point
-	slices.SortFunc(samples, func(a, b sample) int { return cmp.Compare(a.ended, b.ended) })
-	for i, x := range samples {
-		n := i + 1
-		if len(samples) <= most || n*most/len(samples) != i*most/len(samples) {
-			out = append(out, Point{x.ended, n})
+// starts are when downloads began, those that are still under way among them.
+func (r *runner) starts() []time.Duration {
+	out := make([]time.Duration, 0, r.begun)
+	for _, all := range [][]sample{r.log.samples, r.log.failures} {
+		for _, x := range all {
+			out = append(out, x.ended-x.took)
+		}
+	}
+	for i := range r.slots {
+		if s := &r.slots[i]; s.busy {
+			out = append(out, s.client.began)
 		}
 	}
 	return out

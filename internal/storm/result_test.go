@@ -2,10 +2,7 @@ package storm
 
 import (
 	"encoding/json"
-	"encoding/xml"
-	"errors"
-	"flag"
-	"io"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -14,10 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"surefoot/internal/chart"
 	"surefoot/internal/probe"
 )
-
-var update = flag.Bool("update", false, "write golden files")
 
 func TestPercentiles(t *testing.T) {
 	var hundred []time.Duration
@@ -41,18 +37,38 @@ func TestPercentiles(t *testing.T) {
 }
 
 func TestPoints(t *testing.T) {
-	for _, n := range []int{0, 1, 3, 300, 301, 5000} {
-		var samples []sample
+	for _, n := range []int{0, 1, 3, 160, 5000} {
+		var begun []time.Duration
+		var done, failed []sample
 		for i := range n {
-			samples = append(samples, sample{ended: time.Duration((i * 7919) % max(n, 1))})
+			begun = append(begun, time.Duration(i))
+			done = append(done, sample{ended: time.Duration(n + (i*7919)%max(n, 1))})
+			failed = append(failed, sample{ended: time.Duration(2*n - i)})
 		}
-		pts := points(samples)
-		if len(pts) > 300 || n > 0 && (pts[len(pts)-1].Done != n || len(pts) < min(n, 300)) {
+		pts := points(begun, done, failed)
+		if len(pts) > mostPoints+2 || len(pts) < min(3*n, mostPoints/2) {
 			t.Errorf("%d samples: %d points", n, len(pts))
 		}
-		if !slices.IsSortedFunc(pts, func(a, b Point) int { return a.Done - b.Done }) || !slices.IsSortedFunc(pts, func(a, b Point) int { return int(a.At - b.At) }) {
-			t.Errorf("%d samples: points out of order", n)
+		if n > 0 && (pts[len(pts)-1].Done != n || pts[len(pts)-1].Failed != n || pts[len(pts)-1].Begun != n) {
+			t.Errorf("%d samples: the last point is %+v", n, pts[len(pts)-1])
 		}
+		for i := 1; i < len(pts); i++ {
+			a, b := pts[i-1], pts[i]
+			if b.At < a.At || b.Begun < a.Begun || b.Done < a.Done || b.Failed < a.Failed || a == b {
+				t.Errorf("%d samples: %+v, then %+v", n, a, b)
+			}
+		}
+	}
+	at := func(ds ...time.Duration) (out []sample) {
+		for _, d := range ds {
+			out = append(out, sample{ended: d})
+		}
+		return out
+	}
+	got := points([]time.Duration{5, 0, 1}, at(7, 5), at(6))
+	want := []Point{{0, 1, 0, 0}, {1, 2, 0, 0}, {5, 3, 0, 0}, {5, 3, 1, 0}, {6, 3, 1, 1}, {7, 3, 2, 1}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
@@ -112,40 +128,72 @@ func run(clients, done, failed int, elapsed time.Duration) *Result {
 		Time: Percentiles{P50: elapsed / 2, P90: elapsed / 10 * 9, P99: elapsed, Max: elapsed},
 	}
 	for i := range 20 {
-		r.Progress = append(r.Progress, Point{At: elapsed * time.Duration(i+1) / 20, Done: done * (i + 1) / 20})
+		r.Progress = append(r.Progress, Point{At: elapsed * time.Duration(i+1) / 20, Begun: r.Begun * min(i+5, 20) / 20, Done: done * (i + 1) / 20, Failed: failed * (i + 1) / 20})
+	}
+	if failed > 0 {
+		r.Failures = []Failure{{Code: probe.NoAnswer, Count: failed}}
 	}
 	return r
 }
 
-func TestSVG(t *testing.T) {
-	f := func(golden string, lines ...Line) {
-		t.Helper()
-		got := SVG(lines)
-		file := filepath.Join("testdata", golden)
-		if *update {
-			if err := os.WriteFile(file, got, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if string(got) != string(want) {
-			t.Errorf("%s is drawn otherwise (go test -update writes it, then look at it)", golden)
-		}
-		d := xml.NewDecoder(strings.NewReader(string(got)))
-		for {
-			if _, err := d.Token(); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				t.Fatalf("%s is no XML: %v", golden, err)
-			}
-		}
+// What an administrator looks for in the picture.
+func TestPicture(t *testing.T) {
+	now, before := run(1000, 900, 100, 3160*time.Millisecond), run(1000, 1000, 0, 23*time.Second)
+	c := Picture([]Line{{"this run", now}, {"before", before}})
+	if c.X.Most != 23 || c.Y.Most != 1000 || c.X.Label != "seconds since the first client asked" {
+		t.Errorf("axes %+v %+v", c.X, c.Y)
 	}
-	f("one.svg", Line{"this run", run(500, 500, 0, 94*time.Millisecond)})
-	f("two.svg", Line{"this run", run(1000, 997, 3, 3160*time.Millisecond)}, Line{"before", run(1000, 1000, 0, 23*time.Second)})
-	f("none.svg", Line{"this run", &Result{Target: "tftp://h/f", Clients: 5, Begun: 5, Failed: 5, Elapsed: 10 * time.Second}})
+	var key []string
+	for _, e := range c.Key {
+		key = append(key, e.Text)
+	}
+	want := []string{
+		"this run: 1000 clients, 900 done in 3.16 s, 331.5 MB/s; a download: p50 1.58 s, p90 2.84 s, p99 3.16 s",
+		"100 failed: 100 no-answer",
+		"before: 1000 clients, 1000 done in 23.00 s, 331.5 MB/s; a download: p50 11.5 s, p90 20.7 s, p99 23 s",
+	}
+	if !slices.Equal(key, want) {
+		t.Errorf("key %q", key)
+	}
+	var marks []string
+	crosses := 0
+	for _, m := range c.Marks {
+		if m.Shape == chart.Cross {
+			crosses++
+			continue
+		}
+		marks = append(marks, fmt.Sprintf("%d: %s", m.Look, m.Text))
+	}
+	// Of 1000 this run never had 99 %, nor 90 % before its end.
+	if want := []string{"0: 50 % 1.9 s", "0: 90 % 3.16 s", "1: 50 % 11.5 s", "1: 90 % 20.7 s", "1: 99 % 23 s"}; !slices.Equal(marks, want) {
+		t.Errorf("marks %q", marks)
+	}
+	if crosses < 10 || crosses > 40 {
+		t.Errorf("%d crosses", crosses)
+	}
+	last := func(l chart.Line) chart.Point { return l.Points[len(l.Points)-1] }
+	if len(c.Lines) != 5 || last(c.Lines[0]).Y != 1000 || last(c.Lines[1]).Y != 100 || last(c.Lines[2]) != (chart.Point{X: 3.16, Y: 900}) || last(c.Lines[4]).X != 23 {
+		t.Errorf("lines end at %v", c.Lines)
+	}
+	if c.Lines[2].Dashes == c.Lines[4].Dashes {
+		t.Error("two runs differ by their colour only")
+	}
+
+	// A result of an earlier version, without what was begun; one without a download; a short one; a long one.
+	old := run(10, 10, 0, time.Second)
+	for i := range old.Progress {
+		old.Progress[i].Begun = 0
+	}
+	if c := Picture([]Line{{"old", old}}); len(c.Lines) != 1 || c.X.Most != 1000 || c.X.Label != "milliseconds since the first client asked" {
+		t.Errorf("old: %+v", c)
+	}
+	none := &Result{Target: "tftp://h/f", Clients: 5, Begun: 5, Failed: 5, Elapsed: 10 * time.Second}
+	if c := Picture([]Line{{"this run", none}}); len(c.Marks) != 0 || c.Key[0].Text != "this run: 5 clients, 0 done in 10.00 s, 0.0 MB/s" {
+		t.Errorf("none: %+v", c)
+	}
+	if c := Picture([]Line{{"long", run(5, 5, 0, time.Hour)}}); c.X.Most != 60 || !strings.HasPrefix(c.X.Label, "minutes") {
+		t.Errorf("long: %+v", c.X)
+	}
 }
 
 func TestCompare(t *testing.T) {

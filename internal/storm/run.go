@@ -36,6 +36,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	res.Target = probe.Target{Scheme: "tftp", Host: cfg.Server.Addr().String(), Port: cfg.Server.Port(), File: cfg.File}.String()
 	res.Size, res.SHA256 = int64(len(want)), sumOf(want)
 	res.Interrupted = ctx.Err() != nil
+	res.Meaning = res.meaning()
 	return res, nil
 }
 

@@ -5,8 +5,8 @@
 // It is no benchmark of networks and no attack: clients stop and wait as RFC 1350 and 7440 have
 // them do, and the command line asks before it aims many of them at a stranger.
 //
-// client.go is one download as a pure machine; arrival.go, result.go, compare.go and svg.go are pure
-// as well. loop.go drives all clients from one thread with epoll; socket.go and batch.go are what it
+// client.go is one download as a pure machine; arrival.go, result.go, compare.go, meaning.go and
+// picture.go are pure as well. loop.go drives all clients from one thread with epoll; socket.go and batch.go are what it
 // needs of the kernel.
 package storm
 
@@ -54,8 +54,9 @@ type Config struct {
 type Progress struct {
 	Elapsed               time.Duration
 	Done, Failed, Running int
-	Total                 int   // downloads in all; 0: as many as there are
-	Bytes                 int64 // verified so far, of all downloads
+	Total                 int           // downloads in all; 0: as many as there are
+	Bytes                 int64         // verified so far, of all downloads
+	Left                  time.Duration // about as long as it will go on; < 0: not known yet
 }
 
 // Check says what is wrong with a configuration.
@@ -107,6 +108,7 @@ type profile struct {
 	server netip.AddrPort
 	file   string
 	probe.Habits
+	lockstep bool // asks for no windows
 }
 
 func (c Config) profiles() []*profile {
@@ -121,6 +123,8 @@ func (c Config) profiles() []*profile {
 		if p.SizeProbe != nil {
 			p.SizeProbe = c.override(p.SizeProbe)
 		}
+		_, windows := tftp.Lookup(p.Options, tftp.OptWindowSize)
+		p.lockstep = !windows
 		out = append(out, p)
 	}
 	return out

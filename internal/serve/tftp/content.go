@@ -57,7 +57,7 @@ type mark struct {
 }
 
 func newNetascii(src io.ReaderAt, size int64, p wire.Profile) *netascii {
-	n := &netascii{src: src, size: size, marks: make([]mark, p.WindowSize+1), buf: make([]byte, p.BlockSize)}
+	n := &netascii{src: src, size: size, marks: make([]mark, p.WindowSize+1), buf: make([]byte, min(p.BlockSize, 4<<10))}
 	n.marks[1%len(n.marks)] = mark{block: 1}
 	return n
 }

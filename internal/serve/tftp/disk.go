@@ -19,12 +19,23 @@ type disk struct {
 	busy bool  // a worker owns the rest
 	slow bool  // the file system cannot say what it has in memory
 	off  int64 // of buf
+	need int   // bytes that were asked for there
 	buf  []byte
 	err  error
 }
 
-// chunk is how many bytes a worker reads at a time.
-const chunk = 256 << 10
+const (
+	// chunk is how many bytes a worker reads at a time, at most.
+	chunk = 256 << 10
+	// aheadInAll bounds what was read ahead for all transfers together: 10,000 machines that wait must not
+	// hold 256 KiB each.
+	aheadInAll = 64 << 20
+)
+
+// ahead is how many bytes a worker reads for one of so many transfers, need of which are to be sent now.
+func ahead(transfers, need int) int {
+	return max(need, min(chunk, aheadInAll/max(transfers, 1)))
+}
 
 // errNotHere says that a worker has to read first.
 var errNotHere = errors.New("not in memory")
@@ -48,13 +59,13 @@ func (d *disk) view(dst []byte, off int64) ([]byte, error) {
 		}
 		d.slow = errors.Is(err, unix.EOPNOTSUPP)
 	}
-	d.off = off
+	d.off, d.need = off, len(dst)
 	return nil, errNotHere
 }
 
 // read is the worker's part: on from where the loop found nothing, in a file of size bytes.
-func (d *disk) read(size int64) {
-	d.buf = make([]byte, min(chunk, size-d.off))
+func (d *disk) read(size int64, transfers int) {
+	d.buf = make([]byte, min(int64(ahead(transfers, d.need)), size-d.off))
 	d.err = readFull(d.f, d.buf, d.off)
 }
 

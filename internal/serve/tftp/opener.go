@@ -74,7 +74,7 @@ func readAhead(t *transfer) {
 		n.fault = recover()
 		t.l.post(n)
 	}()
-	t.disk.read(t.size)
+	t.disk.read(t.size, t.s.running.count())
 }
 
 func (t *transfer) open() (verdict, bool) {

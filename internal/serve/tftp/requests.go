@@ -131,8 +131,15 @@ func (l *loop) admit(t *transfer) (why boot.Reason, queued bool) {
 // take has a worker open the file of a transfer that was admitted, lets one wait that was queued,
 // and refuses another.
 func (l *loop) take(t *transfer, v verdict, queued bool) {
-	if v.reason == boot.DuplicateRequest {
+	switch {
+	case v.reason == boot.DuplicateRequest:
 		t.ignore(v.reason, "")
+		return
+	case v.reason == boot.UnprovenClient && !queued:
+		// More at once than may wait. If the address is no forgery, the next ACK proves it, and what is asked for
+		// again then finds a place: 1000 machines behind one NAT are served, where an ERROR would end
+		// their boots.
+		t.ignore(v.reason, l.s.limitText(v.reason))
 		return
 	}
 	t.tale.number = l.s.last.Add(1)

@@ -138,6 +138,30 @@ func TestForgedAddressIsNotFlooded(t *testing.T) {
 	}
 }
 
+// Many machines behind one address that all ask before any of them could acknowledge something are
+// not refused: those that find no place in the queue hear nothing, and ask again.
+func TestManyBehindOneAddress(t *testing.T) {
+	l := byHand(t, nil)
+	ended, ignored := 0, 0
+	l.s.deps.Emit = func(ev boot.Event) {
+		switch {
+		case ev.Kind == boot.TransferEnd:
+			ended++
+		case ev.Kind == boot.Ignored && ev.Reason == boot.UnprovenClient:
+			ignored++
+		}
+	}
+	const all = 1000
+	l.s.open.stop()
+	l.s.open = startOpener(all)
+	for i := range all {
+		l.packet(rrq("f"), netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(20_000+i)), netip.MustParseAddr("127.0.0.1"))
+	}
+	if want := all - maxUnproven - share(DefaultQueue); ended != 0 || ignored != want {
+		t.Errorf("%d of %d requests were refused and %d ignored, want 0 and %d", ended, all, ignored, want)
+	}
+}
+
 // One address is not told for ever that it is refused: it may be a forged one.
 func TestRefusalsAreLimited(t *testing.T) {
 	l := byHand(t, nil)

@@ -175,6 +175,17 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add([]byte("\x00\x02a\x00mail\x00tsize\x00\x00\x00"))
 	f.Add([]byte("\x00\x01\x00\x00"))
 	f.Add([]byte(strings.Repeat("\x00\x01", 40)))
+	for _, options := range []string{ // out of their ranges, not numbers, twice, cut off
+		"blksize\x000\x00", "blksize\x007\x00", "blksize\x0065465\x00", "blksize\x00-1\x00", "blksize\x00abc\x00", "blksize\x00\x00",
+		"blksize\x0099999999999999999999\x00", "BLKSIZE\x001024\x00blksize\x00512\x00", "windowsize\x000\x00", "windowsize\x0065536\x00",
+		"timeout\x000\x00", "timeout\x00256\x00", "timeout\x001.5\x00", "tsize\x00-1\x00", "tsize\x0018446744073709551616\x00",
+		"blksize\x00 512\x00", "blksize\x000x200\x00", "blksize", "\x00\x00", "no-such\x00thing\x00", "tsize\x000\x00blksize\x001468\x00windowsize\x004\x00",
+	} {
+		f.Add([]byte("\x00\x01f\x00octet\x00" + options))
+	}
+	for _, name := range []string{"", strings.Repeat("x", 600), "\xff\xfe", "../../etc/passwd", "a\\b"} {
+		f.Add([]byte("\x00\x01" + name + "\x00NetASCII\x00"))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := ParseRequest(b)
 		if err != nil {
@@ -197,6 +208,11 @@ func FuzzParseRequest(f *testing.F) {
 func FuzzParsePacket(f *testing.F) {
 	f.Add([]byte{0, 3, 0, 1, 'x'})
 	f.Add([]byte{0, 4, 0, 9, 4})
+	f.Add([]byte{0, 4, 0xff, 0xff})
+	f.Add([]byte{0, 4, 0})
+	f.Add([]byte{1, 4, 0, 1}) // an opcode is 16 bits
+	f.Add([]byte("\x00\x05\x00\x63no end"))
+	f.Add([]byte("\x00\x06blksize\x00-1\x00windowsize\x00"))
 	f.Add([]byte("\x00\x05\x00\x08User aborted the transfer\x00"))
 	f.Add([]byte("\x00\x06blksize\x001468\x00tsize\x003904\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
