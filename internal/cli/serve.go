@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	gc "runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -91,6 +92,7 @@ func newServeCommand(env *Env) *cobra.Command {
 				return err
 			}
 			opts.Notify = env.Getenv("NOTIFY_SOCKET")
+			spareMemory(env)
 			a, err := app.New(opts, newLogger(env, asJSON, debug))
 			if err != nil {
 				return err
@@ -128,4 +130,12 @@ func newLogger(env *Env, asJSON, debug bool) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(env.Err, o))
 	}
 	return slog.New(slog.NewTextHandler(env.Err, o))
+}
+
+// spareMemory lets the garbage collector run twice as often as it does by itself, unless GOGC says
+// something else: a server's heap is small and short-lived, and the time does not show.
+func spareMemory(env *Env) {
+	if env.Getenv("GOGC") == "" {
+		gc.SetGCPercent(50)
+	}
 }

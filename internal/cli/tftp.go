@@ -70,6 +70,7 @@ func newTFTPCommand(env *Env) *cobra.Command {
 }
 
 func runTFTP(cmd *cobra.Command, env *Env, o tftpOptions) error {
+	spareMemory(env)
 	if o.root == "" {
 		return usageError(cmd, errors.New("--root is missing: name the folder with the files"))
 	}

@@ -28,7 +28,7 @@ type alone struct {
 }
 
 func newAlone(env *Env, o tftpOptions) *alone {
-	return &alone{env: env, options: o, journal: journal.New(journal.Config{Version: versionOf()}), started: time.Now()}
+	return &alone{env: env, options: o, journal: journal.New(journal.Config{Version: versionOf(), NoStories: true}), started: time.Now()}
 }
 
 // run serves until ctx ends, and says at the end what was done.

@@ -24,6 +24,9 @@ type Config struct {
 	Log     *slog.Logger
 	Now     func() time.Time
 	Queue   int // events that may wait; default 8192
+	// NoStories leaves out the stories of machines, which take the most memory: transfers, metrics and
+	// log lines are kept.
+	NoStories bool
 
 	// Peers reports whether other nodes answer the same machines: what they do is not seen here,
 	// so a machine that does not come back after our offer may well boot. Nil: there are none.
@@ -37,13 +40,15 @@ type Config struct {
 // Journal takes events. Use it as New, Run, and Emit from anywhere.
 type Journal struct {
 	now     func() time.Time
-	queue   chan boot.Event
+	queue   chan *boot.Event // a queue of events themselves would be megabytes, nearly always empty
+	spare   sync.Pool        // of *boot.Event
 	dropped atomic.Uint64
 	metrics *metrics
 	log     *lineLog
 
 	mu        sync.Mutex // guards what follows
 	tell      *stories
+	noStories bool
 	board     *transfers.Board
 	followers map[*follower]struct{}
 }
@@ -60,8 +65,9 @@ func New(cfg Config) *Journal {
 		cfg.Queue = 8192
 	}
 	j := &Journal{
-		now: cfg.Now, queue: make(chan boot.Event, cfg.Queue),
+		now: cfg.Now, queue: make(chan *boot.Event, cfg.Queue),
 		log: newLineLog(cfg.Log), tell: newStories(cfg.Node, defaultLimits()),
+		noStories: cfg.NoStories,
 		board:     transfers.New(cfg.Now(), transfers.DefaultLimits()),
 		followers: map[*follower]struct{}{},
 	}
@@ -88,9 +94,15 @@ func (j *Journal) Emit(ev boot.Event) {
 		j.dropped.Add(1)
 		return
 	}
+	p, _ := j.spare.Get().(*boot.Event)
+	if p == nil {
+		p = new(boot.Event)
+	}
+	*p = ev
 	select {
-	case j.queue <- ev:
+	case j.queue <- p:
 	default:
+		j.spare.Put(p)
 		j.dropped.Add(1)
 	}
 }
@@ -108,15 +120,15 @@ func (j *Journal) Run(ctx context.Context, ready func()) error {
 	}
 	for {
 		select {
-		case ev := <-j.queue:
-			j.take(ev)
+		case p := <-j.queue:
+			j.take(j.unwrap(p))
 		case <-tick.C:
 			j.tick()
 		case <-ctx.Done():
 			for {
 				select {
-				case ev := <-j.queue:
-					j.take(ev)
+				case p := <-j.queue:
+					j.take(j.unwrap(p))
 				default:
 					return nil
 				}
@@ -125,12 +137,19 @@ func (j *Journal) Run(ctx context.Context, ready func()) error {
 	}
 }
 
+// unwrap takes an event out of what the queue holds.
+func (j *Journal) unwrap(p *boot.Event) boot.Event {
+	ev := *p
+	j.spare.Put(p)
+	return ev
+}
+
 // take gives one event to everything that is made of events.
 func (j *Journal) take(ev boot.Event) {
 	clean(&ev)
 	var of label
 	j.mu.Lock()
-	if ev.Upload { // no part of a boot
+	if ev.Upload || j.noStories { // an upload is no part of a boot
 	} else if c, ok := j.tell.take(&ev); ok {
 		of = label{boot: c.r.ID, mac: c.r.MAC}
 		j.metrics.story(c.r)

@@ -48,7 +48,7 @@ func busy(t *testing.T) *Journal {
 	} {
 		ev.Time, ev.Node = start.Add(time.Duration(i)*time.Second), "boot1"
 		j.Emit(ev)
-		j.take(<-j.queue)
+		j.take(*<-j.queue)
 	}
 	j.ConfigLoaded(start, true)
 	j.SetReady(true)
