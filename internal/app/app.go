@@ -16,6 +16,7 @@ import (
 	"surefoot/internal/journal"
 	"surefoot/internal/kernel/link"
 	"surefoot/internal/kernel/notify"
+	"surefoot/internal/kernel/pages"
 	"surefoot/internal/phase"
 	"surefoot/internal/web"
 )
@@ -146,6 +147,9 @@ func (a *App) becomeReady() {
 		a.log.Warn(w.Title, "code", w.Code, "text", w.Text, "fix", w.Fix)
 	}
 	a.tell(a.notify.Ready(a.summary()))
+	if _, err := pages.ReleaseStart(); err != nil { // without it everything works as well
+		a.log.Debug("the pages of the start stay mapped", "err", err)
+	}
 }
 
 func (a *App) drain() {

@@ -15,6 +15,7 @@ import (
 	"surefoot/internal/config"
 	"surefoot/internal/files"
 	"surefoot/internal/inbox"
+	"surefoot/internal/kernel/pages"
 	"surefoot/internal/serve/tftp"
 )
 
@@ -113,6 +114,7 @@ func runTFTP(cmd *cobra.Command, env *Env, o tftpOptions) error {
 		return err
 	}
 	return alone.run(cmd.Context(), s, func() {
+		_, _ = pages.ReleaseStart() // without it everything works as well
 		fmt.Fprintf(env.Err, "surefoot: serving %s by TFTP at %s (Ctrl-C ends it)\n", o.root, s.Addr())
 	})
 }
