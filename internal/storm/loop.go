@@ -184,14 +184,14 @@ func (r *runner) readable(i int, events uint32) error {
 	}
 	var failed error
 	for more := s.busy; more && failed == nil; {
-		fd := s.fd
-		more, _ = read(fd, func(from netip.AddrPort, data []byte) bool {
+		opened := s.opened
+		more, _ = read(s.fd, func(from netip.AddrPort, data []byte) bool {
 			if r.lost(s) {
 				r.log.lostReceived++
 				return true
 			}
 			failed = r.step(i, event{kind: packet, data: data, from: from})
-			return failed == nil && s.busy && s.fd == fd // after the size probe the rest is for nobody
+			return failed == nil && s.busy && s.opened == opened // after the size probe the rest is for nobody
 		})
 	}
 	return failed

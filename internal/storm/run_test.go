@@ -3,6 +3,7 @@ package storm
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -10,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"surefoot/internal/probe"
 )
@@ -70,6 +73,42 @@ func (s *site) fails(cfg Config, want probe.Code) {
 	var f *probe.Fault
 	if !errors.As(err, &f) || f.Code != want {
 		s.t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// What a server sends twice in answer to EDK2's question for the size is not taken for the answer to
+// the download's request, which comes from another port, though of a socket with the same number.
+func TestSecondAnswerToSizeProbe(t *testing.T) {
+	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	at := server.LocalAddr().(*net.UDPAddr).AddrPort()
+	r, err := newRunner(Config{Server: at, File: "f", Clients: 1, As: as(probe.EDK2)}, []byte("content"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	r.start = time.Now()
+	if err := r.arrive(0); err != nil {
+		t.Fatal(err)
+	}
+	ask := make([]byte, 600)
+	_, client, err := server.ReadFromUDPAddrPort(ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := server.WriteToUDPAddrPort(oackPacket("tsize", "7", "blksize", "1468", "windowsize", "4"), client); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.readable(0, unix.EPOLLIN); err != nil {
+		t.Fatal(err)
+	}
+	if c := &r.slots[0].client; c.done || c.sizing || c.size != 7 {
+		t.Errorf("done %v, sizing %v, size %d: %v", c.done, c.sizing, c.size, c.fault)
 	}
 }
 

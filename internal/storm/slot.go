@@ -14,6 +14,7 @@ import (
 type slot struct {
 	client client
 	fd     int
+	opened int        // sockets so far: a new one may have the number of the one before
 	addr   netip.Addr // own address
 	loss   rand.PCG
 	queued time.Duration // the earliest of its entries in timers that counts; 0: none
@@ -50,6 +51,7 @@ func (r *runner) open(i int) error {
 	fd, err := r.poll.open(s.addr, r.cfg.receiveBuffer(), i)
 	if err == nil {
 		s.fd = fd
+		s.opened++
 	}
 	return err
 }
