@@ -103,7 +103,7 @@ func TestMemoryOfWaitingTransfers(t *testing.T) {
 					change(c)
 				}
 			})
-			s.write("f", bytes.Repeat([]byte("a line of text\n"), 1<<16))
+			s.write("f", bytes.Repeat([]byte("a line of text\n"), 1<<12))
 			d := &idlers{s: s}
 			defer d.close()
 			d.add(10, ask) // what is made once
