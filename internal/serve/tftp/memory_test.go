@@ -127,7 +127,7 @@ func TestMemoryOfWaitingTransfers(t *testing.T) {
 		return []wire.Option{{Name: "blksize", Value: fmt.Sprint(size)}, {Name: "windowsize", Value: fmt.Sprint(window)}}
 	}
 	uncached := func(c *Config) { c.CacheBytes = -1 }
-	netascii := wire.AppendRequest(nil, wire.Request{Op: wire.OpRRQ, File: "f", Mode: "netascii", Options: blocks(1456, 16)})
+	netascii := wire.AppendRequest(nil, wire.Request{Op: wire.OpRRQ, File: "f", Mode: "netascii", Options: blocks(1456, 2)}) // repetitions are translated anew, slowly with -race
 	f("lock-step", rrq("f", blocks(1456, 1)...), nil)
 	f("windows", rrq("f", blocks(1456, 64)...), nil)
 	f("single-port", rrq("f", blocks(1456, 1)...), func(c *Config) { c.Ports = Ports{Single: true} })
