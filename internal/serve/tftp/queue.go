@@ -10,10 +10,10 @@ import (
 // turns, whatever each of them has asked for, and among those of one address the first comes first.
 // A client that repeats its request meanwhile keeps its place, and one place is all it has.
 
-// queue lets a transfer wait, or says that it may not: the queue is full, or this address has its
-// share of it. r.mu is held.
+// queue lets a transfer wait, or says that it may not: the queue is full, or this address has half
+// of it. A thousand machines behind a NAT are one address, too. r.mu is held.
 func (r *registry) queue(t *transfer, s *source) bool {
-	if r.waiting >= r.limits.Queue || s.waiting.Len() >= share(r.limits.Queue) {
+	if r.waiting >= r.limits.Queue || s.waiting.Len() >= max(16, r.limits.Queue/2) {
 		return false
 	}
 	r.waiting++

@@ -182,13 +182,13 @@ func TestPlaceAfterAWait(t *testing.T) {
 }
 
 func TestQueueIsBounded(t *testing.T) {
-	c := newCounter(t, Limits{Transfers: 1, Queue: 160}) // so 20 of one address
+	c := newCounter(t, Limits{Transfers: 1, Queue: 160}) // so 80 of one address
 	c.ask("10.0.0.1", 1, boot.Answered, false)
-	for port := range uint16(20) {
+	for port := range uint16(80) {
 		c.ask("10.0.0.2", 1+port, boot.TooManyTransfers, true)
 	}
 	c.ask("10.0.0.2", 99, boot.TooManyTransfers, false)
-	for i := range 140 {
+	for i := range 80 {
 		c.ask(netip.AddrFrom4([4]byte{10, 1, 0, byte(i)}).String(), 1, boot.TooManyTransfers, true)
 	}
 	c.ask("10.0.0.4", 1, boot.TooManyTransfers, false)
