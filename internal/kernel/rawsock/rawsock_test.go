@@ -57,6 +57,19 @@ func pair(t *testing.T) (a, b *net.Interface) {
 			t.Error(err)
 		}
 	}
+	// The kernel notices a carrier by and by, and drops what is sent before.
+	for _, name := range []string{"a", "b"} {
+		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+			l, err := netlink.LinkByName(name)
+			if err == nil && l.Attrs().OperState == netlink.OperUp {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Errorf("%s does not come up: %v", name, err)
+				break
+			}
+		}
+	}
 	a, errA := net.InterfaceByName("a")
 	b, errB := net.InterfaceByName("b")
 	if err := errors.Join(errA, errB); err != nil {
