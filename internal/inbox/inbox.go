@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/files"
 )
 
 // Folder is a directory below the root that takes files.
@@ -33,7 +34,6 @@ const DefaultMaxSize = 100 << 20
 
 // Inbox is the folders of a root that take files. It is safe for concurrent use.
 type Inbox struct {
-	dir     string
 	root    *os.Root
 	folders []*folder
 }
@@ -42,10 +42,15 @@ type Inbox struct {
 // incomplete there. A folder that is missing, or cannot be written to, is no error: a node whose
 // upload folder is lost has machines to boot all the same. Troubles tells of it.
 func Open(dir string, folders []Folder) (*Inbox, error) {
-	b := &Inbox{dir: dir}
+	b := &Inbox{}
 	for _, f := range folders {
-		if f.Name == "" || !filepath.IsLocal(f.Name) {
+		switch {
+		case f.Name == "" || !filepath.IsLocal(f.Name):
 			return nil, fmt.Errorf("the upload folder %q is not below the root %s", f.Name, dir)
+		case path.Clean(f.Name) == "." && f.Name != ".":
+			return nil, fmt.Errorf("the upload folder %q is the root itself, which is called .", f.Name)
+		case InVersions(f.Name):
+			return nil, fmt.Errorf("the upload folder %s is part of the versions of the root, which do not change", f.Name)
 		}
 		if f.MaxSize <= 0 {
 			f.MaxSize = DefaultMaxSize
@@ -64,6 +69,13 @@ func Open(dir string, folders []Folder) (*Inbox, error) {
 		sweep(b.root, f.Name)
 	}
 	return b, nil
+}
+
+// InVersions reports whether a folder belongs to the versions of a root that has some: what is
+// uploaded there would change what was published.
+func InVersions(name string) bool {
+	first, _, _ := strings.Cut(path.Clean(name), "/")
+	return first == files.VersionsDir || first == files.CurrentLink || first == files.PreviousLink
 }
 
 // Close gives the root back. Uploads under way go on: each has its folder open.

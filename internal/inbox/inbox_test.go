@@ -274,7 +274,7 @@ func TestReloadMeanwhile(t *testing.T) {
 func TestFolders(t *testing.T) {
 	dir := t.TempDir()
 	_ = os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)
-	for _, list := range [][]Folder{{{Name: ""}}, {{Name: "../x"}}, {{Name: "/x"}}, {{Name: "a"}, {Name: "./a/"}}} {
+	for _, list := range [][]Folder{{{Name: ""}}, {{Name: "../x"}}, {{Name: "/x"}}, {{Name: "x/.."}}, {{Name: "current"}}, {{Name: "versions/1/in"}}, {{Name: "a"}, {Name: "./a/"}}} {
 		if _, err := Open(dir, list); err == nil {
 			t.Errorf("%+v", list)
 		}

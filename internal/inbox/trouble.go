@@ -23,18 +23,27 @@ func (e *TroubleError) Unwrap() error { return e.err }
 
 // Hint says what to do about it.
 func (e *TroubleError) Hint() []string {
-	return []string{"create the folder and let the user that serves write to it, under systemd with ReadWritePaths=" + path.Join(e.dir, e.Folder) + " (docs/tftp.md, Uploads)"}
+	return []string{"create the folder and let the user that serves write to it, under systemd with ReadWritePaths=-" + path.Join(e.dir, e.Folder) + " (docs/tftp.md, Uploads)"}
 }
 
 // Troubles says which folders cannot take files now, and why. It writes nothing.
 func (b *Inbox) Troubles() []*TroubleError {
 	var out []*TroubleError
 	for _, f := range b.folders {
-		if err := writable(b.root, f.Name); err != nil {
-			out = append(out, &TroubleError{Folder: f.Name, dir: b.dir, err: err})
+		if e := Check(b.root, f.Name); e != nil {
+			out = append(out, e)
 		}
 	}
 	return out
+}
+
+// Check says what is wrong with a folder of a root for the user that asks, nil if nothing. It
+// writes nothing.
+func Check(root *os.Root, name string) *TroubleError {
+	if err := writable(root, name); err != nil {
+		return &TroubleError{Folder: name, dir: root.Name(), err: err}
+	}
+	return nil
 }
 
 // writable asks the kernel, which knows of read-only mounts, too (access(2)).
