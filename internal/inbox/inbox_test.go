@@ -397,8 +397,10 @@ func TestLink(t *testing.T) {
 	for _, name := range []string{"temp", "there"} {
 		_ = os.WriteFile(filepath.Join(dir, name), []byte(name), 0o644)
 	}
-	if err := link(root, "temp", "there"); !errors.Is(err, fs.ErrExist) {
-		t.Error(err)
+	for _, by := range []error{link(root, "temp", "there"), place(root, "temp", "there", false)} {
+		if got, _ := os.ReadFile(filepath.Join(dir, "there")); !errors.Is(by, fs.ErrExist) || string(got) != "there" {
+			t.Errorf("%v, and the file holds %q", by, got)
+		}
 	}
 	if err := link(root, "temp", "new"); err != nil {
 		t.Error(err)

@@ -247,8 +247,8 @@ func TestUploadOverAnUnreachableHost(t *testing.T) {
 	}
 	before := cpuTime(t)
 	time.Sleep(600 * time.Millisecond)
-	if used := cpuTime(t) - before; used > 300*time.Millisecond {
-		t.Errorf("%s of CPU while it waits", used)
+	if used := cpuTime(t) - before; used > 100*time.Millisecond { // 2 ms, and 400 where it spins
+		t.Errorf("%s of CPU in 600 ms", used)
 	}
 	p.put([]byte("all"), 512)
 	s.emptied(in, "a")
