@@ -65,9 +65,9 @@ func (x *File) target() (int64, *Error) {
 	case err != nil:
 		return 0, failed("look for "+x.Name(), err)
 	case !x.f.Overwrite:
-		return 0, refuse(boot.UploadExists, "%s is there already, and this folder takes new files only", x.Name())
+		return 0, refuse(boot.UploadExists, "the folder %s takes new names only (mode: create)", x.f.Name)
 	case !st.Mode().IsRegular():
-		return 0, refuse(boot.UploadExists, "%s is there and is not a regular file", x.Name())
+		return 0, refuse(boot.UploadExists, "%s is no regular file", x.Name())
 	}
 	return st.Size(), nil
 }
@@ -105,7 +105,7 @@ func (x *File) Commit() error {
 	}
 	switch err := place(x.dir, x.temp, x.base, x.f.Overwrite); {
 	case errors.Is(err, fs.ErrExist):
-		return refuse(boot.UploadExists, "%s was made by somebody else meanwhile", x.Name())
+		return refuse(boot.UploadExists, "it came while this one did")
 	case err != nil:
 		return failed("name "+x.Name(), err)
 	}

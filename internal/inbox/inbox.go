@@ -90,6 +90,19 @@ func (b *Inbox) named(name string) *folder {
 	return nil
 }
 
+// names lists the folders, cut where there are many.
+func (b *Inbox) names() string {
+	var out []string
+	for _, f := range b.folders {
+		out = append(out, f.Name)
+	}
+	s := strings.Join(out, ", ")
+	if len(s) > 100 {
+		s = s[:97] + "..."
+	}
+	return s
+}
+
 // maxBase bounds the name of an uploaded file, in bytes.
 const maxBase = 200
 
@@ -104,7 +117,7 @@ func (b *Inbox) find(name string) (*folder, string, *Error) {
 	f := b.named(path.Clean(dir))
 	switch {
 	case f == nil, clean == ".":
-		return nil, "", refuse(boot.UploadFolder, "%.100q is in no folder that takes uploads", name)
+		return nil, "", refuse(boot.UploadFolder, "%.100q; the folders are %s", name, b.names())
 	case strings.HasPrefix(base, "."), len(base) > maxBase, !utf8.ValidString(base), strings.ContainsFunc(base, unprintable):
 		return nil, "", refuse(boot.UploadFolder, "%.100q is no name for an uploaded file", base)
 	}

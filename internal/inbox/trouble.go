@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +24,11 @@ func (e *TroubleError) Unwrap() error { return e.err }
 
 // Hint says what to do about it.
 func (e *TroubleError) Hint() []string {
-	return []string{"create the folder and let the user that serves write to it, under systemd with ReadWritePaths=-" + path.Join(e.dir, e.Folder) + " (docs/tftp.md, Uploads)"}
+	at := path.Join(e.dir, e.Folder)
+	if abs, err := filepath.Abs(at); err == nil {
+		at = abs
+	}
+	return []string{"create the folder and let the user that serves write to it, under systemd with ReadWritePaths=-" + at + " (docs/tftp.md, Uploads)"}
 }
 
 // Troubles says which folders cannot take files now, and why. It writes nothing.
