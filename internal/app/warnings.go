@@ -38,6 +38,7 @@ func (a *App) warnings() []web.Warning {
 		warnVersion(s, add)
 		a.warnFiles(s, add)
 	}
+	warnUploads(s, add)
 	warnAddress(s, add)
 	if s.has(roleProxy) && len(s.Node.Interfaces) == 0 {
 		add("no-interface", "no interface is named", "ProxyDHCP stays silent: broadcast services start only on interfaces that somebody named",
@@ -123,6 +124,16 @@ func (a *App) warnFiles(s *setup, add adder) {
 			fix += ", or is one of these meant: " + strings.Join(missing.Near, ", ")
 		}
 		add("file-missing", fmt.Sprintf("rule %s names a file that is not here", r.Name), err.Error(), fix)
+	}
+}
+
+// warnUploads tells of folders that take no files now.
+func warnUploads(s *setup, add adder) {
+	if s.inbox == nil {
+		return
+	}
+	for _, e := range s.inbox.Troubles() {
+		add("upload-folder", "uploads to "+e.Folder+" are refused", e.Error(), e.Hint()[0])
 	}
 }
 

@@ -133,3 +133,18 @@ func TestNames(t *testing.T) {
 		t.Error("this node lacks b.0, and nothing else is known")
 	}
 }
+
+// TestUploadFolder: a folder for uploads that is missing is told, and the node starts all the same.
+func TestUploadFolder(t *testing.T) {
+	n := prepare(t, func(s string) string { return strings.Replace(s, "tftp: {", "tftp: {uploads: [{folder: crash}], ", 1) })
+	if w := code(n.warnings(), "upload-folder"); w == nil || !strings.Contains(w.Text, "crash takes no files: there is no such folder") ||
+		!strings.Contains(w.Fix, "ReadWritePaths=-"+filepath.Join(n.dir, "boot/crash")) {
+		t.Errorf("%+v", n.warnings())
+	}
+	if err := os.Mkdir(filepath.Join(n.dir, "boot/crash"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := n.warnings(); len(got) > 0 {
+		t.Errorf("%+v", got)
+	}
+}

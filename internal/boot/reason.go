@@ -62,6 +62,7 @@ const (
 	UploadExists     Reason = "file-exists"
 	UploadTooLarge   Reason = "upload-too-large"
 	UploadFull       Reason = "upload-disk-full"
+	UploadShort      Reason = "upload-too-short"
 	TooManyUploads   Reason = "too-many-uploads"
 	WriteFailed      Reason = "write-failed"
 	BadBlock         Reason = "bad-block"
@@ -120,6 +121,7 @@ var reasonTexts = map[Reason]string{
 	UploadDenied:     "this client is in none of the networks that may upload there",
 	UploadExists:     "a file of that name is there already",
 	UploadTooLarge:   "the upload is larger than its folder allows",
+	UploadShort:      "fewer bytes were uploaded than the client said it had",
 	UploadFull:       "no room for the upload: the disk, or what the folder may hold, is full",
 	TooManyUploads:   "as many uploads as are allowed are running",
 	WriteFailed:      "the upload could not be written",

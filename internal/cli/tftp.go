@@ -134,9 +134,19 @@ func (o *tftpOptions) inbox(cmd *cobra.Command) (*inbox.Inbox, error) {
 		if mode != "" && mode != "create" && mode != "overwrite" {
 			return nil, usageError(cmd, fmt.Errorf("--upload %q: the mode is create or overwrite", u))
 		}
+		if name == "" {
+			return nil, usageError(cmd, fmt.Errorf("--upload %q names no folder: . is the root itself", u))
+		}
 		folders = append(folders, inbox.Folder{Name: name, Overwrite: mode == "overwrite", MaxSize: most})
 	}
-	return inbox.Open(o.root, folders)
+	box, err := inbox.Open(o.root, folders)
+	if err != nil {
+		return nil, err
+	}
+	if bad := box.Troubles(); len(bad) > 0 {
+		return nil, bad[0]
+	}
+	return box, nil
 }
 
 // transferPrinter writes one line to stdout for each transfer that ended.

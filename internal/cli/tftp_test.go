@@ -123,6 +123,11 @@ func TestTFTPCommandRefuses(t *testing.T) {
 		text string
 	}{
 		{nil, ExitUsage, "--root is missing"},
+		{[]string{"--root", ".", "--upload", ""}, ExitUsage, "names no folder"},
+		{[]string{"--root", ".", "--upload", "a:replace"}, ExitUsage, "create or overwrite"},
+		{[]string{"--root", ".", "--upload", "a", "--upload-max", "10"}, ExitUsage, "size with its unit"},
+		{[]string{"--root", ".", "--upload", "../a"}, ExitFailed, "not below the root"},
+		{[]string{"--root", ".", "--upload", "none"}, ExitFailed, "there is no such folder\nhint: create the folder"},
 		{[]string{"--root", ".", "--listen", "nowhere"}, ExitUsage, "is not ADDRESS:PORT"},
 		{[]string{"--root", "/no/such/folder"}, ExitFailed, "hint: create the directory"},
 		{[]string{"--root", ".", "--listen", taken.LocalAddr().String()}, ExitFailed, "already in use, held by"},

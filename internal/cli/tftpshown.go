@@ -42,6 +42,9 @@ func printSummary(w io.Writer, t web.TFTP) {
 	if k.Retransmits > 0 {
 		text += fmt.Sprintf("; %d of %d packets sent again (%.1f %%)", k.Retransmits, k.Packets, 100*share(k.Retransmits, k.Packets))
 	}
+	if k.Uploads > 0 {
+		text += fmt.Sprintf(", %d uploaded (%s)", k.Uploads, journal.Size(k.UploadBytes))
+	}
 	row("in all", "%s, since %s", text, t.Since.Local().Format(time.DateTime))
 	reasons := slices.SortedFunc(maps.Keys(k.Ended), func(a, b boot.Reason) int {
 		return cmp.Or(cmp.Compare(k.Ended[b], k.Ended[a]), strings.Compare(string(a), string(b)))

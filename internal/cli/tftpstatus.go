@@ -171,7 +171,9 @@ func (f *follow) look(t web.TFTP) {
 
 // tell prints how much happened between two looks, if anything did.
 func (f *follow) tell(t web.TFTP, shown int) {
-	ended := func(t web.TFTP) int64 { return t.Totals.Done + t.Totals.SizeQueries + t.Totals.Failed }
+	ended := func(t web.TFTP) int64 {
+		return t.Totals.Done + t.Totals.Uploads + t.Totals.SizeQueries + t.Totals.Failed
+	}
 	n := ended(t) - ended(f.before)
 	if n == 0 && t.Running == 0 {
 		return

@@ -141,15 +141,24 @@ func (d *decoder) checkEntries(f *file) {
 // machine. It may be on others only: these are no mistakes of the file.
 func Warnings(name string, data []byte) []Problem {
 	d, f := decode(name, data)
-	if f == nil || f.root == nil || len(f.entries) == 0 {
+	if f == nil || f.root == nil {
 		return nil
+	}
+	d.problems = nil
+	d.warnUploads(f)
+	d.warnEntries(f)
+	return d.list()
+}
+
+func (d *decoder) warnEntries(f *file) {
+	if len(f.entries) == 0 {
+		return
 	}
 	root, err := files.Open(f.root.v, files.Options{Fold: f.fold.or(true)})
 	if err != nil {
-		return nil
+		return
 	}
 	defer root.Close()
-	d.problems = nil
 	for i := range f.entries {
 		e := &f.entries[i]
 		what, place := "file", e.file
@@ -163,5 +172,4 @@ func Warnings(name string, data []byte) []Problem {
 			d.report(place.at, faultf("warning: %s", err).do("correct the %s below %s on this machine, or the entry; clients that ask for %s get nothing", what, f.root.v, e.name.or("it")))
 		}
 	}
-	return d.list()
 }

@@ -2,9 +2,13 @@ package config
 
 import (
 	"net/netip"
+	"os"
 	"path"
 	"strconv"
 	"strings"
+	"unicode"
+
+	"surefoot/internal/inbox"
 )
 
 // UploadMode says what becomes of a file that is there already.
@@ -25,8 +29,8 @@ func uploadsKey() Key {
 		Doc: "Folders that take files by TFTP. Nothing else is ever written. A file appears under its name when it is complete and on the disk.",
 		Keys: []Key{
 			{
-				Name: "folder", Scalar: scalarFile, Required: true, Example: "folder: crash",
-				Doc: "The folder, below the root. It has to be there, and the user that serves has to be able to write to it. Folders inside it take nothing.",
+				Name: "folder", Scalar: scalarBelow, Required: true, Example: "folder: crash",
+				Doc: "The folder, below the root; . is the root itself. It has to be there, and the user that serves has to be able to write to it: see tftp.md, Uploads. Folders inside it take nothing.",
 			},
 			{
 				Name: "mode", Scalar: scalarChoice, Choice: []string{string(UploadCreate), string(UploadOverwrite)}, Default: "create", Example: "mode: overwrite",
@@ -38,7 +42,7 @@ func uploadsKey() Key {
 			},
 			{
 				Name: "max_total", Scalar: scalarSize, Default: "(as the disk has room)", Example: "max_total: 10GiB",
-				Doc: "How large all files of the folder may be together.",
+				Doc: "How large all files of the folder may be together, a file that is being replaced and the new one as well.",
 			},
 			{
 				Name: "from", Form: FormWords, Scalar: scalarSubnet, Default: "(everybody)", Example: "from: [10.10.0.0/22]",
@@ -51,11 +55,54 @@ func uploadsKey() Key {
 func (d *decoder) upload(o object) fileUpload {
 	return fileUpload{
 		at:       o.at,
-		folder:   one(o, "folder", parseFile),
+		folder:   one(o, "folder", parseUploadFolder),
 		mode:     one(o, "mode", parseChoice(UploadCreate, UploadOverwrite)),
 		maxSize:  one(o, "max_size", parseSize),
 		maxTotal: one(o, "max_total", parseSize),
 		from:     words(o, "from", parseSubnet),
+	}
+}
+
+// parseUploadFolder takes a folder below the root. The root itself has to be meant.
+func parseUploadFolder(v *value) (string, *fault) {
+	s, f := parseText(v)
+	if f != nil {
+		return "", f
+	}
+	clean := path.Clean(strings.TrimLeft(strings.ReplaceAll(s, `\`, "/"), "/"))
+	switch {
+	case len(s) > maxBelow, strings.IndexFunc(s, unicode.IsControl) >= 0:
+		return "", faultf("%s is no name of a folder", quote(s)).do("name a folder below the root, as in crash")
+	case leadsOut(s):
+		return "", faultf("%s leads out of the root", quote(s)).do("name a folder below the root, as in crash, and make it there")
+	case clean == "." && s != ".":
+		return "", faultf("%s is the root itself", quote(s)).do("name a folder below it, as in crash; uploads among the boot files are allowed by .")
+	case inbox.InVersions(clean):
+		return "", faultf("%s belongs to the versions of the root, and what was published does not change", quote(s)).do("name a folder beside them, as in crash")
+	case strings.TrimRight(s, "/") != clean:
+		return "", faultf("%s is not the folder as it is called below the root", quote(s)).write(plain(clean))
+	}
+	return clean, nil
+}
+
+// warnUploads tells of folders that take nothing, as far as that shows on this machine and for the
+// user that checks: under systemd that is the service's.
+func (d *decoder) warnUploads(f *file) {
+	if len(f.uploads) == 0 {
+		return
+	}
+	root, err := os.OpenRoot(f.root.v)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	for _, u := range f.uploads {
+		if u.folder == nil {
+			continue
+		}
+		if e := inbox.Check(root, u.folder.v); e != nil {
+			d.report(u.folder.at, faultf("warning: %s", e).do("%s", e.Hint()[0]))
+		}
 	}
 }
 
@@ -70,26 +117,21 @@ func (d *decoder) checkUploads(f *file) {
 		if u.folder == nil {
 			continue
 		}
-		name := cleanFolder(u.folder.v)
-		if line, twice := seen[name]; twice {
-			d.report(u.folder.at, faultf("%s takes uploads already, in line %d", quote(name), line).do("delete one of the two"))
+		if line, twice := seen[u.folder.v]; twice {
+			d.report(u.folder.at, faultf("%s takes uploads already, in line %d", quote(u.folder.v), line).do("delete one of the two"))
 		}
-		seen[name] = u.folder.line
+		seen[u.folder.v] = u.folder.line
 		if u.maxSize != nil && u.maxTotal != nil && u.maxSize.v > u.maxTotal.v {
 			d.report(u.maxSize.at, faultf("one file may have %s, and all together %s", sizeText(u.maxSize.v), sizeText(u.maxTotal.v)).do("raise max_total, or lower max_size"))
 		}
 	}
 }
 
-func cleanFolder(name string) string {
-	return path.Clean(strings.TrimLeft(strings.ReplaceAll(name, `\`, "/"), "/"))
-}
-
 func (f *file) resolveUploads() []Upload {
 	var out []Upload
 	for _, u := range f.uploads {
 		out = append(out, Upload{
-			Folder: cleanFolder(u.folder.or("")), Overwrite: u.mode.or(UploadCreate) == UploadOverwrite,
+			Folder: u.folder.or(""), Overwrite: u.mode.or(UploadCreate) == UploadOverwrite,
 			MaxSize: u.maxSize.or(DefaultMaxUpload), MaxTotal: u.maxTotal.or(0), From: plainList(u.from),
 		})
 	}

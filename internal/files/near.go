@@ -115,6 +115,7 @@ func (t *tree) walk() []string {
 		for _, e := range entries {
 			n := path.Join(dirs[0], e.Name())
 			switch {
+			case strings.HasPrefix(e.Name(), Incomplete):
 			case e.IsDir():
 				dirs = append(dirs, n)
 			case e.Type().IsRegular() || e.Type()&os.ModeSymlink != 0:

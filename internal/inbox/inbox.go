@@ -1,23 +1,20 @@
 // Package inbox takes files in: what machines upload by TFTP, such as crash dumps and
 // configurations of switches. Only folders that somebody named take anything, each with its own
 // rules. A file appears under its name when it is complete and on the disk, never before: it is
-// written beside and renamed, or linked where nothing may be written over.
+// written beside under a hidden name, and renamed.
 //
 // Every path goes through os.Root. It knows nothing of TFTP, and hands nothing out.
 package inbox
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
-	"sync"
-	"time"
-
-	"golang.org/x/sys/unix"
+	"unicode"
+	"unicode/utf8"
 
 	"surefoot/internal/boot"
 	"surefoot/internal/files"
@@ -35,151 +32,97 @@ type Folder struct {
 // DefaultMaxSize is how large an upload may be where nobody says otherwise, in bytes.
 const DefaultMaxSize = 100 << 20
 
-// Error is an upload that is refused, or that failed, with its reason.
-type Error struct {
-	Reason boot.Reason
-	Text   string
-}
-
-func (e *Error) Error() string { return e.Text }
-
-func refuse(why boot.Reason, format string, args ...any) *Error {
-	return &Error{Reason: why, Text: fmt.Sprintf(format, args...)}
-}
-
 // Inbox is the folders of a root that take files. It is safe for concurrent use.
 type Inbox struct {
 	root    *os.Root
 	folders []*folder
 }
 
-type folder struct {
-	Folder
-	mu   sync.Mutex // guards the rest
-	open int        // uploads under way
-	used int64      // bytes of complete files, known while any upload is under way
-	more int64      // bytes of those that are not complete
-}
-
-// Open opens the folders of a root, which must exist, and removes what a process that died left
-// incomplete there.
+// Open opens a root with the folders that take files, and removes what a process that died left
+// incomplete there. A folder that is missing, or cannot be written to, is no error: a node whose
+// upload folder is lost has machines to boot all the same. Troubles tells of it.
 func Open(dir string, folders []Folder) (*Inbox, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("open the root %s for uploads: %w", dir, err)
-	}
-	b := &Inbox{root: root}
+	b := &Inbox{}
 	for _, f := range folders {
+		switch {
+		case f.Name == "" || !filepath.IsLocal(f.Name):
+			return nil, fmt.Errorf("the upload folder %q is not below the root %s", f.Name, dir)
+		case path.Clean(f.Name) == "." && f.Name != ".":
+			return nil, fmt.Errorf("the upload folder %q is the root itself, which is called .", f.Name)
+		case InVersions(f.Name):
+			return nil, fmt.Errorf("the upload folder %s is part of the versions of the root, which do not change", f.Name)
+		}
 		if f.MaxSize <= 0 {
 			f.MaxSize = DefaultMaxSize
 		}
 		f.Name = path.Clean(f.Name)
-		if st, err := root.Stat(f.Name); err != nil || !st.IsDir() {
-			_ = root.Close()
-			return nil, &folderError{dir: dir, name: f.Name, err: err}
+		if b.named(f.Name) != nil {
+			return nil, fmt.Errorf("the upload folder %s is named twice", f.Name)
 		}
-		b.sweep(f.Name)
 		b.folders = append(b.folders, &folder{Folder: f})
+	}
+	var err error
+	if b.root, err = os.OpenRoot(dir); err != nil {
+		return nil, fmt.Errorf("open the root %s for uploads: %w", dir, cause(err))
+	}
+	for _, f := range b.folders {
+		sweep(b.root, f.Name)
 	}
 	return b, nil
 }
 
-// folderError is an upload folder that cannot be used, with the remedy.
-type folderError struct {
-	dir, name string
-	err       error // nil: it is no directory
+// InVersions reports whether a folder belongs to the versions of a root that has some: what is
+// uploaded there would change what was published.
+func InVersions(name string) bool {
+	first, _, _ := strings.Cut(path.Clean(name), "/")
+	return first == files.VersionsDir || first == files.CurrentLink || first == files.PreviousLink
 }
 
-func (e *folderError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("open the upload folder %s of %s: it is not a directory", e.name, e.dir)
-	}
-	return fmt.Sprintf("open the upload folder %s of %s: %v", e.name, e.dir, cause(e.err))
-}
-
-func (e *folderError) Unwrap() error { return e.err }
-
-// Hint says what to do about it.
-func (e *folderError) Hint() []string {
-	return []string{fmt.Sprintf("create %s, and let the user that serves write to it (docs/tftp.md, Uploads)", path.Join(e.dir, e.name))}
-}
-
-// Close gives the root back. Uploads under way go on.
+// Close gives the root back. Uploads under way go on: each has its folder open.
 func (b *Inbox) Close() error { return b.root.Close() }
 
-// abandoned is how long nothing was written to an incomplete file that nobody writes any more: a
-// transfer is given up before. Until then it may be that of a server that finishes its last ones.
-const abandoned = 10 * time.Minute
-
-// sweep removes incomplete files that a process which died left.
-func (b *Inbox) sweep(dir string) {
-	entries, err := fs.ReadDir(b.root.FS(), dir)
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), files.Incomplete) || !e.Type().IsRegular() {
-			continue
-		}
-		if st, err := e.Info(); err == nil && time.Since(st.ModTime()) > abandoned {
-			_ = b.root.Remove(path.Join(dir, e.Name()))
+func (b *Inbox) named(name string) *folder {
+	for _, f := range b.folders {
+		if f.Name == name {
+			return f
 		}
 	}
+	return nil
 }
 
-// folder finds the folder that a name leads to, and the name in it.
-func (b *Inbox) folder(name string) (*folder, string, *Error) {
+// names lists the folders, cut where there are many.
+func (b *Inbox) names() string {
+	var out []string
+	for _, f := range b.folders {
+		out = append(out, f.Name)
+	}
+	s := strings.Join(out, ", ")
+	if len(s) > 100 {
+		s = s[:97] + "..."
+	}
+	return s
+}
+
+// maxBase bounds the name of an uploaded file, in bytes.
+const maxBase = 200
+
+// find finds the folder that a name leads to, and the name in it. Slashes are read as those of
+// files that are handed out (F30), but the case counts: a folder is what somebody named.
+func (b *Inbox) find(name string) (*folder, string, *Error) {
 	clean := path.Clean(strings.TrimLeft(strings.ReplaceAll(name, `\`, "/"), "/"))
-	dir, base := path.Split(clean)
-	if dir = path.Clean(dir); strings.HasPrefix(dir, "..") || base == ".." || base == "." {
+	if !filepath.IsLocal(clean) {
 		return nil, "", refuse(boot.UploadFolder, "%.100q leads out of the root", name)
 	}
-	for _, f := range b.folders {
-		if f.Name != dir {
-			continue
-		}
-		if strings.HasPrefix(base, ".") || len(base) > 200 || strings.ContainsFunc(base, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return nil, "", refuse(boot.UploadFolder, "%.100q is no name for an uploaded file", base)
-		}
-		return f, base, nil
-	}
-	return nil, "", refuse(boot.UploadFolder, "%.100q is in no folder that takes uploads", name)
-}
-
-func (f *Folder) admits(a netip.Addr) bool {
-	if len(f.From) == 0 {
-		return true
-	}
-	for _, p := range f.From {
-		if p.Contains(a.Unmap()) {
-			return true
-		}
-	}
-	return false
-}
-
-// failed sorts an error of the system into a reason.
-func failed(what string, err error) *Error {
+	dir, base := path.Split(clean)
+	f := b.named(path.Clean(dir))
 	switch {
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
-		return refuse(boot.UploadFull, "%s: %v", what, cause(err))
-	case errors.Is(err, unix.EROFS):
-		return refuse(boot.WriteFailed, "%s: the file system is read-only for this service (systemd: ReadWritePaths=)", what)
-	case errors.Is(err, fs.ErrPermission):
-		return refuse(boot.WriteFailed, "%s: the user that serves may not write there", what)
+	case f == nil, clean == ".":
+		return nil, "", refuse(boot.UploadFolder, "%.100q; the folders are %s", name, b.names())
+	case strings.HasPrefix(base, "."), len(base) > maxBase, !utf8.ValidString(base), strings.ContainsFunc(base, unprintable):
+		return nil, "", refuse(boot.UploadFolder, "%.100q is no name for an uploaded file", base)
 	}
-	return refuse(boot.WriteFailed, "%s: %v", what, cause(err))
+	return f, base, nil
 }
 
-// cause strips the wrapping whose text repeats operation and path.
-func cause(err error) error {
-	var pe *fs.PathError
-	var le *os.LinkError
-	switch {
-	case errors.As(err, &pe):
-		return pe.Err
-	case errors.As(err, &le):
-		return le.Err
-	}
-	return err
-}
+// unprintable reports what changes terminals and the eyes of whoever lists the folder.
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }

@@ -82,7 +82,11 @@ func (b *Board) Feed(ev *boot.Event, mac boot.MAC, story string) {
 		e.follow(ev)
 	}
 	s := b.pace.at(ev.Time)
-	b.moved(s, e.Bytes-bytes, e.Packets-packets, int64(e.Retransmits-resent))
+	if e.Direction == Upload { // the figures of downloads say nothing of it
+		b.totals.UploadBytes += e.Bytes - bytes
+	} else {
+		b.moved(s, e.Bytes-bytes, e.Packets-packets, int64(e.Retransmits-resent))
+	}
 	switch ev.Kind {
 	case boot.Stalled:
 		b.totals.Stalls++
@@ -134,6 +138,8 @@ func (b *Board) close(s *second, e *entry, ev *boot.Event) {
 	case e.Reason == boot.TsizeProbe:
 		s.probes++
 		b.totals.SizeQueries++
+	case e.Reason.Good() && e.Direction == Upload:
+		b.totals.Uploads++
 	case e.Reason.Good():
 		s.done++
 		b.totals.Done++
@@ -141,7 +147,9 @@ func (b *Board) close(s *second, e *entry, ev *boot.Event) {
 		s.failed++
 		b.totals.Failed++
 	}
-	b.talkers.ended(e)
+	if e.Direction != Upload {
+		b.talkers.ended(e)
+	}
 	b.keep(e)
 }
 

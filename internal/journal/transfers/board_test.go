@@ -324,3 +324,28 @@ func TestOutcomesKeepTheirPlace(t *testing.T) {
 		t.Error("the newest is not there")
 	}
 }
+
+// Uploads are no downloads: they are listed and counted by themselves.
+func TestUploadsCountApart(t *testing.T) {
+	p := play(t)
+	up := func(why boot.Reason, bytes int64) {
+		p.last++
+		l := &load{p: p, ev: boot.Event{
+			Role: "tftp", IP: pc, Peer: fmt.Sprintf("10.10.0.90:%d", 2000+p.last), Transfer: p.last, File: "crash/a", Upload: true,
+		}}
+		l.tell(boot.WriteRequest, nil)
+		l.tell(boot.TransferEnd, func(ev *boot.Event) { ev.Reason, ev.Bytes = why, bytes })
+	}
+	up(boot.Received, 1000)
+	up(boot.UploadExists, 0)
+	r := p.report(Query{})
+	k := r.Totals
+	if k.Uploads != 1 || k.UploadBytes != 1000 || k.Done != 0 || k.Bytes != 0 || k.Failed != 1 || r.Minute.Done != 0 || r.Minute.Bytes != 0 {
+		t.Errorf("%+v %+v", k, r.Minute)
+	}
+	for _, w := range r.Talkers {
+		if len(w.Clients)+len(w.Files) > 0 {
+			t.Errorf("%+v", w)
+		}
+	}
+}

@@ -18,7 +18,9 @@ type Totals struct {
 	Packets     int64                 `json:"packets"`
 	Retransmits int64                 `json:"retransmits"`
 	Stalls      int64                 `json:"stalls"`
-	Lost        int64                 `json:"lost"` // records whose end was never told: the journal was overloaded
+	Uploads     int64                 `json:"uploads"`      // received completely; done counts none of these
+	UploadBytes int64                 `json:"upload_bytes"` // bytes counts none of these
+	Lost        int64                 `json:"lost"`         // records whose end was never told: the journal was overloaded
 }
 
 func (t *Totals) snapshot() Totals {

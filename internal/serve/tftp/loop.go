@@ -244,6 +244,11 @@ func (l *loop) begin(t *transfer) error {
 		l.peers[t.ends] = t
 		return nil
 	}
+	return l.occupy(t)
+}
+
+// occupy watches a transfer's own socket.
+func (l *loop) occupy(t *transfer) error {
 	t.slot = int32(len(l.slots))
 	if n := len(l.free); n > 0 {
 		t.slot, l.free = l.free[n-1], l.free[:n-1]

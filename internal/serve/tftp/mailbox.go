@@ -31,7 +31,7 @@ const (
 	opened      noteKind = iota // the file is open, or t.refusal says why not
 	admitted                    // it need not wait any more
 	haveRead                    // the worker is done with t.disk
-	uploaded                    // the upload has ended
+	uploaded                    // the upload has its file, or has failed
 	interrupted                 // t.stopped says why
 	closeDoor                   // no new requests
 )
@@ -79,7 +79,7 @@ func (l *loop) note(n note) {
 		l.opening--
 		l.start(n.t, n.fault)
 	case uploaded:
-		l.drop(n.t)
+		l.uploaded(n.t)
 	case haveRead:
 		l.haveRead(n.t, n.fault)
 	case interrupted:

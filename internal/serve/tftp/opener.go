@@ -78,9 +78,6 @@ func readAhead(t *transfer) {
 }
 
 func (t *transfer) open() (verdict, bool) {
-	if t.asked.Op == wire.OpWRQ {
-		return t.openUpload()
-	}
 	root := t.s.files.Load()
 	f, err := root.OpenFor(t.asked.File, files.Asker{
 		IP: t.ends.client.Addr().Unmap(), Server: t.ends.local.Unmap(), Who: t.s.deps.Who,

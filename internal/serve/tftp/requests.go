@@ -168,6 +168,10 @@ func (l *loop) take(t *transfer, v verdict, queued bool) {
 
 // openNow has a worker open the file of a transfer that has a place.
 func (l *loop) openNow(t *transfer) {
+	if t.tale.upload {
+		l.beginUpload(t)
+		return
+	}
 	if l.s.open.submit(job{t, openFile}) {
 		l.opening++
 		l.asked = true

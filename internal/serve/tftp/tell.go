@@ -65,7 +65,9 @@ func (t *transfer) measures(ev *boot.Event) {
 	if t.up != nil {
 		m := t.up.m
 		ev.Bytes, ev.Blocks, ev.Retransmits, ev.FirstBlock, ev.RTT = m.bytes, m.got, m.repeats, m.first, m.wait.smooth
-		ev.Size = max(ev.Size, m.bytes)
+		if ev.Reason == boot.Received {
+			ev.Size = m.bytes
+		}
 		return
 	}
 	if t.m == nil {

@@ -90,20 +90,20 @@ type Deps struct {
 
 // Server is the role: New, Listen, Run.
 type Server struct {
-	cfg       Config
-	deps      Deps
-	files     atomic.Pointer[files.Root]
-	offers    atomic.Pointer[offers]
-	socks     []*requestSocket // one for each loop; nil before Listen
-	addr      netip.AddrPort   // of all of them
-	running   registry
-	last      atomic.Uint64 // the number of the last transfer
-	uploads   atomic.Pointer[inbox.Inbox]
-	receiving atomic.Int32 // uploads that run
-	cache     cache
-	ports     portRange
-	open      *opener // these two: while it runs
-	loops     []*loop
+	cfg     Config
+	deps    Deps
+	files   atomic.Pointer[files.Root]
+	offers  atomic.Pointer[offers]
+	socks   []*requestSocket // one for each loop; nil before Listen
+	addr    netip.AddrPort   // of all of them
+	running registry
+	last    atomic.Uint64 // the number of the last transfer
+	uploads atomic.Pointer[inbox.Inbox]
+	desk    desk // of uploads
+	cache   cache
+	ports   portRange
+	open    *opener // these two: while it runs
+	loops   []*loop
 }
 
 // New checks the configuration. It opens nothing and starts nothing.

@@ -4,7 +4,6 @@ import (
 	"container/list"
 	"errors"
 	"fmt"
-	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -27,7 +26,7 @@ type transfer struct {
 	began   time.Time
 	tale    tale     // what all its events have in common
 	refusal *verdict // why the file could not be opened
-	up      *upload  // the client sends the file; its own goroutine has all the rest then
+	up      *upload  // the client sends the file; upload.go says who has it when
 
 	data    []byte // the whole content, shared with others; nil: from content or disk
 	content content
@@ -187,6 +186,10 @@ func (l *loop) step(t *transfer, now time.Time, in input) {
 // serve works on what epoll tells of a transfer's socket: one packet, so that none comes short.
 func (l *loop) serve(t *transfer, events uint32) {
 	defer l.contain(t)
+	if t.up != nil {
+		l.dally(t, events)
+		return
+	}
 	if events&unix.EPOLLERR != 0 && closedPort(t.fd, &t.to) {
 		l.departed(t)
 		return
@@ -216,7 +219,7 @@ func (l *loop) receive(t *transfer) {
 		return // an ICMP message that may pass: the timer decides
 	}
 	if !l.from.same(&t.to) {
-		l.stranger(t, l.in[:n], l.from.addrPort())
+		t.stranger(l.in[:n], &l.from)
 		return
 	}
 	l.hear(t, l.in[:n])
@@ -262,6 +265,8 @@ func (l *loop) alarm(t *transfer, now time.Time) {
 	switch {
 	case t.waits:
 		l.wake(t, now)
+	case t.up != nil:
+		l.dallied(t, now)
 	case !t.grace.IsZero():
 		l.interrupted(t)
 	default:
@@ -274,7 +279,10 @@ func (l *loop) interrupted(t *transfer) {
 	defer l.contain(t)
 	why := interruption(t.stopped.Load())
 	if t.up != nil {
-		return // it looks for itself
+		if t.slot >= 0 { // it dallies; else it looks for itself
+			l.drop(t)
+		}
+		return
 	}
 	if t.waits {
 		l.leaveQueue(t, why)
@@ -305,16 +313,17 @@ const maxStrangers = 8
 
 // stranger answers a packet of somebody whose transfer this is not (RFC 1350 section 4). The
 // transfer goes on. An ERROR is never answered.
-func (l *loop) stranger(t *transfer, b []byte, from netip.AddrPort) {
+func (t *transfer) stranger(b []byte, sender *sockaddr) {
 	if t.strangers++; t.strangers > maxStrangers {
 		return
 	}
-	l.s.emit(boot.Event{
+	from := sender.addrPort()
+	t.s.emit(boot.Event{
 		Kind: boot.Ignored, Reason: boot.UnknownTID, IP: from.Addr(), Peer: from.String(), Local: t.tale.local,
 		Detail: fmt.Sprintf("it came to the port of transfer %d, whose client is %s", t.tale.number, t.ends.client),
 	})
 	if op, ok := wire.PeekOp(b); ok && op != wire.OpERROR && from.Port() != 0 {
-		_ = sendTo(t.fd, wire.AppendError(nil, wire.ErrUnknownTID, "unknown transfer ID"), &l.from)
+		_ = sendTo(t.fd, wire.AppendError(nil, wire.ErrUnknownTID, "unknown transfer ID"), sender)
 	}
 }
 

@@ -3,9 +3,7 @@ package tftp
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strconv"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -14,19 +12,14 @@ import (
 	wire "surefoot/internal/wire/tftp"
 )
 
-// maxUploads is how many uploads run at the same time. Each has a goroutine and a thread of its
-// own, since it waits for the disk; there are few of them, and downloads never wait for one.
-const maxUploads = 64
-
-// lookForStop is how often an upload looks whether it is to end.
-const lookForStop = 200 * time.Millisecond
-
-// upload is what a transfer has besides when its client sends the file.
+// upload is what a transfer has besides when its client sends the file. Its own goroutine has it
+// and the socket until the file is kept; then they are the loop's again: see dally.go.
 type upload struct {
 	m    *receiver
 	file *inbox.File
 	buf  []byte
 	from sockaddr
+	kept bool // the file is on the disk, under its name
 
 	content []byte // of the packet that came last
 	text    wire.NetasciiDecoder
@@ -34,38 +27,84 @@ type upload struct {
 	said    string // the client's ERROR
 }
 
+// beginUpload opens an upload in a goroutine of its own: a folder on a disk that hangs holds none
+// of the openers that downloads need.
+func (l *loop) beginUpload(t *transfer) {
+	from := t.ends.client.Addr()
+	if !l.s.desk.take(from) {
+		l.refuse(t, verdict{
+			reason: boot.TooManyUploads, code: wire.ErrUndefined, text: busyText,
+			detail: fmt.Sprintf("at most %d run at the same time, %d of one client address", maxUploads, uploadsOfOne),
+		})
+		l.drop(t)
+		return
+	}
+	l.opening++
+	l.asked = true
+	go func() {
+		n := note{t: t, kind: opened}
+		defer func() {
+			n.fault = recover()
+			if t.up == nil { // else whoever receives leaves
+				l.s.desk.leave(from)
+			}
+			l.post(n)
+		}()
+		if v, ok := t.openUpload(); !ok {
+			t.refusal = &v
+		}
+	}()
+}
+
 // openUpload begins a file, agrees on the options and opens the socket.
 func (t *transfer) openUpload() (verdict, bool) {
 	box := t.s.uploads.Load()
-	if box == nil {
+	if box == nil { // a reload came in between
 		return verdict{reason: boot.WriteRefused, code: wire.ErrAccess, text: "uploads are off"}, false
 	}
-	if t.s.receiving.Add(1) > maxUploads {
-		t.s.receiving.Add(-1)
-		return verdict{reason: boot.TooManyUploads, detail: fmt.Sprintf("at most %d run at the same time", maxUploads), text: busyText}, false
-	}
-	size := int64(-1)
-	if v, ok := wire.Lookup(t.asked.Options, wire.OptTsize); ok {
-		if n, err := strconv.ParseUint(v, 10, 63); err == nil {
-			size = int64(n)
-		}
-	}
+	size := t.announced()
 	file, err := box.Create(t.asked.File, t.ends.client.Addr(), size)
 	if err != nil {
-		t.s.receiving.Add(-1)
 		return judgeUpload(err), false
 	}
 	p, granted := t.negotiate(size)
-	t.granted, t.size, t.tale.file, t.tale.size = granted, max(size, 0), file.Name(), max(size, 0)
+	t.granted, t.tale.file, t.tale.size = granted, file.Name(), max(size, 0)
 	if t.fd, err = openTransfer(t.ends.local, &t.s.ports); err != nil {
 		file.Abort()
-		t.s.receiving.Add(-1)
-		return verdict{reason: boot.SendFailed, detail: "open a socket for the transfer: " + err.Error(), text: busyText}, false
+		return verdict{
+			reason: boot.SendFailed, detail: "open a socket for the transfer: " + err.Error(),
+			code: wire.ErrUndefined, text: busyText,
+		}, false
 	}
-	_ = unix.SetsockoptInt(t.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 2*p.WindowSize*(p.BlockSize+512))
+	enlarge(t.fd, p)
 	t.to = sockaddrOf(t.ends.client)
-	t.up = &upload{m: newReceiver(p, len(granted) > 0, file.Most()), file: file, buf: make([]byte, wire.HeaderSize+p.BlockSize+1)}
+	told := max(size, 0)
+	if t.asked.IsNetascii() { // another number of bytes travels, and some count those
+		told = 0
+	}
+	t.up = &upload{
+		m: newReceiver(p, len(granted) > 0, file.Most(), told), file: file,
+		buf: make([]byte, wire.HeaderSize+p.BlockSize+1), // a longer packet shows by its last byte
+	}
 	return verdict{}, true
+}
+
+// announced is how many bytes the client says it has (tsize, RFC 2349), or -1.
+func (t *transfer) announced() int64 {
+	if v, ok := wire.Lookup(t.asked.Options, wire.OptTsize); ok {
+		if n, err := strconv.ParseUint(v, 10, 63); err == nil {
+			return int64(n)
+		}
+	}
+	return -1
+}
+
+// enlarge makes room for two windows in a socket, where that is more than the system's default.
+func enlarge(fd int, p wire.Profile) {
+	want := 2 * p.WindowSize * (2*p.BlockSize + 1024) // the kernel counts its own overhead, too
+	if have, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err != nil || want > have {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, want)
+	}
 }
 
 // judgeUpload says what an error of the inbox means to the client and to the story.
@@ -88,150 +127,4 @@ func judgeUpload(err error) verdict {
 		v.code, v.text = wire.ErrDiskFull, "no room"
 	}
 	return v
-}
-
-// startUpload lets an upload run by itself. Its loop only counts it until it is over.
-func (l *loop) startUpload(t *transfer) {
-	t.begun = true
-	if len(t.granted) > 0 {
-		t.tell(boot.OptionsSent, func(ev *boot.Event) { ev.Options = wire.FormatOptions(t.granted) })
-	}
-	go func() {
-		defer l.post(note{t: t, kind: uploaded})
-		defer t.s.receiving.Add(-1)
-		defer t.up.file.Abort() // unless it was finished
-		defer func() {
-			if p := recover(); p != nil {
-				t.s.deps.Log.Error("fault in an upload", "role", Role, "file", t.asked.File, "panic", p, "stack", string(debug.Stack()))
-				defer func() { _ = recover() }()
-				t.end(boot.Panicked, fmt.Sprint(p))
-			}
-		}()
-		why, detail := t.receive()
-		t.end(why, detail)
-	}()
-}
-
-// receive runs an upload to its end.
-func (t *transfer) receive() (boot.Reason, string) {
-	m := t.up.m
-	do := m.begin(time.Now())
-	for {
-		if do.end != "" {
-			return t.endUpload(do.end)
-		}
-		if do.take {
-			if err := t.store(do.last); err != nil {
-				v := judgeUpload(err)
-				_ = sendTo(t.fd, wire.AppendError(nil, v.code, v.text), &t.to)
-				return v.reason, v.detail
-			}
-			now := time.Now()
-			t.moved.Store(now.UnixNano())
-			if m.got == 1 {
-				t.s.running.heard(t)
-			}
-			t.progress(now)
-		}
-		switch {
-		case do.oack:
-			_ = sendTo(t.fd, wire.AppendOACK(nil, t.granted), &t.to)
-		case do.ack >= 0:
-			_ = sendTo(t.fd, wire.AppendACK(nil, uint16(do.ack)), &t.to)
-		}
-		var gone string
-		if do, gone = t.await(do.deadline); gone != "" {
-			return boot.ClientGone, gone
-		}
-	}
-}
-
-func (t *transfer) endUpload(why boot.Reason) (boot.Reason, string) {
-	switch m := t.up.m; why {
-	case boot.Done:
-		return boot.Received, ""
-	case boot.UploadTooLarge:
-		_ = sendTo(t.fd, wire.AppendError(nil, wire.ErrDiskFull, "the file is too large"), &t.to)
-		return why, fmt.Sprintf("more than %d bytes", m.most)
-	case boot.ClientError:
-		return why, t.up.said
-	case boot.Timeout:
-		return why, fmt.Sprintf("no block %d for %s; %d bytes had come", m.got+1, time.Since(m.heard).Round(time.Second), m.bytes)
-	}
-	return why, ""
-}
-
-// store writes the block in the buffer; after the last one the file is finished: what is
-// acknowledged is on the disk, under its name.
-func (t *transfer) store(last bool) error {
-	b := t.up.content
-	if t.asked.IsNetascii() {
-		t.up.plain = t.up.text.Append(t.up.plain[:0], b, last)
-		b = t.up.plain
-	}
-	if _, err := t.up.file.Write(b); err != nil || !last {
-		return err
-	}
-	return t.up.file.Commit()
-}
-
-// await waits for the client's next packet, or the deadline, and says what to do. gone says why
-// the client is no more there.
-func (t *transfer) await(deadline time.Time) (do order, gone string) {
-	u := t.up
-	for {
-		switch why := interruption(t.stopped.Load()); {
-		case why != 0 && u.m.over:
-			return finishUpload(boot.Done), ""
-		case why == draining:
-			_ = sendTo(t.fd, wire.AppendError(nil, wire.ErrUndefined, "the server is stopping"), &t.to)
-			return finishUpload(boot.Draining), ""
-		case why == replaced:
-			return order{}, "it began another request from the same port"
-		case why == displaced:
-			return order{}, "nothing came, and another client needed the place"
-		}
-		now := time.Now()
-		if !now.Before(deadline) {
-			return u.m.tick(now), ""
-		}
-		wait := min(deadline.Sub(now), lookForStop)
-		fds := []unix.PollFd{{Fd: int32(t.fd), Events: unix.POLLIN}}
-		_, _ = unix.Poll(fds, int((wait+time.Millisecond-1)/time.Millisecond))
-		n, err := recvFrom(t.fd, u.buf, &u.from)
-		if err != nil {
-			if isRefused(err) && closedPort(t.fd, &t.to) {
-				if u.m.over { // it has closed its port, as one does that got the last ACK
-					return finishUpload(boot.Done), ""
-				}
-				return order{}, fmt.Sprintf("its port is closed (ICMP); %d bytes had come", u.m.bytes)
-			}
-			continue
-		}
-		if !u.from.same(&t.to) {
-			t.foreign(u.buf[:n])
-			continue
-		}
-		p, err := wire.ParsePacket(u.buf[:n])
-		switch {
-		case err == nil && p.Op == wire.OpDATA && len(p.Data) <= u.m.profile.BlockSize:
-			u.content = p.Data
-			return u.m.data(time.Now(), p.Block, len(p.Data)), ""
-		case err == nil && p.Op == wire.OpERROR && u.m.over:
-			return finishUpload(boot.Done), ""
-		case err == nil && p.Op == wire.OpERROR:
-			u.said = fmt.Sprintf("%s: %q", p.Code, p.Message)
-			return finishUpload(boot.ClientError), ""
-		}
-	}
-}
-
-// foreign answers a packet of somebody whose transfer this is not (RFC 1350 section 4).
-func (t *transfer) foreign(b []byte) {
-	if t.strangers++; t.strangers > maxStrangers {
-		return
-	}
-	if op, ok := wire.PeekOp(b); ok && op != wire.OpERROR {
-		_ = sendTo(t.fd, wire.AppendError(nil, wire.ErrUnknownTID, "unknown transfer ID"), &t.up.from)
-	}
 }
