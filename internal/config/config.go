@@ -42,8 +42,8 @@ type Config struct {
 
 	Offer         TFTPOffer      // which TFTP options are granted ...
 	NetworkOffers []NetworkOffer // ... and to the clients of these networks instead; the first counts
-	State        string         // directory of what survives a restart
-	Watch        Watch          // the monitor
+	State         string         // directory of what survives a restart
+	Watch         Watch          // the monitor
 }
 
 // Serving is how the TFTP server serves many clients.

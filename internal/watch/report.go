@@ -78,24 +78,41 @@ func (w *Watcher) Report(q Query) Report {
 	defer w.mu.Unlock()
 	now := w.deps.Now()
 	snap := w.snap.Load()
-	out := Report{Node: w.cfg.Node, Time: now, Servers: []ServerReport{}, Tests: []TestReport{}, Findings: snap.Findings()}
+	out := Report{Node: w.cfg.Node, Time: now, Tests: []TestReport{}, Findings: snap.Findings()}
+	for _, e := range w.order {
+		if (q.Server == "" || e.test.Server == q.Server) && (q.Test == "" || e.test.Name == q.Test) {
+			out.Tests = append(out.Tests, e.report(q, now, w.cfg.Health))
+		}
+	}
+	out.Servers = w.servers(now)
+	return out
+}
+
+// Servers tells of every server.
+func (w *Watcher) Servers() []ServerReport {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.servers(w.deps.Now())
+}
+
+// servers tells of every server, in order. The caller holds the lock.
+func (w *Watcher) servers(now time.Time) []ServerReport {
+	snap := w.snap.Load()
 	of := map[string][]*entry{}
 	for _, e := range w.order {
 		if e.test.Steers() {
 			of[e.test.Server] = append(of[e.test.Server], e)
 		}
-		if (q.Server == "" || e.test.Server == q.Server) && (q.Test == "" || e.test.Name == q.Test) {
-			out.Tests = append(out.Tests, e.report(q, now, w.cfg.Health))
-		}
 	}
+	out := []ServerReport{}
 	for _, name := range w.serverNames() {
 		s := w.cfg.Servers[name]
 		r := ServerReport{Name: name, Address: s.Addr().String(), Node: s.Node, Self: name == w.cfg.Node}
 		r.fill(of[name], now, w.cfg.Health)
 		if d, ok := snap.Drained(name); ok {
-			r.State, r.Since, r.Drain = Drained, d.Since, &d
+			r.State, r.Since, r.Drain, r.Weight = Drained, d.Since, &d, 0
 		}
-		out.Servers = append(out.Servers, r)
+		out = append(out, r)
 	}
 	return out
 }
