@@ -39,6 +39,7 @@ type Snapshot struct {
 	out      map[Key]Entry // who is not to be named
 	states   map[Key]State // those that are not simply up: for weights
 	drained  map[string]Drain
+	groups   []Group
 	yields   map[Key]bool // a drain does not count here, since it would leave nobody
 	findings []Finding
 }
@@ -62,7 +63,7 @@ type Finding struct {
 // Build makes the Snapshot.
 func Build(in Input) *Snapshot {
 	s := &Snapshot{
-		time: in.Time, settings: in.Settings.WithDefaults(),
+		time: in.Time, settings: in.Settings.WithDefaults(), groups: in.Groups,
 		out: map[Key]Entry{}, states: map[Key]State{}, drained: map[string]Drain{}, yields: map[Key]bool{},
 	}
 	for k, st := range in.States {
@@ -155,6 +156,32 @@ func (s *Snapshot) Why(server, file string) (Entry, bool) {
 		text += ": " + d.Reason
 	}
 	return Entry{Since: d.Since, Reason: boot.ServerDrained, Text: text}, true
+}
+
+// Out is a server that is not named for a file.
+type Out struct {
+	Server string `json:"server"`
+	File   string `json:"file"`
+	Entry
+}
+
+// Out lists who is not named for which file, in the order of the rules.
+func (s *Snapshot) Out() []Out {
+	if s == nil {
+		return nil
+	}
+	var out []Out
+	seen := map[Key]bool{}
+	for _, g := range s.groups {
+		for _, name := range g.Servers {
+			k := Key{name, g.File}
+			if e, is := s.Why(name, g.File); is && !seen[k] {
+				seen[k] = true
+				out = append(out, Out{name, g.File, e})
+			}
+		}
+	}
+	return out
 }
 
 // Weight says how much of its share a server should get, from 0 to 100. Whoever only needs an

@@ -57,11 +57,8 @@ func (d *Diagnosed) say(t probe.Target) {
 	if r.Timing != nil {
 		add("blocks: %s; the longest wait %s", histogram(r.Timing), ms(r.Timing.Most))
 	}
-	switch {
-	case r.Resolve > 0:
+	if r.Resolve > 0 {
 		add("name: %s is %s, looked up in %s", t.Host, hostOf(r.Server), ms(r.Resolve))
-	case r.Server == "":
-		add("name: %s has no address", t.Host)
 	}
 	if d.Route != nil {
 		add("route: %s", d.Route)

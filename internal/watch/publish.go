@@ -12,15 +12,19 @@ import (
 // Role is the name under which the monitor's events go.
 const Role = "watch"
 
-// breath is the least time between two snapshots: where a server of many files dies, they follow
-// each other in one.
-const breath = 50 * time.Millisecond
+// breath is the least time between two snapshots of more tests than few: where a server of many
+// files dies, its changes go into one.
+const (
+	breath = 50 * time.Millisecond
+	few    = 500
+)
 
-// changed makes a new snapshot at once, or soon after the last one. The caller holds the lock.
+// changed makes a new snapshot at once or, where that is work, soon after the last one. The caller
+// holds the lock.
 func (w *Watcher) changed(now time.Time) {
 	switch wait := breath - now.Sub(w.published); {
 	case w.pending:
-	case wait <= 0:
+	case wait <= 0, len(w.order) <= few:
 		w.publish(now)
 	default:
 		w.pending = true

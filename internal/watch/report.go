@@ -15,6 +15,7 @@ type Report struct {
 	Servers  []ServerReport   `json:"servers"`
 	Tests    []TestReport     `json:"tests"`
 	Findings []health.Finding `json:"findings,omitempty"`
+	Out      []health.Out     `json:"out,omitempty"` // who is not named for which file
 }
 
 // States of a server as a whole, besides those of health.
@@ -78,7 +79,7 @@ func (w *Watcher) Report(q Query) Report {
 	defer w.mu.Unlock()
 	now := w.deps.Now()
 	snap := w.snap.Load()
-	out := Report{Node: w.cfg.Node, Time: now, Tests: []TestReport{}, Findings: snap.Findings()}
+	out := Report{Node: w.cfg.Node, Time: now, Tests: []TestReport{}, Findings: snap.Findings(), Out: snap.Out()}
 	for _, e := range w.order {
 		if (q.Server == "" || e.test.Server == q.Server) && (q.Test == "" || e.test.Name == q.Test) {
 			out.Tests = append(out.Tests, e.report(q, now, w.cfg.Health))
