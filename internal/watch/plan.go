@@ -12,16 +12,17 @@ import (
 type job struct {
 	seed  uint64
 	every time.Duration
+	epoch time.Time // periods are counted from here: with Go's monotonic clock, a step of the wall clock moves nothing
 	owner *entry
 
 	at    time.Time // when it is due next
 	index int       // in the heap; -1: not planned
 }
 
-func newJob(name string, every time.Duration) job {
+func newJob(name string, every time.Duration, epoch time.Time) job {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name))
-	return job{seed: mix(h.Sum64()), every: every, index: -1}
+	return job{seed: mix(h.Sum64()), every: every, epoch: epoch, index: -1}
 }
 
 // mix spreads the bits of a number (the finalizer of SplitMix64).
@@ -34,10 +35,10 @@ func mix(x uint64) uint64 {
 // after is when the job is due in the period that follows the one of t. Runs are between nine and
 // eleven tenths of the period apart.
 func (j *job) after(t time.Time) time.Time {
-	offset := int64(j.seed % uint64(j.every))
-	period := (t.UnixNano()-offset)/int64(j.every) + 1
-	shift := int64(mix(j.seed^uint64(period)) % uint64(max(j.every/10, 1)))
-	return time.Unix(0, offset+period*int64(j.every)+shift)
+	offset := time.Duration(j.seed % uint64(j.every))
+	period := (t.Sub(j.epoch) + j.every - offset) / j.every // the next one; 0 begins at the offset
+	shift := time.Duration(mix(j.seed^uint64(period)) % uint64(max(j.every/10, 1)))
+	return j.epoch.Add(offset + period*j.every + shift)
 }
 
 // again is when the job is due after a run that began at start and ended now. In doubt it is

@@ -14,7 +14,7 @@ func TestPlanSpreads(t *testing.T) {
 	const tests, period = 10000, 10 * time.Second
 	perSecond := map[int]int{}
 	for i := range tests {
-		j := newJob(fmt.Sprintf("server%d/file", i), period)
+		j := newJob(fmt.Sprintf("server%d/file", i), period, start)
 		wait := j.after(start).Sub(start)
 		if wait <= 0 || wait > period+period/10 {
 			t.Fatalf("the first run comes after %s", wait)
@@ -26,7 +26,7 @@ func TestPlanSpreads(t *testing.T) {
 			t.Errorf("%d first runs in second %d, want about 1000", n, s)
 		}
 	}
-	a, b := newJob("x by boot1", period), newJob("x by boot2", period)
+	a, b := newJob("x by boot1", period, start), newJob("x by boot2", period, start)
 	if a.after(start).Equal(b.after(start)) {
 		t.Error("two nodes test in step")
 	}
@@ -36,7 +36,7 @@ func TestPlanSpreads(t *testing.T) {
 // drift.
 func TestPlanKeepsThePeriod(t *testing.T) {
 	const period = 10 * time.Second
-	j := newJob("a", period)
+	j := newJob("a", period, start)
 	at := j.after(start)
 	first := at
 	seen := map[time.Duration]bool{}
@@ -59,7 +59,7 @@ func TestPlanKeepsThePeriod(t *testing.T) {
 
 func TestPlanInDoubt(t *testing.T) {
 	const period = 10 * time.Second
-	j := newJob("a", period)
+	j := newJob("a", period, start)
 	at := j.after(start)
 	if got := j.again(at, at.Add(2*time.Second), true).Sub(at); got != period/2 {
 		t.Errorf("in doubt it runs again after %s", got)
@@ -80,7 +80,7 @@ func TestPlanOrder(t *testing.T) {
 		t.Error("an empty plan has something due")
 	}
 	for i := range 500 {
-		j := newJob(fmt.Sprint(i), time.Minute)
+		j := newJob(fmt.Sprint(i), time.Minute, start)
 		p.put(&j, j.after(start))
 	}
 	taken, last := 0, start
@@ -119,7 +119,7 @@ func TestBoundOfDetection(t *testing.T) {
 	} {
 		worst := time.Duration(0)
 		for i := range 2000 {
-			j := newJob(fmt.Sprint(i), c.every)
+			j := newJob(fmt.Sprint(i), c.every, start)
 			at := j.after(start)
 			died := at.Add(time.Millisecond) // the run before was good
 			at = j.again(at, died, false)

@@ -75,10 +75,11 @@ type Deps struct {
 
 // Watcher tests servers. Use it as New, Run, and everything else from anywhere.
 type Watcher struct {
-	deps Deps
-	snap atomic.Pointer[health.Snapshot]
-	wake chan struct{}
-	late atomic.Int64 // how late the last test began, in nanoseconds
+	deps  Deps
+	snap  atomic.Pointer[health.Snapshot]
+	wake  chan struct{}
+	epoch time.Time    // when it was made
+	late  atomic.Int64 // how late the last test began, in nanoseconds
 
 	mu        sync.Mutex // guards what follows
 	cfg       Config
@@ -110,7 +111,7 @@ func New(cfg Config, d Deps) (*Watcher, error) {
 		d.Probe = probe.Run
 	}
 	w := &Watcher{
-		deps: d, wake: make(chan struct{}, 1), tests: map[string]*entry{},
+		deps: d, epoch: d.Now(), wake: make(chan struct{}, 1), tests: map[string]*entry{},
 		drains: map[string]health.Drain{}, followers: map[*follower]struct{}{},
 	}
 	w.Apply(cfg)
@@ -128,7 +129,7 @@ func (w *Watcher) Apply(cfg Config) {
 	for _, t := range cfg.Tests {
 		e := was[t.Name]
 		if e == nil || e.test != t {
-			e = &entry{test: t, job: newJob(t.Name+" by "+cfg.Node, t.Every)}
+			e = &entry{test: t, job: newJob(t.Name+" by "+cfg.Node, t.Every, w.epoch)}
 			e.owner = e
 		}
 		w.tests[t.Name] = e
