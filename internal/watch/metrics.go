@@ -18,7 +18,7 @@ const (
 	MetricRetransmits = "surefoot_probe_retransmits_total"
 	MetricServerUp    = "surefoot_server_up"
 	MetricDrained     = "surefoot_server_drained"
-	MetricAllDown     = "surefoot_files_all_down"
+	MetricAllDown     = "surefoot_watch_files_all_down"
 	MetricTests       = "surefoot_watch_tests"
 	MetricLate        = "surefoot_watch_late_seconds"
 )
