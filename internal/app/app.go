@@ -18,6 +18,7 @@ import (
 	"surefoot/internal/kernel/notify"
 	"surefoot/internal/kernel/pages"
 	"surefoot/internal/phase"
+	"surefoot/internal/watch"
 	"surefoot/internal/web"
 )
 
@@ -28,7 +29,9 @@ type App struct {
 	now     func() time.Time
 	notify  notify.Notifier
 	journal *journal.Journal
-	health  localHealth
+	health  siteHealth
+	monitor *watch.Watcher
+	probes  ownProbes
 	slots   []*slot // in the order in which they start
 	web     *web.Server
 	started time.Time
@@ -67,6 +70,10 @@ func New(o Options, log *slog.Logger) (*App, error) {
 		Node: cfg.Node.Name, Site: cfg.Site.Name, Version: o.Version, Log: log, Now: a.now,
 		Peers: a.hasPeers, Name: a.nameOf, FilesVersion: a.version,
 	})
+	a.probes.now = a.now
+	if a.monitor, err = a.newMonitor(first); err != nil {
+		return nil, err
+	}
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)
 	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.proxySlot()} // the offer comes last: it sends clients to the others
@@ -98,7 +105,7 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 	return phase.Run(
 		ctx, a.becomeReady,
 		phase.Phase{{Name: "journal", Run: a.journal.Run}},
-		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}},
+		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}},
 		roles,
 	)
 }

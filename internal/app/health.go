@@ -6,11 +6,21 @@ import (
 	"surefoot/internal/boot"
 )
 
-// localHealth is what this node knows of itself without a monitor: a file that is not in its
-// own root cannot be handed out by it.
-type localHealth struct{ now atomic.Pointer[setup] }
+// siteHealth is what every answer goes by: what this node knows of its own files, and what the
+// monitor found out, drains included.
+type siteHealth struct {
+	now     atomic.Pointer[setup]
+	watched boot.Down // set before anything runs
+}
 
-func (h *localHealth) down(server, file string) bool {
+// down reports whether a server is not to be named for a file.
+func (h *siteHealth) down(server, file string) bool {
+	return h.lacks(server, file) || h.watched != nil && h.watched(server, file)
+}
+
+// lacks tells of this node alone, without a monitor: a file that is not in its own root cannot be
+// handed out by it.
+func (h *siteHealth) lacks(server, file string) bool {
 	s := h.now.Load()
 	return s != nil && server == s.Node.Name && !s.files.Has(file)
 }

@@ -78,6 +78,7 @@ func (a *App) change(ctx context.Context, was, is *setup) error {
 		}
 	}
 	a.use(is)
+	a.monitor.Apply(watchConfig(is.Config))
 	for _, s := range a.slots {
 		if srv, _ := s.get(); srv != nil {
 			s.apply(srv, is)

@@ -55,7 +55,7 @@ func (a *App) tftpSlot() *slot {
 					Ports: tftp.Ports(cfg.Serving.Ports), BusyPoll: cfg.Serving.BusyPoll, Uploads: cfg.inbox,
 					Offer: offer, Networks: networks,
 				},
-				tftp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Network: a.networkOf, Who: a.who},
+				tftp.Deps{Log: a.log, Now: a.now, Emit: a.emit, Network: a.networkOf, Who: a.who},
 			)
 		},
 		same: func(was, is *setup) bool {
@@ -78,7 +78,7 @@ func (a *App) httpSlot() *slot {
 					Node: cfg.Node.Name, Listen: cfg.HTTP, Site: &cfg.Site, Files: cfg.files,
 					DrainTimeout: cfg.DrainTimeout,
 				},
-				httprole.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Who: a.who},
+				httprole.Deps{Log: a.log, Now: a.now, Emit: a.emit, Down: a.health.down, Who: a.who},
 			)
 		},
 		same: func(was, is *setup) bool {

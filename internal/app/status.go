@@ -17,7 +17,7 @@ func (a *App) newWeb(s *setup) (*web.Server, error) {
 	return web.New(
 		web.Config{Status: s.Status, Socket: s.Socket},
 		web.Deps{
-			Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady,
+			Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
 			Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits,
 		},
 	)
@@ -77,6 +77,7 @@ func (a *App) Status() web.Status {
 		}
 		st.Networks = append(st.Networks, web.NetworkStatus{Name: n.Name, Subnet: subnet, Deliver: string(n.Deliver)})
 	}
+	st.Health = a.monitor.Servers()
 	st.Warnings = a.warnings()
 	return st
 }

@@ -20,6 +20,7 @@ func (a *App) watch(ctx context.Context, ready func()) error {
 		case <-tick.C:
 			a.followRoot(ctx)
 			a.followVersion()
+			a.monitor.Refresh()
 			a.tellReady()
 		}
 	}

@@ -24,6 +24,7 @@ const (
 	TransferEnd     Kind = "transfer-end" // Reason says how
 	HTTPRequest     Kind = "http-request"
 	ScriptSent      Kind = "script" // an iPXE script made for this client
+	HealthChanged   Kind = "health" // what a server counts as; no step of a boot
 )
 
 // Event is one step of one client, answered or not. A role emits it and knows nothing of what
@@ -31,7 +32,7 @@ const (
 type Event struct {
 	Time time.Time `json:"time"`
 	Node string    `json:"node,omitempty"`
-	Role string    `json:"role"` // proxydhcp, tftp or http
+	Role string    `json:"role"` // proxydhcp, tftp, http or watch
 	Kind Kind      `json:"kind"`
 
 	// Who: as far as the packet tells.

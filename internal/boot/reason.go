@@ -70,6 +70,17 @@ const (
 	MethodRefused    Reason = "method-refused"
 )
 
+// Reasons of what servers count as.
+const (
+	ServerUp       Reason = "server-up"
+	ServerDown     Reason = "server-down"
+	ServerFlapping Reason = "server-flapping"
+	ServerDrained  Reason = "server-drained"
+	ServerResumed  Reason = "server-resumed"
+	DrainYields    Reason = "drain-yields"
+	AllServersDown Reason = "all-servers-down"
+)
+
 // reasonTexts says each reason in words; a test checks that none is missing.
 var reasonTexts = map[Reason]string{
 	Answered:        "answered with a server and a file",
@@ -128,6 +139,14 @@ var reasonTexts = map[Reason]string{
 	BadBlock:         "an acknowledgement of a block that was never sent",
 	RangeRefused:     "the range asked for is not in the file",
 	MethodRefused:    "an HTTP method other than GET and HEAD",
+
+	ServerUp:       "the server hands the file out: enough downloads in a row were good",
+	ServerDown:     "the server does not hand the file out: enough downloads in a row were bad",
+	ServerFlapping: "the server goes up and down too often, and stays down for a while",
+	ServerDrained:  "an administrator drained the server: it gets no new machines",
+	ServerResumed:  "the server's drain is over",
+	DrainYields:    "only drained servers are alive, so they are named all the same",
+	AllServersDown: "every server of the file looks dead, so all are named",
 }
 
 // Text says the reason in words.
@@ -149,5 +168,9 @@ func Reasons() []Reason {
 
 // Good reports whether the reason ends a step as it should.
 func (r Reason) Good() bool {
-	return r == Answered || r == Done || r == TsizeProbe || r == Received || r == ""
+	switch r {
+	case Answered, Done, TsizeProbe, Received, ServerUp, ServerResumed, "":
+		return true
+	}
+	return false
 }

@@ -17,7 +17,8 @@ import (
 
 const explainLong = `Say what a machine is told, and why: network, rule, file, servers in order, then every option that
 goes on the wire, then why not the other rules. It decides as the server does, with its trace, and
-looks at the files in the root and at the node's interfaces where it runs on the node.
+looks at the files in the root and at the node's interfaces where it runs on the node. If the node
+runs there, it is asked which servers deliver at present, and which are drained.
 
   surefoot explain --mac 52:54:00:12:34:56 --arch uefi-x64
   surefoot explain --mac 52:54:00:12:34:56 --arch bios --as ipxe --network vdi
@@ -91,6 +92,11 @@ func (o *explainOptions) run(cmd *cobra.Command, env *Env) error {
 	}
 	at := lookAt(cfg, len(o.serve.interfaces) > 0)
 	defer at.close()
+	socket := cfg.Socket
+	if s := env.Getenv("SUREFOOT_SOCKET"); s != "" {
+		socket = s
+	}
+	at.ask(cmd.Context(), socket, cfg.Watch.Enabled)
 	if err := o.place(&c, cfg, at); err != nil {
 		return usageError(cmd, err)
 	}

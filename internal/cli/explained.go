@@ -8,6 +8,7 @@ import (
 
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
+	"surefoot/internal/health"
 	httprole "surefoot/internal/serve/http"
 	"surefoot/internal/serve/proxydhcp"
 	"surefoot/internal/wire/dhcp4"
@@ -40,12 +41,15 @@ type explanation struct {
 	LookedIn  string `json:"files_looked_at_in,omitempty"`
 	// NotLooked says why it was decided without a look at the node's files; "" if they were looked at.
 	NotLooked string `json:"files_not_looked_at,omitempty"`
+
+	Health string       `json:"health,omitempty"` // where it is known from who delivers, or why it is not
+	Out    []health.Out `json:"out,omitempty"`    // who is not named at present, and why
 }
 
 // explain decides as the node would and encodes.
 func explain(c boot.Client, cfg *config.Config, at view) explanation {
 	d := boot.Decide(c, &cfg.Site, at.down)
-	e := explanation{Node: cfg.Site.Self, Decision: d, Text: d.Reason.Text(), NotLooked: at.notLooked}
+	e := explanation{Node: cfg.Site.Self, Decision: d, Text: d.Reason.Text(), NotLooked: at.notLooked, Health: at.health, Out: at.out}
 	if at.root != nil {
 		e.LookedIn = at.root.Dir()
 	}

@@ -28,6 +28,14 @@ func (e explanation) print(w io.Writer) {
 	if e.NotLooked != "" {
 		row("files", "were not looked at: "+e.NotLooked)
 	}
+	if e.Health != "" {
+		row("health", e.Health)
+	}
+	for _, o := range e.Out {
+		if o.File == a.File {
+			row("left out", fmt.Sprintf("%s: %s", o.Server, o.Text))
+		}
+	}
 	for _, s := range e.Decision.Trace {
 		name, ok := strings.CutPrefix(s.Subject, "network ")
 		if ok && s.OK {

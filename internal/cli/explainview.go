@@ -1,17 +1,23 @@
 package cli
 
 import (
+	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"surefoot/internal/app"
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
 	"surefoot/internal/files"
+	"surefoot/internal/health"
 	"surefoot/internal/kernel/link"
+	"surefoot/internal/watch"
+	"surefoot/internal/web"
 )
 
 // view is what the node knows of itself besides the site file: its files and its interfaces, as
@@ -21,6 +27,8 @@ type view struct {
 	node      string
 	notLooked string
 	links     []link.Link // the node's, each with an address
+	health    string      // where it is known from who delivers, or why it is not; "": nobody was asked
+	out       []health.Out
 }
 
 // lookAt opens the root as the node does, and asks for the interfaces if this machine is the node.
@@ -77,9 +85,27 @@ func (v view) close() {
 	}
 }
 
-// down is what a node knows of itself without a monitor: it cannot hand out a file that it lacks.
+// ask asks the node, if it runs here, who delivers at present.
+func (v *view) ask(ctx context.Context, socket string, watched bool) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	rep, err := web.Dial(socket).Watch(ctx, watch.Query{Test: "-"}) // no test is called so
+	switch {
+	case err == nil && rep.Node == v.node:
+		v.health, v.out = fmt.Sprintf("asked of node %s, which runs here", rep.Node), rep.Out
+	case !watched:
+	case err == nil:
+		v.health = fmt.Sprintf("not known: node %s runs here", rep.Node)
+	default:
+		v.health = "not known: " + err.Error()
+	}
+}
+
+// down is what a node knows of itself, that it cannot hand out a file that it lacks, and what it
+// has found out of the others.
 func (v view) down(server, file string) bool {
-	return v.root != nil && server == v.node && !v.root.Has(file)
+	return v.root != nil && server == v.node && !v.root.Has(file) ||
+		slices.ContainsFunc(v.out, func(o health.Out) bool { return o.Server == server && o.File == file })
 }
 
 // on returns the interface on which a client is heard: the one in whose subnet it is, else the

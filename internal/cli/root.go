@@ -10,6 +10,7 @@ servers as there are, proves that it arrives, and says why when it does not.
   surefoot serve --interface eth1 --root /srv/boot     answer PXE, UEFI and iPXE machines on eth1
   surefoot status                                      what this node does and how it went
   surefoot story                                       what each machine's last boot went through
+  surefoot server list                                 which servers deliver, by downloads of this node
   surefoot probe tftp://10.0.0.5/ARDBP32.BIN           download as a machine would
   surefoot explain --mac 52:54:00:12:34:56 --arch bios which file from which server, and why`
 
@@ -31,6 +32,8 @@ func newRootCommand(env *Env) *cobra.Command {
 		newExplainCommand(env),
 		newStatusCommand(env),
 		newStoryCommand(env),
+		newServerCommand(env),
+		newWatchCommand(env),
 		newReloadCommand(env),
 		newFileCommand(env),
 		newProbeCommand(env),

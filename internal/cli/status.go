@@ -132,6 +132,12 @@ func printTables(w io.Writer, st web.Status) {
 		}
 		fmt.Fprintf(t, "%s%s\t%s\t%s\n", n.Name, self, n.Address, strings.Join(n.Roles, ", "))
 	}
+	if len(st.Health) > 0 {
+		fmt.Fprintln(t, "\nSERVER\tSTATE\tSINCE\tRESPONSE")
+	}
+	for _, s := range st.Health {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", fit(s.Name, 24), s.State, since(s.Since, time.Now()), response(s.Response))
+	}
 	fmt.Fprintln(t, "\nRULE\tFILE\tFROM")
 	for _, r := range st.Rules {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", fit(r.Name, 24), fit(r.File, 40), fit(strings.Join(r.From, ", "), 30))

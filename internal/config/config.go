@@ -42,6 +42,8 @@ type Config struct {
 
 	Offer         TFTPOffer      // which TFTP options are granted ...
 	NetworkOffers []NetworkOffer // ... and to the clients of these networks instead; the first counts
+	State         string         // directory of what survives a restart
+	Watch         Watch          // the monitor
 }
 
 // Serving is how the TFTP server serves many clients.
@@ -93,6 +95,7 @@ const (
 	DefaultQueue        = 4096
 	DefaultQueueTime    = 8 * time.Second
 	DefaultDrainTimeout = 30 * time.Second
+	DefaultState        = "/var/lib/surefoot"
 )
 
 // Options say what the file does not: which of its nodes this is.

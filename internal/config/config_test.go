@@ -51,8 +51,11 @@ func TestParse(t *testing.T) {
 		},
 		TFTP: ap("0.0.0.0:6969"), HTTP: ap("0.0.0.0:8067"), Status: ap("127.0.0.1:8068"),
 		Socket: "/run/surefoot/surefoot.sock", MaxTransfers: 4096, Serving: Serving{PerClient: 512, PerNetwork: 4096, Queue: 4096, QueueTime: 8 * time.Second},
-		DrainTimeout: 30 * time.Second,
-		Offer:        defaultOffer(),
+		DrainTimeout: 30 * time.Second, Offer: defaultOffer(), State: "/var/lib/surefoot",
+		Watch: Watch{
+			Enabled: true, Every: 10 * time.Second, Timeout: 2 * time.Second, DownAfter: 3, UpAfter: 2,
+			SlowStart: 30 * time.Second, Normal: 10, Abnormal: 1,
+		},
 		Site: boot.Site{
 			Name: "hq", Self: "boot1",
 			Servers: map[string]boot.Server{

@@ -66,6 +66,7 @@ func Default(o DefaultOptions) (*Config, error) {
 		Servers: map[string]boot.Server{}, Networks: []boot.Network{{Name: defaultNetwork, Deliver: boot.DeliverProxy, BIOS: boot.BIOSDirect}},
 	}
 	c.addNodeServers()
+	c.State, c.Watch = DefaultState, (&file{}).resolveWatch(c)
 	return c, nil
 }
 

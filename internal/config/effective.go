@@ -45,6 +45,8 @@ func (c *Config) YAML() []byte {
 	c.writeTFTP(line)
 	line("http: {listen: %s}", addrText(c.HTTP))
 	line("status: {listen: %s, socket: %s}", addrText(c.Status), plain(c.Socket))
+	c.writeWatch(line)
+	line("state: %s", plain(c.State))
 	line("drain_timeout: %s", durationText(c.DrainTimeout))
 	return b.Bytes()
 }

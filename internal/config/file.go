@@ -30,6 +30,8 @@ type file struct {
 	offer                     fileOffer
 	socket                    *parsed[string]
 	drain                     *parsed[time.Duration]
+	state                     *parsed[string]
+	watch                     fileWatch
 	nodesAt, bootAt           at   // of the keys
 	namesKnown                bool // nothing in nodes and servers was unreadable
 	rulesKnown, networksKnown bool // the same of boot and of networks
@@ -99,6 +101,8 @@ func (d *decoder) file(o object) *file {
 		site:  one(o, "site", parseName),
 		root:  one(o, "root", parsePath),
 		drain: one(o, "drain_timeout", parseDuration),
+		state: one(o, "state", parsePath),
+		watch: d.watch(o),
 	}
 	if k, ok := o.field("nodes"); ok {
 		f.nodesAt = o.place(k)

@@ -8,6 +8,8 @@ import (
 // synonyms are keys of other programs, or of an earlier habit, with the one that is meant here.
 var synonyms = map[string]string{
 	"ip": "address", "addr": "address", "host": "address", "iface": "interfaces", "nic": "interfaces",
+	"interval": "every", "period": "every", "resptimeout": "timeout", "fall": "down_after", "failureretries": "down_after",
+	"retries": "down_after", "rise": "up_after", "successretries": "up_after", "monitor": "watch",
 	"rules": "boot", "rule": "boot", "subnets": "networks", "hosts": "reservations",
 	"next-server": "from", "next_server": "from", "server": "from", "servers": "from",
 	"filename": "file", "bootfile": "file", "boot_file": "file", "path": "file",

@@ -20,6 +20,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 		DrainTimeout: f.drain.or(DefaultDrainTimeout),
 		Serving:      f.serving(),
 		Uploads:      f.resolveUploads(),
+		State:        f.state.or(DefaultState),
 	}
 	for i := range f.entries {
 		c.Files = append(c.Files, f.entries[i].entry())
@@ -54,6 +55,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.Site.Networks = f.resolveNetworks()
 	c.Offer = f.offer.over(defaultOffer())
 	c.NetworkOffers = f.networkOffers(c.Site.Networks, c.Offer)
+	c.Watch = f.resolveWatch(c)
 	return c
 }
 

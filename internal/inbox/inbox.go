@@ -48,7 +48,7 @@ func Open(dir string, folders []Folder) (*Inbox, error) {
 		case f.Name == "" || !filepath.IsLocal(f.Name):
 			return nil, fmt.Errorf("the upload folder %q is not below the root %s", f.Name, dir)
 		case path.Clean(f.Name) == "." && f.Name != ".":
-			return nil, fmt.Errorf("the upload folder %q is the root itself, which is called .", f.Name)
+			return nil, fmt.Errorf("the upload folder %q is the root itself: call it \".\"", f.Name)
 		case InVersions(f.Name):
 			return nil, fmt.Errorf("the upload folder %s is part of the versions of the root, which do not change", f.Name)
 		}

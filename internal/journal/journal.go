@@ -223,6 +223,9 @@ func (j *Journal) ConfigLoaded(at time.Time, ok bool) { j.metrics.config(at, ok)
 // SetReady notes whether the node serves.
 func (j *Journal) SetReady(ready bool) { j.metrics.setReady(ready) }
 
+// Register adds metrics of others to what Gatherer hands out.
+func (j *Journal) Register(c prometheus.Collector) error { return j.metrics.reg.Register(c) }
+
 // Gatherer hands out the metrics.
 func (j *Journal) Gatherer() prometheus.Gatherer { return j.metrics.reg }
 

@@ -47,6 +47,11 @@ func levelOf(ev *boot.Event) slog.Level {
 			return slog.LevelInfo
 		}
 		return slog.LevelWarn
+	case boot.HealthChanged:
+		if ev.Reason.Good() {
+			return slog.LevelInfo
+		}
+		return slog.LevelWarn
 	case boot.Ignored:
 		if state, ok := refusals[ev.Reason]; ok && state == Stuck {
 			return slog.LevelWarn
@@ -153,7 +158,7 @@ func attrs(ev *boot.Event, of label) []slog.Attr {
 		out = append(out, slog.Duration("dur", ev.Dur.Round(time.Microsecond)))
 	}
 	add("reason", string(ev.Reason))
-	if !ev.Reason.Good() {
+	if !ev.Reason.Good() || ev.Kind == boot.HealthChanged {
 		add("detail", ev.Detail)
 	}
 	add("boot", of.boot)

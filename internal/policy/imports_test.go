@@ -13,9 +13,10 @@ var layers = [][]string{
 	{"cli"},
 	{"app"},
 	{"serve", "web", "config", "lab", "storm", "publish"},
+	{"watch"},
 	{"probe", "inbox"},
 	{"journal", "files", "testboot", "kernel"},
-	{"wire"},
+	{"wire", "health"},
 	{"boot", "phase", "rate", "chart"},
 }
 
@@ -26,6 +27,7 @@ var family = []string{"wire", "kernel"}
 // never are imports that the layers would allow and the design forbids, with the reason.
 var never = []struct{ from, to, why string }{
 	{"serve", "journal", "a role emits events and does not know what becomes of them"},
+	{"serve", "watch", "a role reads what health says, and does not know how it was found out"},
 	{"serve", "probe", "a role does not test others"},
 	{"lab", "web", "the lab watches through the command line, as a person would"},
 	{"lab", "serve", "the lab's nodes are real processes"},
@@ -169,7 +171,7 @@ func TestOnlyKernelTouchesTheKernel(t *testing.T) {
 
 // pure are rooms without clock, socket and logger: bytes and values go in, values and bytes come
 // out.
-var pure = []string{"internal/boot", "internal/wire"}
+var pure = []string{"internal/boot", "internal/wire", "internal/health"}
 
 func TestPureRoomsStayPure(t *testing.T) {
 	forbidden := []string{"net/http", "os", "log", "log/slog", "syscall", "math/rand", "math/rand/v2"}

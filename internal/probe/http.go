@@ -61,7 +61,11 @@ func (h *httpDownload) run(ctx context.Context) *Fault {
 	tr := &http.Transport{
 		Proxy: nil, DisableCompression: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "tcp", h.server.String())
+			c, err := (&net.Dialer{}).DialContext(ctx, "tcp", h.server.String())
+			if err != nil {
+				return nil, err
+			}
+			return told{c, h.opts.opened(c.LocalAddr(), h.server)}, nil
 		},
 	}
 	defer tr.CloseIdleConnections()
@@ -75,6 +79,17 @@ func (h *httpDownload) run(ctx context.Context) *Fault {
 		}
 	}
 	return nil
+}
+
+// told is a connection whose end somebody wants to know of.
+type told struct {
+	net.Conn
+	closed func()
+}
+
+func (c told) Close() error {
+	defer c.closed()
+	return c.Conn.Close()
 }
 
 var errSilent = errors.New("no answer in time")

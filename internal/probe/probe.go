@@ -7,6 +7,8 @@
 package probe
 
 import (
+	"net"
+	"net/netip"
 	"time"
 )
 
@@ -20,6 +22,13 @@ type Options struct {
 	Contains string        // text that the file must hold; "" any
 	// Progress is told of bytes received and the whole size (0: not known) at most 10 times a second.
 	Progress func(received, size int64)
+	// Resend is how long to wait at the most before a packet is sent again; 0: as long as the
+	// client does. A monitor that asks often cannot wait as firmware does.
+	Resend time.Duration
+	// Opened is told of every socket that the download opens, before anything is sent from it, and
+	// returns what is to be called when it is closed. With it a server in the same process can
+	// tell probes from machines.
+	Opened func(local, server netip.AddrPort) (closed func())
 }
 
 // Result is what one download showed. Times are absent (zero) when there was nothing to measure:
@@ -43,6 +52,7 @@ type Result struct {
 	Server       string        `json:"server,omitempty"`    // address and port asked
 	DataFrom     string        `json:"data_from,omitempty"` // address and port that sent the data
 	Fault        *Fault        `json:"fault,omitempty"`
+	Timing       *Timing       `json:"timing,omitempty"` // of the blocks of a TFTP download
 	Trace        []Packet      `json:"trace,omitempty"`
 }
 
@@ -102,6 +112,21 @@ func (o Options) withDefaults() Options {
 		o.MaxTime = 10 * time.Minute
 	}
 	return o
+}
+
+// opened tells of a socket.
+func (o Options) opened(local net.Addr, server netip.AddrPort) (closed func()) {
+	var port netip.AddrPort
+	switch a := local.(type) {
+	case *net.UDPAddr:
+		port = a.AddrPort()
+	case *net.TCPAddr:
+		port = a.AddrPort()
+	}
+	if o.Opened == nil {
+		return func() {}
+	}
+	return o.Opened(port, server)
 }
 
 func (r *Result) finish(f *Fault) {

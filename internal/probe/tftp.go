@@ -117,7 +117,8 @@ func (d *download) stage(ctx context.Context, r *receiver) *Fault {
 	if err != nil {
 		return &Fault{Step: StepRequest, Code: LocalError, Text: fmt.Sprintf("open a socket: %v", err)}
 	}
-	defer conn.Close()
+	closed := d.opts.opened(conn.LocalAddr(), d.server)
+	defer func() { _ = conn.Close(); closed() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })()
 	now := time.Now()
 	s := &stage{download: d, r: r, conn: conn, started: now, progress: now}
@@ -127,7 +128,7 @@ func (d *download) stage(ctx context.Context, r *receiver) *Fault {
 	s.requests = 1
 	buf := make([]byte, 1<<16)
 	for !r.done {
-		again := s.lastSent.Add(d.habits.resend(s.resent))
+		again := s.lastSent.Add(d.patience(s.resent))
 		end := s.progress.Add(d.opts.Timeout)
 		if err := conn.SetReadDeadline(earlier(again, end)); err != nil {
 			return &Fault{Step: StepRequest, Code: LocalError, Text: err.Error()}
@@ -158,6 +159,15 @@ func (d *download) stage(ctx context.Context, r *receiver) *Fault {
 		}
 	}
 	return nil
+}
+
+// patience is how long the n-th repetition is waited for.
+func (d *download) patience(n int) time.Duration {
+	wait := d.habits.resend(n)
+	if d.opts.Resend > 0 {
+		wait = min(wait, d.opts.Resend)
+	}
+	return wait
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -212,6 +222,12 @@ func (s *stage) packet(b []byte, from netip.AddrPort) *Fault {
 	}
 	before, oack := s.r.block, s.r.oack
 	reply, f := s.r.receive(b)
+	if s.r.block != before {
+		if s.res.Timing == nil {
+			s.res.Timing = &Timing{}
+		}
+		s.res.Timing.add(now.Sub(s.progress))
+	}
 	if s.r.block != before || s.r.oack != oack {
 		s.progress, s.resent = now, 0
 		s.lastSent = now // the wait for the next packet starts now, even if no ACK is due

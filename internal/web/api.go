@@ -31,6 +31,7 @@ func (s *Server) api(control bool) *http.ServeMux {
 	mux.HandleFunc("GET /ready", s.ready)
 	mux.HandleFunc("GET /health", s.health)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Gatherer, promhttp.HandlerOpts{}))
+	s.watchAPI(mux, control)
 	if control {
 		mux.HandleFunc("POST /api/v1/reload", s.reload)
 	}
@@ -77,8 +78,14 @@ func number(w http.ResponseWriter, r *http.Request, name string, to *int) bool {
 	return true
 }
 
-// follow streams updates as JSON lines, or as server-sent events to a browser.
+// follow streams what happens to machines.
 func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
+	machine := r.URL.Query().Get("mac")
+	stream(s, w, r, s.deps.Journal.Follow, func(u journal.Update) bool { return machine == "" || u.Story.Is(machine) })
+}
+
+// stream writes updates as JSON lines, or as server-sent events to a browser.
+func stream[T any](s *Server, w http.ResponseWriter, r *http.Request, follow func(context.Context) <-chan T, wanted func(T) bool) {
 	select {
 	case s.following <- struct{}{}:
 		defer func() { <-s.following }()
@@ -86,7 +93,6 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("%d others follow already", maxFollowers), http.StatusServiceUnavailable)
 		return
 	}
-	machine := r.URL.Query().Get("mac")
 	sse := strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 	w.Header().Set("Content-Type", "application/jsonl")
 	if sse {
@@ -94,7 +100,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	rc := http.NewResponseController(w)
-	updates := s.deps.Journal.Follow(r.Context()) // before the reader is told that it follows
+	updates := follow(r.Context()) // before the reader is told that it follows
 	_ = rc.Flush()
 	beat := time.NewTicker(15 * time.Second) // finds readers that are gone
 	defer beat.Stop()
@@ -105,7 +111,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
 			if !ok {
 				return
 			}
-			if machine != "" && !u.Story.Is(machine) {
+			if !wanted(u) {
 				continue
 			}
 			b, err := json.Marshal(u)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -101,37 +100,12 @@ func (c *Client) Stories(ctx context.Context, q journal.Query) ([]journal.Story,
 
 // Follow calls each for every update of a machine ("" for all) until ctx ends or the node stops.
 func (c *Client) Follow(ctx context.Context, machine string, each func(journal.Update) error) error {
-	resp, err := c.do(ctx, http.MethodGet, "/api/v1/follow?mac="+url.QueryEscape(machine))
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return decode(resp, nil)
-	}
-	sc := bufio.NewScanner(resp.Body)
-	sc.Buffer(nil, 1<<20)
-	for sc.Scan() {
-		if len(sc.Bytes()) == 0 {
-			continue
-		}
-		var u journal.Update
-		if err := json.Unmarshal(sc.Bytes(), &u); err != nil {
-			return fmt.Errorf("an update of the node: %w", err)
-		}
-		if err := each(u); err != nil {
-			return err
-		}
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return sc.Err()
+	return follow(ctx, c, "/api/v1/follow?mac="+url.QueryEscape(machine), each)
 }
 
 // Reload asks the node to read its configuration again. A refusal is a *ReloadError.
 func (c *Client) Reload(ctx context.Context) (Status, error) {
-	resp, err := c.do(ctx, http.MethodPost, "/api/v1/reload")
+	resp, err := c.do(ctx, http.MethodPost, "/api/v1/reload", nil)
 	if err != nil {
 		return Status{}, err
 	}
@@ -156,7 +130,7 @@ const patience = 10 * time.Second
 func (c *Client) get(ctx context.Context, path string, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	resp, err := c.do(ctx, http.MethodGet, path)
+	resp, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
@@ -175,8 +149,8 @@ func decode(resp *http.Response, out any) error {
 	return nil
 }
 
-func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://surefoot"+path, nil)
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://surefoot"+path, body)
 	if err != nil {
 		return nil, err
 	}

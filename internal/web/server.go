@@ -1,8 +1,8 @@
 // Package web is the window on a node: the API on a unix socket for the command line, and on the
 // status address the same for reading, with one plain page, /metrics, /ready and /health.
 //
-// It shows and decides nothing; the only thing that it can change is to ask for a reload, and
-// that on the unix socket alone.
+// It shows and decides nothing; what it can ask for is a reload, and the drain of a server,
+// and that on the unix socket alone.
 package web
 
 import (
@@ -34,6 +34,7 @@ type Deps struct {
 	Reload   func(context.Context) error
 	Ready    func() []string // who is not ready; empty: the node serves
 	Gatherer prometheus.Gatherer
+	Monitor  Monitor // nil: nothing is watched
 	Log      *slog.Logger
 
 	TFTPLimits func() TFTPLimits // nil: not known

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/watch"
 )
 
 // Status is what a node does and how it is. Fields are only ever added.
@@ -24,6 +25,9 @@ type Status struct {
 	Networks []NetworkStatus  `json:"networks"`
 	Warnings []Warning        `json:"warnings,omitempty"`
 	Counters map[string]int64 `json:"counters,omitempty"` // since the start
+
+	// Health says what each server counts as, by this node's own downloads.
+	Health []watch.ServerReport `json:"health,omitempty"`
 }
 
 // ConfigStatus tells of the site file.

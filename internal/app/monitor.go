@@ -1,0 +1,53 @@
+package app
+
+import (
+	"time"
+
+	"surefoot/internal/config"
+	"surefoot/internal/health"
+	"surefoot/internal/probe"
+	"surefoot/internal/watch"
+)
+
+// newMonitor makes what watches the servers. It steers every answer through a.health.
+func (a *App) newMonitor(s *setup) (*watch.Watcher, error) {
+	w, err := watch.New(watchConfig(s.Config), watch.Deps{
+		Log: a.log, Now: a.now, Emit: a.journal.Emit, Lacks: a.health.lacks,
+		Drains: watch.NewDrainFile(s.State), Opened: a.probes.opened,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.health.watched = w.Down
+	return w, a.journal.Register(watch.NewCollector(w))
+}
+
+// watchConfig makes the tests and thresholds of a configuration. With the monitor switched off
+// there are none, and drains work all the same.
+func watchConfig(cfg *config.Config) watch.Config {
+	c := cfg.Watch
+	out := watch.Config{
+		Node: cfg.Node.Name, Servers: cfg.Site.Servers,
+		Health:   health.Settings{DownAfter: c.DownAfter, UpAfter: c.UpAfter, SlowStart: c.SlowStart},
+		Diagnose: watch.Diagnosis{Normal: c.Normal, Abnormal: c.Abnormal},
+	}
+	if c.SlowStart == 0 {
+		out.Health.SlowStart = -1
+	}
+	out.Tests, out.Groups = watch.Derive(&cfg.Site, c.Every, c.Timeout)
+	if !c.Enabled {
+		out.Tests = nil
+		return out
+	}
+	for _, t := range c.Tests {
+		target, err := probe.ParseTarget(t.URL)
+		if err != nil {
+			continue // config refuses such a file
+		}
+		out.Tests = append(out.Tests, watch.Test{
+			Name: t.Name, Target: target, As: t.As, Every: t.Every, Timeout: min(c.Timeout, max(t.Every/2, time.Millisecond)),
+			Contains: t.Contains, SHA256: t.SHA256,
+		})
+	}
+	return out
+}
