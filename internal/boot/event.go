@@ -24,6 +24,7 @@ const (
 	TransferEnd     Kind = "transfer-end" // Reason says how
 	HTTPRequest     Kind = "http-request"
 	ScriptSent      Kind = "script" // an iPXE script made for this client
+	NameAsked       Kind = "name"   // a DNS query, answered or not
 )
 
 // Event is one step of one client, answered or not. A role emits it and knows nothing of what
@@ -31,7 +32,7 @@ const (
 type Event struct {
 	Time time.Time `json:"time"`
 	Node string    `json:"node,omitempty"`
-	Role string    `json:"role"` // proxydhcp, tftp or http
+	Role string    `json:"role"` // proxydhcp, tftp, http or dns
 	Kind Kind      `json:"kind"`
 
 	// Who: as far as the packet tells.
@@ -58,6 +59,8 @@ type Event struct {
 
 	Reason Reason `json:"reason,omitempty"`
 	Detail string `json:"detail,omitempty"` // evidence in words
+	Name   string `json:"name,omitempty"`   // DNS: the name that was asked for
+	QType  string `json:"qtype,omitempty"`  // DNS: the type, as in "A"; "other" for a rare one
 
 	// How far a transfer came.
 	Upload      bool          `json:"upload,omitempty"`   // the client sends the file

@@ -69,6 +69,19 @@ const (
 	MethodRefused    Reason = "method-refused"
 )
 
+// Reasons of DNS.
+const (
+	NoRecord        Reason = "no-record"
+	NoSuchName      Reason = "no-such-name"
+	OutsideZone     Reason = "outside-zone"
+	NotImplemented  Reason = "not-implemented"
+	TransferRefused Reason = "transfer-refused"
+	BadVersion      Reason = "bad-version"
+	Truncated       Reason = "truncated"
+	RateSlipped     Reason = "rate-slipped"
+	ToldByDNS       Reason = "told-by-dns"
+)
+
 // reasonTexts says each reason in words; a test checks that none is missing.
 var reasonTexts = map[Reason]string{
 	Answered:        "answered with a server and a file",
@@ -126,6 +139,16 @@ var reasonTexts = map[Reason]string{
 	BadBlock:         "an acknowledgement of a block that was never sent",
 	RangeRefused:     "the range asked for is not in the file",
 	MethodRefused:    "an HTTP method other than GET and HEAD",
+
+	NoRecord:        "the name is there, with records of other types only",
+	NoSuchName:      "no such name in the zone",
+	OutsideZone:     "the name is in no zone of this server, which asks nobody else",
+	NotImplemented:  "a DNS operation other than a query",
+	TransferRefused: "zones are not handed out whole",
+	BadVersion:      "an EDNS version other than 0",
+	Truncated:       "the answer is longer than the client takes by UDP; it comes back by TCP",
+	RateSlipped:     "this network asks too often; told to come back by TCP, which proves its address",
+	ToldByDNS:       "the network says deliver: dns, so its DHCP server names the servers",
 }
 
 // Text says the reason in words.
@@ -147,5 +170,9 @@ func Reasons() []Reason {
 
 // Good reports whether the reason ends a step as it should.
 func (r Reason) Good() bool {
-	return r == Answered || r == Done || r == TsizeProbe || r == Received || r == ""
+	switch r {
+	case Answered, Done, TsizeProbe, Received, NoRecord, Truncated, "":
+		return true
+	}
+	return false
 }
