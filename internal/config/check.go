@@ -43,6 +43,7 @@ func (d *decoder) check(f *file) {
 	d.checkEntries(f)
 	d.checkServing(f)
 	d.checkUploads(f)
+	d.checkDNS(f)
 }
 
 // checkServing looks for a share that is larger than the whole.

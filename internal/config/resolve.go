@@ -54,6 +54,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.Site.Networks = f.resolveNetworks()
 	c.Offer = f.offer.over(defaultOffer())
 	c.NetworkOffers = f.networkOffers(c.Site.Networks, c.Offer)
+	c.resolveDNS(f)
 	return c
 }
 
