@@ -29,6 +29,7 @@ func newRootCommand(env *Env) *cobra.Command {
 		newTFTPCommand(env),
 		newConfigCommand(env),
 		newExplainCommand(env),
+		newDNSCommand(env),
 		newStatusCommand(env),
 		newStoryCommand(env),
 		newReloadCommand(env),

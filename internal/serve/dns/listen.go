@@ -81,6 +81,9 @@ func replyControl(oob []byte, v4 bool) []byte {
 	}
 	var cm ipv6.ControlMessage
 	if cm.Parse(oob) == nil && cm.Dst != nil && !cm.Dst.IsMulticast() {
+		if cm.Dst.To4() != nil { // IPv4 on a socket for both
+			return (&ipv4.ControlMessage{Src: cm.Dst}).Marshal()
+		}
 		return (&ipv6.ControlMessage{Src: cm.Dst, IfIndex: linkIndex(cm)}).Marshal()
 	}
 	return nil

@@ -86,7 +86,7 @@ func (z *Zones) quick(in []byte, from netip.Addr, now time.Time, w *worker) ([]b
 		return none()
 	}
 	o := Outcome{
-		Reason: boot.NoRecord, Zone: e.zone.apex, FailOpen: l.FailOpen, fqdn: e.fqdn,
+		Reason: boot.NoRecord, Zone: e.zone.apex, fqdn: e.fqdn,
 		Client: netip.PrefixFrom(from, from.BitLen()),
 	}
 	out := append(w.out[:0], in[:q.end]...)
@@ -100,7 +100,7 @@ func (z *Zones) quick(in []byte, from netip.Addr, now time.Time, w *worker) ([]b
 		if q.end+16*most+11 > size {
 			return none()
 		}
-		o.Reason, o.Name = boot.Answered, &e.name.Name
+		o.Reason, o.Name, o.FailOpen = boot.Answered, &e.name.Name, l.FailOpen
 		if e.name.Order == boot.OrderRotate {
 			o.Turn = e.name.turn.Add(1) - 1
 		}

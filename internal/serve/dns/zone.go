@@ -29,6 +29,7 @@ const (
 // kept for a moment.
 type Zones struct {
 	site  *boot.Site
+	set   Settings
 	node  string // the one that answers
 	down  boot.Down
 	ttl   uint32
@@ -78,7 +79,7 @@ type living struct {
 // NewZones makes the zones of a site as the node would serve them.
 func NewZones(site *boot.Site, set Settings, node string, down boot.Down) (*Zones, error) {
 	z := &Zones{
-		site: site, node: node, down: down, ttl: uint32(set.TTL / time.Second),
+		site: site, set: set, node: node, down: down, ttl: uint32(set.TTL / time.Second),
 		names: map[string]*entry{}, wire: map[string]*entry{},
 	}
 	for _, apex := range set.Zones {
