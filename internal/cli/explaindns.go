@@ -33,6 +33,6 @@ func dhcpLines(c boot.Client, d boot.Decision, cfg *config.Config) []string {
 		"option 66, server name      " + name,
 		"option 67, boot file        " + d.Answer.File,
 		// F finding 2: hardly any firmware resolves option 66 itself.
-		"next-server (siaddr)        " + name + " where the DHCP server resolves names (dnsmasq, ISC dhcpd); most firmware reads this address and no option 66",
+		"next-server (siaddr)        " + name + " where the DHCP server resolves names, as ISC dhcpd does; most firmware reads this address and no option 66",
 	}
 }
