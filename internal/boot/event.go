@@ -58,14 +58,12 @@ type Event struct {
 	Template string `json:"template,omitempty"` // what the file was made from
 
 	Reason Reason `json:"reason,omitempty"`
-	Detail string `json:"detail,omitempty"` // evidence in words
-	Name   string `json:"name,omitempty"`   // DNS: the name that was asked for
-	QType  string `json:"qtype,omitempty"`  // DNS: the type, as in "A"; "other" for a rare one
+	Detail string `json:"detail,omitempty"` // evidence in words; DNS: the name asked for
 
 	// How far a transfer came.
 	Upload      bool          `json:"upload,omitempty"`   // the client sends the file
 	Transfer    uint64        `json:"transfer,omitempty"` // one number for all events of a transfer
-	Options     string        `json:"options,omitempty"`  // TFTP: asked or granted, as in "blksize=1468 tsize=0"
+	Options     string        `json:"options,omitempty"`  // TFTP: asked or granted, as in "blksize=1468 tsize=0"; DNS: the type, as in "A"
 	Quirk       string        `json:"quirk,omitempty"`    // TFTP: what was done for this kind of client or by the site file
 	Bytes       int64         `json:"bytes,omitempty"`
 	Size        int64         `json:"size,omitempty"` // of the whole file

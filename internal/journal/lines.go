@@ -137,8 +137,6 @@ func attrs(ev *boot.Event, of label) []slog.Attr {
 		add("arch", ev.Arch.String())
 	}
 	add("firmware", string(ev.Firmware))
-	add("name", ev.Name)
-	add("qtype", ev.QType)
 	add("rule", ev.Rule)
 	add("file", ev.File)
 	add("version", ev.Version)

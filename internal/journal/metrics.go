@@ -229,7 +229,7 @@ func (m *metrics) http(ev *boot.Event) {
 }
 
 func (m *metrics) dns(ev *boot.Event) {
-	m.dnsQueries.WithLabelValues(ev.QType, string(ev.Reason)).Inc()
+	m.dnsQueries.WithLabelValues(ev.Options, string(ev.Reason)).Inc()
 	if ev.Server != "" {
 		m.dnsNamed.WithLabelValues(ev.Server).Inc()
 	}

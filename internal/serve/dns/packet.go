@@ -111,13 +111,13 @@ func (s *Server) tell(now time.Time, from netip.Addr, o Outcome, qtype uint16) {
 	}
 	ev := boot.Event{
 		Time: now, Node: s.cfg.Node, Role: Role, Kind: boot.NameAsked, IP: from,
-		Name: o.fqdn, QType: typeLabel(qtype), Server: o.Server, Reason: o.Reason,
+		Detail: o.fqdn, Options: typeLabel(qtype), Server: o.Server, Reason: o.Reason,
 	}
 	if o.Name != nil {
 		ev.Rule, ev.File = o.Name.Rule, o.Name.File
 	}
 	if o.FailOpen {
-		ev.Detail = "every server looks dead: all are named"
+		ev.Detail += ": every server looks dead, so all are named"
 	}
 	if n, ok := s.zones.Load().site.Locate(boot.Client{Addr: clientAddr(o.Client, from)}); ok {
 		ev.Network = n.Name

@@ -139,7 +139,7 @@ func TestPackets(t *testing.T) {
 	if r := new(dns.Msg); r.Unpack(out) != nil {
 		t.Errorf("junk behind a query: %x", out)
 	}
-	if ev.last.Name == "" && ev.last.IP != resolver {
+	if ev.last.IP != resolver {
 		t.Errorf("the event is %+v", ev.last)
 	}
 }
@@ -157,13 +157,13 @@ func TestEvent(t *testing.T) {
 	}()} {
 		s.answer(&worker{}, packed(t, q), from, false)
 		e := ev.last
-		if e.Role != Role || e.Kind != boot.NameAsked || e.Node != "boot1" || e.IP != from || e.Network != "vdi" || e.Name != "turns."+apex || e.QType != "A" ||
+		if e.Role != Role || e.Kind != boot.NameAsked || e.Node != "boot1" || e.IP != from || e.Network != "vdi" || e.Detail != "turns."+apex || e.Options != "A" ||
 			e.Rule != "turns" || e.File != "f" || (e.Server != "pvs2" && e.Server != "pvs3") || e.Reason != boot.Answered || !e.Time.Equal(start()) {
 			t.Errorf("%+v", e)
 		}
 	}
 	s.answer(&worker{}, packed(t, query("x.example.org", dns.TypeNAPTR)), from, false)
-	if e := ev.last; e.QType != "other" || e.Reason != boot.OutsideZone || e.Server != "" {
+	if e := ev.last; e.Options != "other" || e.Reason != boot.OutsideZone || e.Server != "" {
 		t.Errorf("%+v", e)
 	}
 }
