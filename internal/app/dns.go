@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"net/netip"
+
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
 	dnsrole "surefoot/internal/serve/dns"
