@@ -40,7 +40,14 @@ func (d *decoder) checkDNS(f *file) {
 	d.checkNames(f)
 }
 
+// maxNames bounds what is looked through one by one.
+const maxNames = 1000
+
 func (d *decoder) checkNames(f *file) {
+	if n := len(f.dns.names); n > maxNames {
+		d.report(f.dns.names[maxNames].at, faultf("there are %d names, more than %d", n, maxNames).do("one name for each file will do"))
+		return
+	}
 	first := map[string]int{}
 	for i := range f.dns.names {
 		n := &f.dns.names[i]
@@ -66,6 +73,9 @@ func (d *decoder) checkNames(f *file) {
 			d.report(n.at, faultf("it is not said for which file %s is, and no rule is called so", n.name).write(n.name+": {file: ARDBP32.BIN}"))
 		}
 		for _, w := range n.from {
+			if d.full() {
+				return
+			}
 			if f.node(w.v) == nil && f.server(w.v) == nil && f.namesKnown {
 				d.report(w.at, faultf("there is no server or node %s", quote(w.v)).do("%s", didYouMean(w.v, append(f.nodeNames(), f.serverNames()...))))
 			}
