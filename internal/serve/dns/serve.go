@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"time"
@@ -58,7 +59,14 @@ func (s *Server) serveUDP(ctx context.Context) error {
 	v4 := s.cfg.Listen.Addr().Is4()
 	var lastOOB, control []byte // clients ask at the same address again and again
 	for {
-		n, noob, _, from, err := s.udp.ReadMsgUDPAddrPort(in, oob)
+		var n, noob int
+		var from netip.AddrPort
+		var err error
+		if wild {
+			n, noob, _, from, err = s.udp.ReadMsgUDPAddrPort(in, oob)
+		} else { // the cheaper call: there is one address only that can have been asked
+			n, from, err = s.udp.ReadFromUDPAddrPort(in)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -77,7 +85,12 @@ func (s *Server) serveUDP(ctx context.Context) error {
 			lastOOB = append(lastOOB[:0], oob[:noob]...)
 			control = replyControl(lastOOB, v4)
 		}
-		if _, _, err := s.udp.WriteMsgUDPAddrPort(out, control, from); err != nil && ctx.Err() == nil {
+		if wild {
+			_, _, err = s.udp.WriteMsgUDPAddrPort(out, control, from)
+		} else {
+			_, err = s.udp.WriteToUDPAddrPort(out, from)
+		}
+		if err != nil && ctx.Err() == nil {
 			s.tell(s.deps.Now(), from.Addr().Unmap(), Outcome{Reason: boot.SendFailed}, 0)
 		}
 	}
