@@ -54,10 +54,10 @@ generate: ## test bootstraps, references in docs, golden tables
 	@scripts/setup generate
 	$(GO) generate ./...
 
-bench: ## our TFTP server beside others under boot storms, a table (5 minutes); BENCH=a500 one case
+bench: ## our TFTP and DNS servers beside others, a table each (6 minutes); BENCH=a500 one case, BENCH=dns the names
 	@scripts/setup test
 	@$(MAKE) --no-print-directory build
-	$(REQUIRE) SUREFOOT_BIN=$(CURDIR)/$(BIN) SUREFOOT_BENCH='$(BENCH)' $(GO) test -run '^$$' -bench '^BenchmarkServers$$' -timeout 30m ./internal/storm
+	$(REQUIRE) SUREFOOT_BIN=$(CURDIR)/$(BIN) SUREFOOT_BENCH='$(BENCH)' $(GO) test -run '^$$' -bench '^BenchmarkServers$$' -timeout 30m ./internal/storm ./internal/serve/dns
 
 microbench: ## benchmarks of parts
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -14,6 +14,7 @@ const (
 	roleProxy = "proxydhcp"
 	roleTFTP  = "tftp"
 	roleHTTP  = "http"
+	roleDNS   = "dns"
 )
 
 func (s *setup) has(role string) bool { return slices.Contains(s.Node.Roles, role) }

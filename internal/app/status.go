@@ -18,7 +18,7 @@ func (a *App) newWeb(s *setup) (*web.Server, error) {
 		web.Config{Status: s.Status, Socket: s.Socket},
 		web.Deps{
 			Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
-			Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits,
+			Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS,
 		},
 	)
 }
@@ -114,6 +114,8 @@ func (s *setup) listens(role string) []string {
 		return []string{"udp " + s.TFTP.String()}
 	case roleHTTP:
 		return []string{"tcp " + s.HTTP.String()}
+	case roleDNS:
+		return []string{"udp and tcp " + s.DNS.Listen.String() + ": " + strings.Join(s.DNS.Zones, " ")}
 	case roleProxy:
 		var out []string
 		for _, i := range s.Node.Interfaces {
@@ -142,7 +144,7 @@ func (a *App) Banner() []string {
 	for _, r := range s.Site.Rules {
 		out = append(out, fmt.Sprintf("  rule %-12s gives %s from %s", r.Name, r.File, strings.Join(r.From, ", ")))
 	}
-	for _, role := range []string{roleProxy, roleTFTP, roleHTTP} {
+	for _, role := range []string{roleProxy, roleTFTP, roleHTTP, roleDNS} {
 		if role == roleProxy && (!s.has(role) || len(s.Node.Interfaces) == 0) {
 			out = append(out, "  "+role+"    off: no interface is named (--interface IF)")
 			continue

@@ -25,6 +25,7 @@ const (
 	HTTPRequest     Kind = "http-request"
 	ScriptSent      Kind = "script" // an iPXE script made for this client
 	HealthChanged   Kind = "health" // what a server counts as; no step of a boot
+	NameAsked       Kind = "name"   // a DNS query, answered or not
 )
 
 // Event is one step of one client, answered or not. A role emits it and knows nothing of what
@@ -32,7 +33,7 @@ const (
 type Event struct {
 	Time time.Time `json:"time"`
 	Node string    `json:"node,omitempty"`
-	Role string    `json:"role"` // proxydhcp, tftp, http or watch
+	Role string    `json:"role"` // proxydhcp, tftp, http, dns or watch
 	Kind Kind      `json:"kind"`
 
 	// Who: as far as the packet tells.
@@ -58,12 +59,12 @@ type Event struct {
 	Template string `json:"template,omitempty"` // what the file was made from
 
 	Reason Reason `json:"reason,omitempty"`
-	Detail string `json:"detail,omitempty"` // evidence in words
+	Detail string `json:"detail,omitempty"` // evidence in words; DNS: the name asked for
 
 	// How far a transfer came.
 	Upload      bool          `json:"upload,omitempty"`   // the client sends the file
 	Transfer    uint64        `json:"transfer,omitempty"` // one number for all events of a transfer
-	Options     string        `json:"options,omitempty"`  // TFTP: asked or granted, as in "blksize=1468 tsize=0"
+	Options     string        `json:"options,omitempty"`  // TFTP: asked or granted, as in "blksize=1468 tsize=0"; DNS: the type, as in "A"
 	Quirk       string        `json:"quirk,omitempty"`    // TFTP: what was done for this kind of client or by the site file
 	Bytes       int64         `json:"bytes,omitempty"`
 	Size        int64         `json:"size,omitempty"` // of the whole file

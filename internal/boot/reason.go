@@ -81,6 +81,19 @@ const (
 	AllServersDown Reason = "all-servers-down"
 )
 
+// Reasons of DNS.
+const (
+	NoRecord        Reason = "no-record"
+	NoSuchName      Reason = "no-such-name"
+	OutsideZone     Reason = "outside-zone"
+	NotImplemented  Reason = "not-implemented"
+	TransferRefused Reason = "transfer-refused"
+	BadVersion      Reason = "bad-version"
+	Truncated       Reason = "truncated"
+	RateSlipped     Reason = "rate-slipped"
+	ToldByDNS       Reason = "told-by-dns"
+)
+
 // reasonTexts says each reason in words; a test checks that none is missing.
 var reasonTexts = map[Reason]string{
 	Answered:        "answered with a server and a file",
@@ -140,13 +153,22 @@ var reasonTexts = map[Reason]string{
 	RangeRefused:     "the range asked for is not in the file",
 	MethodRefused:    "an HTTP method other than GET and HEAD",
 
-	ServerUp:       "the server hands the file out: enough downloads in a row were good",
-	ServerDown:     "the server does not hand the file out: enough downloads in a row were bad",
-	ServerFlapping: "the server goes up and down too often, and stays down for a while",
-	ServerDrained:  "an administrator drained the server: it gets no new machines",
-	ServerResumed:  "the server's drain is over",
-	DrainYields:    "only drained servers are alive, so they are named all the same",
-	AllServersDown: "every server of the file looks dead, so all are named",
+	ServerUp:        "the server hands the file out: enough downloads in a row were good",
+	ServerDown:      "the server does not hand the file out: enough downloads in a row were bad",
+	ServerFlapping:  "the server goes up and down too often, and stays down for a while",
+	ServerDrained:   "an administrator drained the server: it gets no new machines",
+	ServerResumed:   "the server's drain is over",
+	DrainYields:     "only drained servers are alive, so they are named all the same",
+	AllServersDown:  "every server of the file looks dead, so all are named",
+	NoRecord:        "the name is there, with records of other types only",
+	NoSuchName:      "no such name in the zone",
+	OutsideZone:     "the name is in no zone of this server, which asks nobody else",
+	NotImplemented:  "a DNS operation other than a query",
+	TransferRefused: "zones are not handed out whole",
+	BadVersion:      "an EDNS version other than 0",
+	Truncated:       "the answer is longer than the client takes by UDP; it comes back by TCP",
+	RateSlipped:     "this network asks too often; told to come back by TCP, which proves its address",
+	ToldByDNS:       "the network says deliver: dns, so its DHCP server names the servers",
 }
 
 // Text says the reason in words.
@@ -169,7 +191,7 @@ func Reasons() []Reason {
 // Good reports whether the reason ends a step as it should.
 func (r Reason) Good() bool {
 	switch r {
-	case Answered, Done, TsizeProbe, Received, ServerUp, ServerResumed, "":
+	case Answered, Done, TsizeProbe, Received, NoRecord, Truncated, ServerUp, ServerResumed, "":
 		return true
 	}
 	return false

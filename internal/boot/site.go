@@ -13,6 +13,7 @@ type Site struct {
 	Rules    []Rule // first match wins
 	Servers  map[string]Server
 	Networks []Network // a network without a subnet matches every client and stands last
+	Names    []Name    // what the DNS role stands for, in the order of the file
 }
 
 // Server is who can hand out a bootstrap: one of our nodes, or any TFTP server.
@@ -97,6 +98,7 @@ type Delivery string
 
 const (
 	DeliverProxy Delivery = "proxy" // ProxyDHCP, beside whoever hands out the addresses
+	DeliverDNS   Delivery = "dns"   // the DHCP server names a DNS name and the file; no ProxyDHCP
 	DeliverNone  Delivery = "none"  // stay silent
 )
 

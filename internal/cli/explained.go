@@ -32,6 +32,7 @@ type explanation struct {
 
 	Offer     []string `json:"offer,omitempty"`      // the ProxyDHCP offer, a field or option a line
 	BootReply []string `json:"boot_reply,omitempty"` // the answer on port 4011
+	DHCP      []string `json:"dhcp,omitempty"`       // what the network's own DHCP server has to say (deliver: dns)
 	URLs      []string `json:"urls,omitempty"`       // where the file is, in order
 	ScriptURL string   `json:"script_url,omitempty"`
 	Script    string   `json:"script,omitempty"`
@@ -76,6 +77,10 @@ func explain(c boot.Client, cfg *config.Config, at view) explanation {
 	}
 	if c.Firmware == boot.FirmwareGRUB || c.Firmware == boot.FirmwarePXELINUX {
 		e.Note = fmt.Sprintf("%s asks no ProxyDHCP server: it goes on with what the firmware before it was told", c.Firmware)
+		return e
+	}
+	if d.Answer.Deliver == boot.DeliverDNS { // no ProxyDHCP there
+		e.DHCP = dhcpLines(c, d, cfg)
 		return e
 	}
 	discover := c

@@ -77,6 +77,7 @@ func (e explanation) print(w io.Writer) {
 	if e.Note != "" {
 		section("ProxyDHCP", []string{e.Note})
 	}
+	section("What the DHCP server of this network has to say; Surefoot sends no offer there", e.DHCP)
 	section("ProxyDHCP offer, from port 67", e.Offer)
 	section("Answer on port 4011, to clients that ask there", e.BootReply)
 	section("The file, in the order of the servers", e.URLs)

@@ -30,6 +30,7 @@ func newRootCommand(env *Env) *cobra.Command {
 		newTFTPCommand(env),
 		newConfigCommand(env),
 		newExplainCommand(env),
+		newDNSCommand(env),
 		newStatusCommand(env),
 		newStoryCommand(env),
 		newServerCommand(env),

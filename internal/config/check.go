@@ -44,6 +44,7 @@ func (d *decoder) check(f *file) {
 	d.checkServing(f)
 	d.checkUploads(f)
 	d.checkWatch(f)
+	d.checkDNS(f)
 }
 
 // checkServing looks for a share that is larger than the whole.

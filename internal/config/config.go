@@ -38,6 +38,7 @@ type Config struct {
 	MaxTransfers int            // TFTP transfers at the same time
 	Serving      Serving        // how TFTP serves them
 	Uploads      []Upload       // folders below the root that take files by TFTP
+	DNS          DNS            // the DNS server, if there is one
 	DrainTimeout time.Duration  // how long running transfers may take to end after a stop
 
 	Offer         TFTPOffer      // which TFTP options are granted ...
@@ -75,7 +76,7 @@ type Node struct {
 	Name       string
 	Addr       netip.Addr // the one that clients are told
 	Interfaces []string   // where ProxyDHCP listens
-	Roles      []string   // any of RoleProxyDHCP, RoleTFTP, RoleHTTP
+	Roles      []string   // any of RoleProxyDHCP, RoleTFTP, RoleHTTP, RoleDNS
 }
 
 // The roles that a node may have.
@@ -83,6 +84,7 @@ const (
 	RoleProxyDHCP = "proxydhcp"
 	RoleTFTP      = "tftp"
 	RoleHTTP      = "http"
+	RoleDNS       = "dns"
 )
 
 // The values that stand in when the file names none.

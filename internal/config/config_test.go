@@ -183,6 +183,7 @@ func TestBounds(t *testing.T) {
 		{"rules", head + "boot:\n" + uniqueLines("  - {name: r%, file: x}\n", maxRules+1), "more than 1000"},
 		{"nodes", "nodes:\n" + uniqueLines("  n%: {address: 10.0.0.1}\n", maxServers+1) + rule, "more than 1000"},
 		{"networks", head + rule + "networks:\n" + uniqueLines("  n%: {}\n", maxNetworks+1), "more than 4000"},
+		{"dns names", head + rule + "dns:\n  zone: a.example\n  names:\n" + uniqueLines("    n%: {file: x}\n", maxNames+1), "more than 1000"},
 		{"unknown servers", head + "servers:\n" + uniqueLines("  s%: {tftp: 10.0.0.1}\n", 900) +
 			"boot:\n  - {name: a, file: b, from: [" + uniqueLines("x%, ", 50000) + "]}\n", "and perhaps more"},
 	} {

@@ -44,6 +44,7 @@ func (c *Config) YAML() []byte {
 	c.writeEntries(line)
 	c.writeTFTP(line)
 	line("http: {listen: %s}", addrText(c.HTTP))
+	c.writeDNS(line)
 	line("status: {listen: %s, socket: %s}", addrText(c.Status), plain(c.Socket))
 	c.writeWatch(line)
 	line("state: %s", plain(c.State))

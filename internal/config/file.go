@@ -32,9 +32,10 @@ type file struct {
 	drain                     *parsed[time.Duration]
 	state                     *parsed[string]
 	watch                     fileWatch
-	nodesAt, bootAt           at   // of the keys
-	namesKnown                bool // nothing in nodes and servers was unreadable
-	rulesKnown, networksKnown bool // the same of boot and of networks
+	dns                       *fileDNS // nil: not there
+	nodesAt, bootAt           at       // of the keys
+	namesKnown                bool     // nothing in nodes and servers was unreadable
+	rulesKnown, networksKnown bool     // the same of boot and of networks
 }
 
 type fileNode struct {
@@ -132,6 +133,7 @@ func (d *decoder) file(o object) *file {
 	if s, ok := o.section("http"); ok {
 		f.httpListen = one(s, "listen", parseListen(DefaultHTTPPort, true))
 	}
+	f.dns = d.dns(o)
 	if s, ok := o.section("status"); ok {
 		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))
 		f.socket = one(s, "socket", parseSocket)
@@ -144,7 +146,7 @@ func (d *decoder) node(name string, o object) fileNode {
 		at: o.at, name: name,
 		address:    one(o, "address", parseAddr),
 		interfaces: words(o, "interfaces", parseInterface),
-		roles:      words(o, "roles", parseChoice(RoleProxyDHCP, RoleTFTP, RoleHTTP)),
+		roles:      words(o, "roles", parseChoice(RoleProxyDHCP, RoleTFTP, RoleHTTP, RoleDNS)),
 	}
 	n.bad = o.unsure()
 	return n
@@ -220,10 +222,14 @@ func (f *file) runs(n *fileNode) []string {
 	if len(n.roles) > 0 {
 		return plainList(n.roles)
 	}
+	roles := []string{RoleTFTP, RoleHTTP}
 	if f.byProxy() {
-		return []string{RoleProxyDHCP, RoleTFTP, RoleHTTP}
+		roles = slices.Insert(roles, 0, RoleProxyDHCP)
 	}
-	return []string{RoleTFTP, RoleHTTP}
+	if f.dns != nil {
+		roles = append(roles, RoleDNS)
+	}
+	return roles
 }
 
 // plainList drops the places.

@@ -6,7 +6,6 @@ import "surefoot/internal/boot"
 var laterTop = []Later{
 	{"store", "the state store, which address leases need"},
 	{"lb", "the load balancer"},
-	{"dns", "the DNS server"},
 	{"vip", "service addresses that move between nodes"},
 	{"dhcp", "the DHCP server"},
 	{"bdm", "boot device images"},
@@ -14,7 +13,7 @@ var laterTop = []Later{
 
 // laterDeliver are the deliveries that later versions bring.
 var laterDeliver = map[string]string{
-	"dhcp": "the DHCP server", "dns": "the DNS server", "vip": "service addresses that move between nodes",
+	"dhcp": "the DHCP server", "vip": "service addresses that move between nodes",
 }
 
 func keyTable() []Key {
@@ -27,7 +26,7 @@ func keyTable() []Key {
 			Name: "root", Scalar: scalarDir, Default: "(none: only the built-in test bootstrap)", Example: "root: /srv/boot",
 			Doc: "The directory with the boot files, on every node. Nothing outside of it is ever handed out.",
 		},
-		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), statusKey(), watchKey(), stateKey(),
+		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dnsKey(), statusKey(), watchKey(), stateKey(),
 		{
 			Name: "drain_timeout", Scalar: scalarDuration, Default: "30s", Example: "drain_timeout: 30s",
 			Doc: "How long transfers that are running may go on when a node is stopped. 0s ends them at once.",
@@ -52,8 +51,8 @@ func nodesKey() Key {
 				Doc:     "The interfaces on which the node answers broadcasts. Nothing is answered on an interface that is not named.",
 			},
 			{
-				Name: "roles", Form: FormWords, Scalar: scalarChoice, Choice: []string{RoleProxyDHCP, RoleTFTP, RoleHTTP},
-				Default: "(tftp and http; proxydhcp too where a network has deliver: proxy)", Example: "roles: [tftp, http]",
+				Name: "roles", Form: FormWords, Scalar: scalarChoice, Choice: []string{RoleProxyDHCP, RoleTFTP, RoleHTTP, RoleDNS},
+				Default: "(tftp and http; proxydhcp too where a network has deliver: proxy, and dns where the file has a section dns)", Example: "roles: [tftp, http]",
 				Doc: "What the node does. Without proxydhcp it only hands out files.",
 			},
 		},

@@ -14,9 +14,9 @@ func networksKey() Key {
 				Doc: "The addresses of the network. One network may do without.",
 			},
 			{
-				Name: "deliver", Scalar: scalarChoice, Choice: []string{string(boot.DeliverProxy), string(boot.DeliverNone)}, Default: "proxy", Example: "deliver: proxy",
+				Name: "deliver", Scalar: scalarChoice, Choice: []string{string(boot.DeliverProxy), string(boot.DeliverDNS), string(boot.DeliverNone)}, Default: "proxy", Example: "deliver: proxy",
 				Doc: "How clients hear of their file: proxy answers as ProxyDHCP, beside whatever DHCP server gives them " +
-					"their address; none stays silent.",
+					"their address; dns leaves it to that DHCP server, which names a DNS name of the section dns and the file (surefoot explain shows both); none stays silent.",
 			},
 			{
 				Name: "bios", Scalar: scalarChoice, Choice: []string{string(boot.BIOSDirect), string(boot.BIOSDiscover)}, Default: "(direct with one node that runs proxydhcp, discover with several)", Example: "bios: discover",

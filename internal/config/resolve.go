@@ -56,6 +56,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.Offer = f.offer.over(defaultOffer())
 	c.NetworkOffers = f.networkOffers(c.Site.Networks, c.Offer)
 	c.Watch = f.resolveWatch(c)
+	c.resolveDNS(f)
 	return c
 }
 

@@ -108,7 +108,7 @@ func (j *Journal) Emit(ev boot.Event) {
 }
 
 func minor(ev *boot.Event) bool {
-	return ev.Kind == boot.Ignored || ev.Kind == boot.Progress || ev.Kind == boot.Stalled
+	return ev.Kind == boot.Ignored || ev.Kind == boot.Progress || ev.Kind == boot.Stalled || ev.Kind == boot.NameAsked
 }
 
 // Run works on events until ctx ends, and then on those that still wait.

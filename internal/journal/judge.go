@@ -18,6 +18,7 @@ var refusals = map[boot.Reason]State{
 	boot.Panicked:        Stuck,
 	boot.NoNetwork:       Ended, // somebody else's client
 	boot.NetworkSilent:   Ended,
+	boot.ToldByDNS:       Ended, // its DHCP server answers
 	boot.OtherServer:     Ended,
 	boot.Draining:        Ended, // other nodes go on
 }

@@ -44,6 +44,8 @@ func (m *machine) joins(ev *boot.Event) bool {
 		return r.goesOn(ev, age)
 	case boot.RequestSeen: // later ones are an operating system's
 		return r.phase <= requested && age < firstAttempt
+	case boot.NameAsked: // an operating system asks again and again
+		return r.finished.IsZero() && age < linger
 	case boot.Ignored:
 		_, refusal := refusals[ev.Reason]
 		known := ev.XID != 0 && slices.Contains(r.xids, ev.XID)
@@ -82,7 +84,7 @@ func opens(ev *boot.Event) bool {
 	switch ev.Kind {
 	case boot.Ignored:
 		return ev.Reason == boot.NoArch
-	case boot.RequestSeen:
+	case boot.RequestSeen, boot.NameAsked:
 		return false
 	}
 	return true

@@ -30,6 +30,8 @@ const (
 	MetricHTTPRequests     = "surefoot_http_requests_total"
 	MetricHTTPBytes        = "surefoot_http_sent_bytes_total"
 	MetricScripts          = "surefoot_http_scripts_total"
+	MetricDNSQueries       = "surefoot_dns_queries_total"
+	MetricDNSNamed         = "surefoot_dns_named_first_total"
 	MetricStories          = "surefoot_boot_stories_total"
 	MetricBootSeconds      = "surefoot_boot_seconds"
 	MetricOpen             = "surefoot_boot_stories_open"
@@ -60,6 +62,8 @@ type metrics struct {
 	requests    *prometheus.CounterVec
 	httpBytes   prometheus.Counter
 	scripts     *prometheus.CounterVec
+	dnsQueries  *prometheus.CounterVec
+	dnsNamed    *prometheus.CounterVec
 	stories     *prometheus.CounterVec
 	boots       prometheus.Histogram
 	ready       prometheus.Gauge
@@ -109,6 +113,8 @@ func newMetrics(cfg Config) *metrics {
 	m.requests = vec(MetricHTTPRequests, "HTTP requests for boot files that ended, by reason.", "reason")
 	m.httpBytes = counter(MetricHTTPBytes, "Bytes of content sent by HTTP.")
 	m.scripts = vec(MetricScripts, "iPXE scripts made for a client, by the reason of the decision.", "reason")
+	m.dnsQueries = vec(MetricDNSQueries, "DNS queries, by type of record asked for and by reason for what became of them.", "type", "reason")
+	m.dnsNamed = vec(MetricDNSNamed, "DNS answers, by the server that they name first.", "server")
 	m.stories = vec(MetricStories, "Boot attempts that reached a state for the first time: done, stuck, ended.", "state")
 	m.boots = histogram(MetricBootSeconds, "Seconds from a machine's first packet to its bootstrap delivered.")
 	m.ready = gauge(MetricReady, "1 if the node serves, else 0.")
@@ -168,6 +174,8 @@ func (m *metrics) event(ev *boot.Event) {
 		m.tftp(ev)
 	case "http":
 		m.http(ev)
+	case "dns":
+		m.dns(ev)
 	}
 	if ev.Kind == boot.Ignored {
 		m.junk.Add(1)
@@ -217,6 +225,13 @@ func (m *metrics) http(ev *boot.Event) {
 	case ev.Kind == boot.TransferEnd, ev.Kind == boot.HTTPRequest && ev.Reason != "":
 		m.requests.WithLabelValues(string(ev.Reason)).Inc()
 		m.httpBytes.Add(float64(ev.Bytes))
+	}
+}
+
+func (m *metrics) dns(ev *boot.Event) {
+	m.dnsQueries.WithLabelValues(ev.Options, string(ev.Reason)).Inc()
+	if ev.Server != "" {
+		m.dnsNamed.WithLabelValues(ev.Server).Inc()
 	}
 }
 

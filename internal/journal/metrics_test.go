@@ -17,7 +17,7 @@ import (
 // names lists the constants; TestMetrics finds out if one is not here.
 var names = []string{
 	MetricPackets, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPUploads, MetricTFTPReceived, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
-	MetricHTTPRequests, MetricHTTPBytes, MetricScripts, MetricStories, MetricOpen, MetricBootSeconds, MetricDropped, MetricMachines,
+	MetricHTTPRequests, MetricHTTPBytes, MetricScripts, MetricDNSQueries, MetricDNSNamed, MetricStories, MetricOpen, MetricBootSeconds, MetricDropped, MetricMachines,
 	MetricTFTPPackets, MetricTFTPStalls, MetricTFTPRunning, MetricTFTPStalled, MetricForgotten, MetricBuildInfo, MetricReady, MetricConfigGood, MetricConfigGoodSecond, MetricVersion,
 }
 
@@ -45,6 +45,7 @@ func busy(t *testing.T) *Journal {
 		{Role: "http", Kind: boot.TransferEnd, IP: ip, File: "b", Transfer: 1, Reason: boot.FileMissing},
 		{Role: "http", Kind: boot.HTTPRequest, IP: ip, File: "b", Reason: boot.MethodRefused},
 		{Role: "http", Kind: boot.ScriptSent, IP: ip, MAC: mac, Reason: boot.Answered},
+		{Role: "dns", Kind: boot.NameAsked, IP: ip, Detail: "uefi.boot.example.net.", Options: "A", Reason: boot.Answered, Server: "boot1"},
 	} {
 		ev.Time, ev.Node = start.Add(time.Duration(i)*time.Second), "boot1"
 		j.Emit(ev)

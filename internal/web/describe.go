@@ -15,6 +15,7 @@ func Describe(ev boot.Event) string {
 		boot.BootRequestSeen: "asks on port 4011", boot.BootReplySent: "is told:", boot.Ignored: "is not answered",
 		boot.ReadRequest: "asks for", boot.WriteRequest: "wants to upload", boot.Waiting: "waits for a place", boot.OptionsSent: "is granted", boot.Progress: "gets",
 		boot.HTTPRequest: "asks by HTTP for", boot.ScriptSent: "gets its iPXE script",
+		boot.NameAsked: "asks for the name " + ev.Detail + ":",
 	}[ev.Kind]
 	if ev.Kind == boot.TransferEnd {
 		if ev.Reason == boot.FileMissing {

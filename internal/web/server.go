@@ -38,6 +38,9 @@ type Deps struct {
 	Log      *slog.Logger
 
 	TFTPLimits func() TFTPLimits // nil: not known
+
+	// DNS explains an answer of the node's DNS server, or lists its names. Nil: it has none.
+	DNS func(name, qtype, from string) (any, error)
 }
 
 const (

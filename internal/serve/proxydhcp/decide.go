@@ -84,8 +84,7 @@ func (o Outcome) nameless(h Heard) Outcome {
 // discover answers the DHCPDISCOVER of a network boot on port 67 with an offer.
 func (o Outcome) discover(h Heard, s *boot.Site, down boot.Down) Outcome {
 	o.Seen = boot.DiscoverSeen
-	o.Decision = boot.Decide(o.Client, s, down)
-	if o.Reason = o.Decision.Reason; o.Reason != boot.Answered {
+	if o.decide(s, down); o.Reason != boot.Answered {
 		return o
 	}
 	self := nodeAt(s, h.ownAddr())
@@ -112,8 +111,7 @@ func (o Outcome) bootRequest(h Heard, s *boot.Site, down boot.Down) Outcome {
 		return o
 	}
 	o.Client.Addr = from
-	o.Decision = boot.Decide(o.Client, s, down)
-	if o.Reason = o.Decision.Reason; o.Reason != boot.Answered {
+	if o.decide(s, down); o.Reason != boot.Answered {
 		return o
 	}
 	self := nodeAt(s, own)
@@ -121,6 +119,16 @@ func (o Outcome) bootRequest(h Heard, s *boot.Site, down boot.Down) Outcome {
 	// To the port that the client sent from: EDK2 listens on 4011, iPXE on 68 (F3).
 	o.Route = Route{Kind: RouteBoot, Src: netip.AddrPortFrom(own, dhcp4.PXEPort), Dst: h.From}
 	return o
+}
+
+// decide asks boot.Decide. Where another DHCP server tells the machines a DNS name, an offer of ours
+// would have precedence over what it says (F4).
+func (o *Outcome) decide(s *boot.Site, down boot.Down) {
+	o.Decision = boot.Decide(o.Client, s, down)
+	o.Reason = o.Decision.Reason
+	if o.Reason == boot.Answered && o.Decision.Answer.Deliver == boot.DeliverDNS {
+		o.Reason = boot.ToldByDNS
+	}
 }
 
 // Detail says in words what the outcome's reason rests on, for events.

@@ -181,3 +181,16 @@ func TestURLs(t *testing.T) {
 		t.Errorf("iPXE is told %q of a TFTP server on another port", got)
 	}
 }
+
+// Where the DHCP server tells machines a DNS name, an offer of ours would have precedence over it.
+func TestDeliverDNS(t *testing.T) {
+	s := site(nil)
+	for i := range s.Networks {
+		s.Networks[i].Deliver = boot.DeliverDNS
+	}
+	for what, h := range map[string]Heard{"discover": discover(func(*Heard) {}), "boot-request": request(func(*Heard) {})} {
+		if o := Decide(h, s, nil); o.Reason != boot.ToldByDNS || o.Reply != nil || o.Seen == "" {
+			t.Errorf("%s: %s, reply %v", what, o.Reason, o.Reply)
+		}
+	}
+}
