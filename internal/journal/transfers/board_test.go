@@ -339,6 +339,11 @@ func TestUploadsCountApart(t *testing.T) {
 	up(boot.Received, 1000)
 	up(boot.UploadExists, 0)
 	r := p.report(Query{})
+	for _, e := range r.Last {
+		if want := map[boot.Reason]State{boot.Received: Done, boot.UploadExists: Failed}[e.Reason]; e.State != want || e.Direction != Upload {
+			t.Errorf("%s %s, %s", e.Reason, e.State, e.Direction)
+		}
+	}
 	k := r.Totals
 	if k.Uploads != 1 || k.UploadBytes != 1000 || k.Done != 0 || k.Bytes != 0 || k.Failed != 1 || r.Minute.Done != 0 || r.Minute.Bytes != 0 {
 		t.Errorf("%+v %+v", k, r.Minute)

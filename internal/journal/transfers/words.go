@@ -46,7 +46,7 @@ func (e *entry) record(now time.Time) Record {
 
 func (e *entry) state(now time.Time) State {
 	switch {
-	case e.Reason == boot.Done:
+	case e.Reason == boot.Done, e.Reason == boot.Received:
 		return Done
 	case e.Reason == boot.TsizeProbe:
 		return SizeQuery

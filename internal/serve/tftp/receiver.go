@@ -130,7 +130,11 @@ func (r *receiver) tick(now time.Time) order {
 	case now.Sub(r.heard) >= r.limit():
 		return finishUpload(boot.Timeout)
 	}
-	r.wait.double()
+	if r.got == 0 && r.repeats >= freeTries {
+		r.wait.backOff() // whoever is there did not ask, perhaps
+	} else {
+		r.wait.double()
+	}
 	r.gap = false
 	return r.again(now)
 }

@@ -44,9 +44,7 @@ func TestUploadDallies(t *testing.T) {
 		}
 		time.Sleep(copied)
 	}
-	if n := s.srv.desk.count(); n != 0 {
-		t.Errorf("%d places are taken", n)
-	}
+	s.vacant()
 	stranger := dial(t, "127.0.0.1:0")
 	stranger.send(wire.AppendData(nil, 1, []byte("all")), p.tid)
 	if e := stranger.recv(); e.Op != wire.OpERROR || e.Code != wire.ErrUnknownTID {
@@ -165,7 +163,17 @@ func (s *site) answers() {
 	s.t.Helper()
 	p := dial(s.t, "127.0.0.1:0")
 	p.send(rrq("no such file"), s.srv.Addr())
-	p.recv()
+	s.ended(boot.FileMissing)
+}
+
+// vacant waits until no place for uploads is taken.
+func (s *site) vacant() {
+	s.t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); s.srv.desk.count() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s.t.Fatalf("%d places are taken", s.srv.desk.count())
+		}
+	}
 }
 
 // One client address has a share of the places.
@@ -223,9 +231,7 @@ func TestUploadPanics(t *testing.T) {
 	p.put([]byte("c"), 512)
 	s.ended(boot.Received)
 	s.emptied(in, "b c")
-	if n := s.srv.desk.count(); n != 0 {
-		t.Errorf("%d places are taken", n)
-	}
+	s.vacant()
 }
 
 // An ICMP error that is not about a closed port, such as "host unreachable" from a router, neither

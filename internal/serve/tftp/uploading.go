@@ -134,9 +134,11 @@ func (t *transfer) store(last bool) error {
 }
 
 // await waits for the client's next packet, or the deadline, and says what to do. gone says why
-// the client is no more there. Packets that came while the disk was slow count before the deadline.
+// the client is no more there. Packets that came while the disk was slow count before the deadline,
+// and the client's last words before its closed port.
 func (t *transfer) await(deadline time.Time) (do order, gone string) {
 	u := t.up
+	closed := false
 	for {
 		switch interruption(t.stopped.Load()) {
 		case draining:
@@ -147,6 +149,9 @@ func (t *transfer) await(deadline time.Time) (do order, gone string) {
 			return order{}, fmt.Sprintf("nothing came for %s, and another client needed the place", silentFor)
 		}
 		wait := min(max(0, time.Until(deadline)), lookForStop)
+		if closed {
+			wait = 0
+		}
 		fds := []unix.PollFd{{Fd: int32(t.fd), Events: unix.POLLIN}}
 		_, _ = unix.Poll(fds, int((wait+time.Millisecond-1)/time.Millisecond))
 		n, err := recvFrom(t.fd, u.buf, &u.from)
@@ -158,9 +163,9 @@ func (t *transfer) await(deadline time.Time) (do order, gone string) {
 		case err == nil:
 			t.stranger(u.buf[:n], &u.from)
 		case err != errAgain, fds[0].Revents&unix.POLLERR != 0: // else poll says so again at once
-			if closedPort(t.fd, &t.to) {
-				return order{}, fmt.Sprintf("its port is closed (ICMP); %d bytes had come", u.m.bytes)
-			}
+			closed = closedPort(t.fd, &t.to) || closed
+		case closed:
+			return order{}, fmt.Sprintf("its port is closed (ICMP); %d bytes had come", u.m.bytes)
 		}
 		if now := time.Now(); !now.Before(deadline) {
 			return u.m.tick(now), ""
