@@ -136,6 +136,12 @@ func (s *stage) nodeAt(a netip.Addr) *lab.Node {
 	return nil
 }
 
+// between reports whether a datagram went from node to node: nodes test each other, and that is
+// nothing of a machine's boot.
+func (s *stage) between(u lab.UDP) bool {
+	return s.nodeAt(u.Src.Addr()) != nil && s.nodeAt(u.Dst.Addr()) != nil
+}
+
 // silentAfter fails the test if a node's datagram passed after the node was dead, or if it had
 // answered more than the offer before: then it was killed too late, and the boot proves nothing.
 func (s *stage) silentAfter(n *lab.Node, when time.Time) {
@@ -144,7 +150,7 @@ func (s *stage) silentAfter(n *lab.Node, when time.Time) {
 	defer s.mu.Unlock()
 	for _, f := range s.frames {
 		u, ok := f.UDP()
-		if !ok || u.Src.Addr().String() != n.Addr {
+		if !ok || u.Src.Addr().String() != n.Addr || s.between(u) {
 			continue
 		}
 		switch {

@@ -116,7 +116,7 @@ func (s *stage) datagrams(keep func(lab.UDP) bool) []lab.UDP {
 	defer s.mu.Unlock()
 	var out []lab.UDP
 	for _, f := range s.frames {
-		if u, ok := f.UDP(); ok && keep(u) {
+		if u, ok := f.UDP(); ok && !s.between(u) && keep(u) {
 			out = append(out, u)
 		}
 	}

@@ -89,7 +89,7 @@ func (v view) close() {
 func (v *view) ask(ctx context.Context, socket string, watched bool) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	rep, err := web.Dial(socket).Watch(ctx, watch.Query{Test: "-"}) // no test is called so
+	rep, err := web.Dial(socket).Watch(ctx, watch.Query{Test: watch.NoTest})
 	switch {
 	case err == nil && rep.Node == v.node:
 		v.health, v.out = fmt.Sprintf("asked of node %s, which runs here", rep.Node), rep.Out

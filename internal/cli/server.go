@@ -54,7 +54,7 @@ status 3 if a server is down or a file has nobody to hand it out.`,
 }
 
 func (o *serverOptions) list(ctx context.Context, env *Env) error {
-	rep, err := web.Dial(o.socket).Watch(ctx, watch.Query{})
+	rep, err := web.Dial(o.socket).Watch(ctx, watch.Query{Test: watch.NoTest})
 	if err != nil {
 		return daemonError(err)
 	}
@@ -64,6 +64,9 @@ func (o *serverOptions) list(ctx context.Context, env *Env) error {
 		}
 	} else {
 		printServers(env.Out, rep.Servers, rep.Time)
+		if rep.Watched == 0 {
+			fmt.Fprint(env.Out, "\n"+wrap(notWatched, ""))
+		}
 		printFindings(env.Out, rep.Findings)
 	}
 	return verdict(rep)
@@ -81,6 +84,9 @@ func verdict(rep watch.Report) error {
 	}
 	return nil
 }
+
+// notWatched is said where no download tells of a server.
+const notWatched = "nothing is tested: the rules name this node alone, or watch is off in the site file"
 
 func printJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)

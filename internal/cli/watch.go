@@ -111,7 +111,7 @@ func noTest(ctx context.Context, c *web.Client, test string) error {
 
 func printTests(w io.Writer, rep watch.Report, pretty bool) {
 	if len(rep.Tests) == 0 {
-		fmt.Fprint(w, wrap("nothing is tested: the rules name this node alone, or watch is off in the site file", ""))
+		fmt.Fprint(w, wrap(notWatched, ""))
 		return
 	}
 	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)

@@ -95,7 +95,7 @@ func (w *Watcher) keepDrain(ctx context.Context, server string, d *health.Drain)
 }
 
 func drainChange(server string, d *health.Drain, now time.Time) Change {
-	c := Change{Time: now, Server: server, Reason: boot.ServerResumed, Text: "it is named to machines again"}
+	c := Change{Time: now, Server: server, Reason: boot.ServerResumed, Text: "it is drained no more"}
 	if d != nil {
 		c.Reason, c.Text = boot.ServerDrained, "until it is resumed"
 		if !d.Until.IsZero() {

@@ -14,6 +14,7 @@ type Report struct {
 	Time     time.Time        `json:"time"`
 	Servers  []ServerReport   `json:"servers"`
 	Tests    []TestReport     `json:"tests"`
+	Watched  int              `json:"watched"` // how many tests there are, asked for or not
 	Findings []health.Finding `json:"findings,omitempty"`
 	Out      []health.Out     `json:"out,omitempty"` // who is not named for which file
 }
@@ -68,10 +69,13 @@ type TestReport struct {
 // Query chooses what a Report holds.
 type Query struct {
 	Server    string // only the tests of this one
-	Test      string // only this one
+	Test      string // only this one; NoTest for none
 	Samples   int    // of each test, at the most; 0: none
 	Diagnoses bool
 }
+
+// NoTest asks for no test: none is called so.
+const NoTest = "-"
 
 // Report says what is known. Servers are there all, whatever tests are asked for.
 func (w *Watcher) Report(q Query) Report {
@@ -79,7 +83,7 @@ func (w *Watcher) Report(q Query) Report {
 	defer w.mu.Unlock()
 	now := w.deps.Now()
 	snap := w.snap.Load()
-	out := Report{Node: w.cfg.Node, Time: now, Tests: []TestReport{}, Findings: snap.Findings(), Out: snap.Out()}
+	out := Report{Node: w.cfg.Node, Time: now, Watched: len(w.order), Tests: []TestReport{}, Findings: snap.Findings(), Out: snap.Out()}
 	for _, e := range w.order {
 		if (q.Server == "" || e.test.Server == q.Server) && (q.Test == "" || e.test.Name == q.Test) {
 			out.Tests = append(out.Tests, e.report(q, now, w.cfg.Health))
