@@ -26,10 +26,16 @@ func TFTP(ctx context.Context, t Target, o Options) Result {
 		content: newContent(o), start: time.Now(),
 	}
 	res.Server = d.server.String()
-	ctx, cancel := context.WithTimeoutCause(ctx, o.MaxTime, errTooSlow)
+	limited, cancel := context.WithTimeoutCause(ctx, o.MaxTime, errTooSlow)
 	defer cancel()
-	res.finish(d.run(ctx))
+	if f = d.run(limited); f == nil {
+		f = res.slow(o)
+	}
 	res.Trace = d.trace.packets()
+	if f != nil && o.Prove {
+		f = d.prove(ctx, f)
+	}
+	res.finish(f)
 	return res
 }
 
@@ -204,6 +210,7 @@ func (s *stage) send(b []byte, to netip.AddrPort) *Fault {
 // packet takes one datagram from anywhere.
 func (s *stage) packet(b []byte, from netip.AddrPort) *Fault {
 	now := time.Now()
+	s.res.Largest = max(s.res.Largest, len(b))
 	s.trace.add(Packet{At: now.Sub(s.start), What: describe(b), Peer: from.String()})
 	switch {
 	case s.peer.IsValid() && from != s.peer: // RFC 1350 section 4: another transfer ID
