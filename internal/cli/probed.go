@@ -45,7 +45,8 @@ func printProbe(w io.Writer, res probe.Result, o *probeOptions) {
 		for _, h := range f.Hint {
 			row("hint", "%s", h)
 		}
-	} else {
+	}
+	if res.Available {
 		row("response time", "%s", millis(res.Response))
 		row("first block", "%s", millis(res.FirstBlock))
 	}
@@ -69,6 +70,9 @@ func printProbe(w io.Writer, res probe.Result, o *probeOptions) {
 	}
 	if res.Resolve > 0 {
 		row("name look-up", "%s", millis(res.Resolve))
+	}
+	for _, n := range res.Notes {
+		row("note", "%s", n)
 	}
 }
 

@@ -34,6 +34,8 @@ type Options struct {
 	// returns what is to be called when it is closed. With it a server in the same process can
 	// tell probes from machines.
 	Opened func(local, server netip.AddrPort) (closed func())
+
+	enough int64 // blocks after which the download may end; 0: all of them
 }
 
 // Result is what one download showed. Times are absent (zero) when there was nothing to measure:

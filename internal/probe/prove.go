@@ -31,7 +31,7 @@ func (d *download) prove(ctx context.Context, f *Fault) *Fault {
 // proveSmall asks once more for blocks of 512 bytes, which pass every path.
 func (d *download) proveSmall(ctx context.Context, f *Fault) *Fault {
 	again := TFTP(ctx, Target{Scheme: "tftp", Host: d.server.Addr().String(), Port: d.target.Port, File: d.target.File},
-		Options{As: Plain, Timeout: min(d.opts.Timeout, proveTime/2), MaxTime: proveTime})
+		Options{As: Plain, Timeout: min(d.opts.Timeout, proveTime/2), MaxTime: proveTime, enough: 8})
 	d.second("the same with blocks of 512 bytes", again.Trace)
 	if again.Blocks == 0 {
 		f.Text += "; without options and with blocks of 512 bytes nothing came either"

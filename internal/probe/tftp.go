@@ -134,6 +134,9 @@ func (d *download) stage(ctx context.Context, r *receiver) *Fault {
 	s.requests = 1
 	buf := make([]byte, 1<<16)
 	for !r.done {
+		if d.opts.enough > 0 && r.block >= d.opts.enough {
+			return s.send(tftp.AppendError(nil, tftp.ErrUndefined, "seen enough"), s.peer)
+		}
 		again := s.lastSent.Add(d.patience(s.resent))
 		end := s.progress.Add(d.opts.Timeout)
 		if err := conn.SetReadDeadline(earlier(again, end)); err != nil {
