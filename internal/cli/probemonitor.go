@@ -119,7 +119,7 @@ func said(res probe.Result) string {
 	}
 	switch res.Kind {
 	case probe.KindDHCP:
-		return plainLine(fmt.Sprintf("%s: %s, the first in %.3f s", res.Target, plural(len(res.Offers), "offer"), res.FirstBlock.Seconds()))
+		return plainLine(fmt.Sprintf("%s: %s, the first in %.3f s", res.Target, plural(len(res.Offers), "offer"), res.Response.Seconds()))
 	case probe.KindPXE:
 		return plainLine(fmt.Sprintf("%s: %s in %.3f s", res.Target, res.Offers[0], res.Response.Seconds()))
 	case probe.KindDNS:
@@ -154,7 +154,7 @@ func (m *monitor) performance(res probe.Result) string {
 		if d <= 0 || !res.Available {
 			return "U"
 		}
-		return fmt.Sprintf("%.3fs", d.Seconds())
+		return fmt.Sprintf("%.6fs", d.Seconds())
 	}
 	out := []string{
 		fmt.Sprintf("'time'=%s;%s;%s;0", when(res.Response), limit(m.warning), limit(m.critical)),

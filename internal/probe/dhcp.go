@@ -171,9 +171,8 @@ func (d *discovery) heard(b []byte) {
 		}
 	}
 	if len(d.res.Offers) == 0 {
-		d.res.FirstBlock = time.Duration(o.After)
+		d.res.Response = time.Duration(o.After)
 	}
-	d.res.Response = time.Duration(o.After) // of the last to answer
 	const most = 64
 	if len(d.res.Offers) < most {
 		d.res.Offers = append(d.res.Offers, o)
@@ -206,10 +205,14 @@ func (d *discovery) judge() *Fault {
 			strangers = append(strangers, fmt.Sprintf("%s (%s, MAC %s)", o.Server, o.Class.Text(), o.MAC))
 		}
 	}
+	silent := ""
+	if len(absent) > 0 {
+		silent = "; expected, and does not answer: " + strings.Join(absent, ", ")
+	}
 	switch {
 	case len(strangers) > 0:
 		return &Fault{
-			Step: StepAnswer, Code: OtherServer, Text: fmt.Sprintf("not expected, and answers: %s", strings.Join(strangers, "; ")),
+			Step: StepAnswer, Code: OtherServer, Text: fmt.Sprintf("not expected, and answers: %s%s", strings.Join(strangers, "; "), silent),
 			Hint: []string{"find it by its MAC in the switch's table; a second DHCP or PXE service decides boots by chance"},
 		}
 	case len(all) == 0:

@@ -159,7 +159,7 @@ func (q *lookup) take(m *dns.Msg, kind uint16) *Fault {
 			Hint: []string{"a misspelt name, or a server that does not know the zone: is it delegated or forwarded to who does?"},
 		}
 	default:
-		return &Fault{Step: StepAnswer, Code: ServerError, Text: fmt.Sprintf("%s answers %s", q.server, dns.RcodeToString[m.Rcode])}
+		return &Fault{Step: StepAnswer, Code: ServerError, Text: fmt.Sprintf("%s answers %s", q.server, dns.RcodeToString[m.Rcode]), Hint: rcodeHint(m.Rcode)}
 	}
 	for _, rr := range m.Answer {
 		h := rr.Header()
@@ -168,6 +168,16 @@ func (q *lookup) take(m *dns.Msg, kind uint16) *Fault {
 			continue
 		}
 		q.res.Records = append(q.res.Records, Record{Name: clip(h.Name), Type: dns.TypeToString[h.Rrtype], Value: value, TTL: h.Ttl})
+	}
+	return nil
+}
+
+func rcodeHint(rcode int) []string {
+	switch rcode {
+	case dns.RcodeRefused:
+		return []string{"the server does not serve this name to this client: another zone, or an access list"}
+	case dns.RcodeServerFailure:
+		return []string{"the server could not find out: the one that it asks does not answer, or the zone is broken"}
 	}
 	return nil
 }
