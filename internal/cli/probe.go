@@ -87,10 +87,10 @@ func newProbeCommand(env *Env) *cobra.Command {
 	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "how long the server may send nothing new")
 	f.DurationVar(&o.slow, "slow", 0, "a download that takes longer is a problem; 0: however long")
 	f.BoolVar(&o.ranged, "range", false, "HTTP: ask for the second half once more, as a download that goes on does")
-	f.BoolVar(&o.prove, "prove", true, "after a failure, look again by a way that tells its causes apart (up to 10 s more)")
+	f.BoolVar(&o.prove, "prove", true, "after a failure, look again to tell its causes apart (up to 10 s more)")
 	f.BoolVar(&o.json, "json", false, "print JSON: one object a download, with --count a summary in the end")
 	f.BoolVar(&o.trace, "trace", false, "show every packet, also where the whole file came")
-	o.monitor.flags(f)
+	o.monitor.flags(cmd)
 	f.BoolVar(&o.monitor.nsumon, "nsumon", false, "answer as a NetScaler user monitor: ADDRESS PORT ARGUMENTS [TIMEOUT]")
 	cmd.AddCommand(newProbeDHCPCommand(env), newProbePXECommand(env), newProbeDNSCommand(env))
 	return cmd

@@ -25,7 +25,7 @@ type kindOptions struct {
 func (o *kindOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&o.trace, "trace", false, "show every packet, also where nothing is wrong")
-	o.monitor.flags(cmd.Flags())
+	o.monitor.flags(cmd)
 }
 
 // client reads the kind of machine, its architecture and its MAC.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"surefoot/internal/probe"
 )
@@ -28,7 +28,8 @@ type monitor struct {
 	maxTime                    time.Duration // of NetScaler
 }
 
-func (m *monitor) flags(f *pflag.FlagSet) {
+func (m *monitor) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.BoolVar(&m.nagios, "nagios", false, "answer as a Nagios plugin")
 	f.BoolVar(&m.keepalived, "keepalived", false, "answer as keepalived's MISC_CHECK wants it")
 	f.DurationVar(&m.warning, "warning", 0, "with --nagios: a response time above it is a WARNING; 0: none is")

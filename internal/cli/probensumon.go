@@ -54,7 +54,7 @@ func (o *probeOptions) netscaler(args *[]string) error {
 		}
 	}
 	if file == "" {
-		return errors.New("the arguments name no file: file=ARDBP32.BIN;content=...")
+		return errors.New("the arguments name no file, as in file=ARDBP32.BIN;content=text")
 	}
 	if len(in) == 4 {
 		seconds, err := strconv.ParseFloat(in[3], 64)
