@@ -244,6 +244,7 @@ func causes() []cause {
 		}, all(Refused), []string{"nothing listens there"}},
 		{"firewall refuses UDP 69 by ICMP", behind(server, "udp dport 69 reject with icmp type admin-prohibited", EDK2), all(Filtered), []string{"ICMP code 13"}},
 		{"firewall drops UDP 69 in silence", behind(server, "udp dport 69 drop", EDK2), all(NoAnswer), []string{"the host is up: it refuses TCP 69"}},
+		{"firewall of the host drops everything in silence", behind(server, "ip saddr 10.9.0.2 drop", EDK2), all(NoAnswer), []string{"the host is up: it answers ARP"}},
 		{"server process hangs (SIGSTOP)", func(s *site) Result {
 			s.signal(syscall.SIGSTOP)
 			defer s.signal(syscall.SIGCONT)
