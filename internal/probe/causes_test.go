@@ -283,7 +283,7 @@ func causes() []cause {
 					time.AfterFunc(1500*time.Millisecond, func() { s.signal(syscall.SIGCONT) })
 				})
 			})
-		}, all(TooSlow), []string{"at most 1.0 s is allowed"}},
+		}, all(TooSlow), []string{"at most 1.000 s is allowed", "the longest pause is "}},
 		{"server stops in the middle (SIGSTOP)", func(s *site) Result {
 			defer s.signal(syscall.SIGCONT)
 			return edk2(s, func(o *Options) { o.Progress = onFirstBlock(func() { s.signal(syscall.SIGSTOP) }) })

@@ -59,6 +59,8 @@ type Result struct {
 	Granted      string        `json:"granted,omitempty"`
 	Server       string        `json:"server,omitempty"`    // address and port asked
 	DataFrom     string        `json:"data_from,omitempty"` // address and port that sent the data
+	Pause        time.Duration `json:"longest_pause_ns,omitempty"` // of TFTP, between two packets that brought something new
+	PauseAfter   int64         `json:"longest_pause_after,omitempty"`
 	Largest      int           `json:"largest,omitempty"`   // bytes of TFTP in the largest packet that came
 	Offers       []Offer       `json:"offers,omitempty"`    // dhcp and pxe
 	Choice       string        `json:"choice,omitempty"`    // dhcp: what UEFI firmware makes of the offers
@@ -183,6 +185,17 @@ func (r *Result) finish(f *Fault) {
 	r.Response = 0
 }
 
+// pause says where the download stood still for longest.
+func (r *Result) pause() string {
+	if r.Pause <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", the longest pause is %s after block %d", exact(r.Pause), r.PauseAfter)
+}
+
+// exact writes a time that was measured.
+func exact(d time.Duration) string { return fmt.Sprintf("%.3f s", d.Seconds()) }
+
 // slow is the fault of a download that came whole and right, and late.
 func (r *Result) slow(o Options) *Fault {
 	if o.Slow <= 0 || r.Response <= o.Slow {
@@ -191,8 +204,8 @@ func (r *Result) slow(o Options) *Fault {
 	r.Available = true
 	return &Fault{
 		Step: StepTransfer, Code: TooSlow,
-		Text: fmt.Sprintf("%d bytes took %s, at most %s is allowed; the first block came after %s, %s sent again",
-			r.Size, short(r.Response), short(o.Slow), short(r.FirstBlock), plural(r.Retransmits, "packet")),
-		Hint: []string{"a late first block is a busy server or a slow name; packets sent again are loss on the way; neither is a slow link or large round trips: compare with a probe from the server itself"},
+		Text: fmt.Sprintf("%d bytes took %s, at most %s is allowed; the first came after %s%s, %s sent again",
+			r.Size, exact(r.Response), exact(o.Slow), exact(r.FirstBlock), r.pause(), plural(r.Retransmits, "packet")),
+		Hint: []string{"late from the first byte on: a busy server; one long pause: the server or the way stood still; packets sent again: loss; none of these: a slow link or large round trips, so compare with a probe from the server itself"},
 	}
 }

@@ -30,9 +30,10 @@ func (d *download) prove(ctx context.Context, f *Fault) *Fault {
 
 // proveSmall asks once more for blocks of 512 bytes, which pass every path.
 func (d *download) proveSmall(ctx context.Context, f *Fault) *Fault {
+	began := time.Now()
 	again := TFTP(ctx, Target{Scheme: "tftp", Host: d.server.Addr().String(), Port: d.target.Port, File: d.target.File},
 		Options{As: Plain, Timeout: min(d.opts.Timeout, proveTime/2), MaxTime: proveTime, enough: 8})
-	d.second("the same with blocks of 512 bytes", again.Trace)
+	d.second("the same with blocks of 512 bytes", time.Since(began), again.Trace)
 	if again.Blocks == 0 {
 		f.Text += "; without options and with blocks of 512 bytes nothing came either"
 		return f
@@ -68,7 +69,7 @@ func (d *download) proveHost(ctx context.Context, f *Fault) *Fault {
 	case errors.Is(err, unix.ECONNREFUSED):
 		how = fmt.Sprintf("it refuses TCP %d", d.server.Port())
 	}
-	d.second(fmt.Sprintf("TCP to the same port, to see whether the host is up: %s", tcpSaid(how, time.Since(began))), nil)
+	d.second(fmt.Sprintf("TCP to the same port, to see whether the host is up: %s", tcpSaid(how, time.Since(began))), time.Since(began), nil)
 	if mac, ok := neigh.MAC(d.server.Addr()); how == "" && ok {
 		how = fmt.Sprintf("it answers ARP, as %s", mac)
 	}
@@ -92,8 +93,12 @@ func tcpSaid(how string, took time.Duration) string {
 	return how
 }
 
-// second adds a second look to the trace.
-func (d *download) second(what string, more []Packet) {
-	d.res.Trace = append(d.res.Trace, Packet{At: time.Since(d.start), Sent: true, What: what})
-	d.res.Trace = append(d.res.Trace, more...)
+// second adds a second look to the trace, which began so long ago.
+func (d *download) second(what string, took time.Duration, more []Packet) {
+	began := time.Since(d.start) - took
+	d.res.Trace = append(d.res.Trace, Packet{At: began, Sent: true, What: what})
+	for _, p := range more {
+		p.At += began
+		d.res.Trace = append(d.res.Trace, p)
+	}
 }

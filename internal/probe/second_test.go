@@ -52,7 +52,7 @@ func TestSlow(t *testing.T) {
 	f := newFake(t, "127.0.0.1")
 	go serve(f)
 	res := TFTP(t.Context(), f.target(), Options{As: Plain, Slow: 50 * time.Millisecond})
-	wantFault(t, "slow", res, TooSlow, "515 bytes took 0.1 s")
+	wantFault(t, "slow", res, TooSlow, "515 bytes took 0.", "the longest pause is 0.", "after block 1,")
 	if !res.Available || res.Availability != 100 || res.Response < 50*time.Millisecond {
 		t.Errorf("%+v", res)
 	}

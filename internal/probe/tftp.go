@@ -239,6 +239,9 @@ func (s *stage) packet(b []byte, from netip.AddrPort) *Fault {
 		s.res.Timing.add(now.Sub(s.progress))
 	}
 	if s.r.block != before || s.r.oack != oack {
+		if wait := now.Sub(s.progress); before > 0 && wait > s.res.Pause {
+			s.res.Pause, s.res.PauseAfter = wait, before
+		}
 		s.progress, s.resent = now, 0
 		s.lastSent = now // the wait for the next packet starts now, even if no ACK is due
 	}
