@@ -57,15 +57,15 @@ type Result struct {
 	Duplicates   int           `json:"duplicates"`  // blocks that came more than once or out of turn
 	Asked        string        `json:"asked,omitempty"`
 	Granted      string        `json:"granted,omitempty"`
-	Server       string        `json:"server,omitempty"`    // address and port asked
-	DataFrom     string        `json:"data_from,omitempty"` // address and port that sent the data
+	Server       string        `json:"server,omitempty"`           // address and port asked
+	DataFrom     string        `json:"data_from,omitempty"`        // address and port that sent the data
 	Pause        time.Duration `json:"longest_pause_ns,omitempty"` // of TFTP, between two packets that brought something new
 	PauseAfter   int64         `json:"longest_pause_after,omitempty"`
-	Largest      int           `json:"largest,omitempty"`   // bytes of TFTP in the largest packet that came
-	Offers       []Offer       `json:"offers,omitempty"`    // dhcp and pxe
-	Choice       string        `json:"choice,omitempty"`    // dhcp: what UEFI firmware makes of the offers
-	Records      []Record      `json:"records,omitempty"`   // dns
-	Notes        []string      `json:"notes,omitempty"`     // remarkable, and no fault
+	Largest      int           `json:"largest,omitempty"` // bytes of TFTP in the largest packet that came
+	Offers       []Offer       `json:"offers,omitempty"`  // dhcp and pxe
+	Choice       string        `json:"choice,omitempty"`  // dhcp: what UEFI firmware makes of the offers
+	Records      []Record      `json:"records,omitempty"` // dns
+	Notes        []string      `json:"notes,omitempty"`   // remarkable, and no fault
 	Fault        *Fault        `json:"fault,omitempty"`
 	Timing       *Timing       `json:"timing,omitempty"` // of the blocks of a TFTP download
 	Trace        []Packet      `json:"trace,omitempty"`

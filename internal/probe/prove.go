@@ -32,7 +32,7 @@ func (d *download) prove(ctx context.Context, f *Fault) *Fault {
 func (d *download) proveSmall(ctx context.Context, f *Fault) *Fault {
 	began := time.Now()
 	again := TFTP(ctx, Target{Scheme: "tftp", Host: d.server.Addr().String(), Port: d.target.Port, File: d.target.File},
-		Options{As: Plain, Timeout: min(d.opts.Timeout, proveTime/2), MaxTime: proveTime, enough: 8})
+		Options{As: Plain, Timeout: min(d.opts.Timeout, proveTime/2), MaxTime: proveTime, Resend: d.opts.Resend, Opened: d.opts.Opened, enough: 8})
 	d.second("the same with blocks of 512 bytes", time.Since(began), again.Trace)
 	if again.Blocks == 0 {
 		f.Text += "; without options and with blocks of 512 bytes nothing came either"
