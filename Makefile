@@ -15,7 +15,7 @@ SOAK    ?= 1000000
 # Programs on a loopback interface of their own, which takes root.
 ALONE   := $(if $(ROOT),unshare -n sh -c 'ip link set lo up && exec "$$@"' sh)
 # Programs that scripts/setup could only unpack, since they exclude others.
-export PATH := $(PATH):$(CURDIR)/.cache/oracles/usr/sbin
+export PATH := $(PATH):$(CURDIR)/.cache/oracles/usr/sbin:$(CURDIR)/.cache/oracles/usr/bin
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test check generate conform bench microbench e2e fuzz soak deb clean setup

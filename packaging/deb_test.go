@@ -39,6 +39,8 @@ func TestDeb(t *testing.T) {
 			`-rw-r--r-- root/root .* \./lib/systemd/system/surefoot\.service`,
 			`-rw-r--r-- root/root .* \./etc/surefoot/surefoot\.yaml`,
 			`-rw-r--r-- root/root .* \./usr/share/doc/surefoot/copyright`,
+			`-rw-r--r-- root/root .* \./usr/share/surefoot/prometheus/surefoot\.rules\.yml`,
+			`-rw-r--r-- root/root .* \./usr/share/surefoot/grafana/surefoot\.json`,
 			`-rw-r--r-- root/root .* \./usr/share/doc/surefoot/docs/operate\.md`,
 		} {
 			if !regexp.MustCompile(`(?m)^` + want + `$`).MatchString(list) {

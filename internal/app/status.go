@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"surefoot/internal/config"
 	"surefoot/internal/kernel/bind"
 	"surefoot/internal/serve/tftp"
 	"surefoot/internal/web"
@@ -19,8 +20,19 @@ func (a *App) newWeb(s *setup) (*web.Server, error) {
 		web.Deps{
 			Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
 			Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS,
+			Probing: a.probing,
 		},
 	)
+}
+
+// probing says whom /probe may ask now.
+func (a *App) probing() web.Probing {
+	s := a.setup()
+	p := web.Probing{On: s.Probe != config.ProbeNobody, Any: s.Probe == config.ProbeAny}
+	for _, srv := range s.Site.Servers {
+		p.Servers = append(p.Servers, srv)
+	}
+	return p
 }
 
 // tftpLimits says what bounds the TFTP server that runs now, if any does.

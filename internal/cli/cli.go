@@ -77,6 +77,9 @@ func Main(ctx context.Context, args []string, env Env) int {
 	if cmd == root && !errors.As(err, &e) { // the root does nothing itself: there is no such command
 		err = usageError(root, err)
 	}
+	if m := monitorOf(args); m != nil {
+		return m.failed(&env, err)
+	}
 	return report(&env, err, wantsJSON(cmd, err, args), ctx.Err() != nil)
 }
 

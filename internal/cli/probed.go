@@ -28,9 +28,9 @@ func (o *probeOptions) print(w io.Writer, n int, res probe.Result) {
 }
 
 // tracesHelp reports whether the packets tell anything of what went wrong. Where the whole file
-// came, and is another, they do not.
+// came, and is another or was slow, they do not.
 func tracesHelp(res probe.Result) bool {
-	return res.Fault != nil && res.Fault.Code != probe.WrongHash && res.Fault.Code != probe.TextMissing
+	return res.Fault != nil && !res.Available && res.Fault.Code != probe.WrongHash && res.Fault.Code != probe.TextMissing
 }
 
 func printProbe(w io.Writer, res probe.Result, o *probeOptions) {
@@ -45,7 +45,8 @@ func printProbe(w io.Writer, res probe.Result, o *probeOptions) {
 		for _, h := range f.Hint {
 			row("hint", "%s", h)
 		}
-	} else {
+	}
+	if res.Available {
 		row("response time", "%s", millis(res.Response))
 		row("first block", "%s", millis(res.FirstBlock))
 	}
@@ -69,6 +70,9 @@ func printProbe(w io.Writer, res probe.Result, o *probeOptions) {
 	}
 	if res.Resolve > 0 {
 		row("name look-up", "%s", millis(res.Resolve))
+	}
+	for _, n := range res.Notes {
+		row("note", "%s", n)
 	}
 }
 

@@ -35,6 +35,7 @@ type Config struct {
 	HTTP         netip.AddrPort
 	Status       netip.AddrPort // status page, metrics and health
 	Socket       string         // unix socket of the API
+	Probe        ProbeFor       // whom /probe asks
 	MaxTransfers int            // TFTP transfers at the same time
 	Serving      Serving        // how TFTP serves them
 	Uploads      []Upload       // folders below the root that take files by TFTP

@@ -45,7 +45,11 @@ func (c *Config) YAML() []byte {
 	c.writeTFTP(line)
 	line("http: {listen: %s}", addrText(c.HTTP))
 	c.writeDNS(line)
-	line("status: {listen: %s, socket: %s}", addrText(c.Status), plain(c.Socket))
+	probing := "" // off stays unsaid
+	if c.Probe != ProbeNobody {
+		probing = ", probe: " + c.Probe.String()
+	}
+	line("status: {listen: %s, socket: %s%s}", addrText(c.Status), plain(c.Socket), probing)
 	c.writeWatch(line)
 	line("state: %s", plain(c.State))
 	line("drain_timeout: %s", durationText(c.DrainTimeout))

@@ -20,6 +20,7 @@ type file struct {
 	entries                   []fileEntry
 	tftpListen, httpListen    *parsed[netip.AddrPort]
 	statusListen              *parsed[netip.AddrPort]
+	probe                     *parsed[ProbeFor]
 	fold                      *parsed[bool]
 	maxTransfers              *parsed[int]
 	perClient, perNetwork     *parsed[int]
@@ -137,6 +138,7 @@ func (d *decoder) file(o object) *file {
 	if s, ok := o.section("status"); ok {
 		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))
 		f.socket = one(s, "socket", parseSocket)
+		f.probe = one(s, "probe", parseProbe)
 	}
 	return f
 }

@@ -42,6 +42,7 @@ type Scalar struct {
 	JSON    string // type in JSON Schema
 	Pattern string // regular expression in JSON Schema, "" for any text
 	Number  bool   // a number will do as well as a text
+	Bool    bool   // true or false will do as well as a text
 }
 
 // The kinds of single values. Patterns are for editors: the decoder says more, and checks more.

@@ -111,6 +111,7 @@ func statusKey() Key {
 				Name: "socket", Scalar: scalarDir, Default: DefaultSocket, Example: "socket: " + DefaultSocket,
 				Doc: "The unix socket through which the commands talk to the node.",
 			},
+			probeKey(),
 		},
 	}
 }

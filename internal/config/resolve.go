@@ -16,6 +16,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 		Fold:         f.fold.or(true),
 		Status:       f.statusListen.or(netip.AddrPortFrom(loopback(), DefaultStatusPort)),
 		Socket:       f.socket.or(DefaultSocket),
+		Probe:        f.probe.or(ProbeNobody),
 		MaxTransfers: f.maxTransfers.or(DefaultMaxTransfers),
 		DrainTimeout: f.drain.or(DefaultDrainTimeout),
 		Serving:      f.serving(),

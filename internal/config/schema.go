@@ -78,6 +78,9 @@ func (k *Key) scalar() map[string]any {
 	if len(k.Choice) > 0 {
 		s["enum"] = k.Choice
 	}
+	if k.Scalar.Bool {
+		return map[string]any{"anyOf": []any{s, map[string]any{"type": "boolean"}}}
+	}
 	if k.Scalar.Number {
 		return map[string]any{"anyOf": []any{
 			s,

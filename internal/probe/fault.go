@@ -13,13 +13,16 @@ import (
 
 // ended is a download that was cut short from here.
 func (s *stage) ended(ctx context.Context) *Fault {
-	if errors.Is(context.Cause(ctx), errTooSlow) {
-		return &Fault{
-			Step: StepTransfer, Code: TooSlow,
-			Text: fmt.Sprintf("%d bytes in %s, then the time for one download was over", s.content.size, short(s.opts.MaxTime)),
-		}
+	switch {
+	case !errors.Is(context.Cause(ctx), errTooSlow):
+		return &Fault{Step: s.step(), Code: Interrupted, Text: "interrupted"}
+	case s.content.size == 0: // not slow: nothing came
+		return s.silence()
 	}
-	return &Fault{Step: s.step(), Code: Interrupted, Text: "interrupted"}
+	return &Fault{
+		Step: StepTransfer, Code: TooSlow,
+		Text: fmt.Sprintf("%d bytes in %s, then the time for one download was over", s.content.size, short(s.opts.MaxTime)),
+	}
 }
 
 func (s *stage) step() Step {
@@ -40,6 +43,18 @@ func (s *stage) silence() *Fault {
 	case s.r.block > 1:
 		f.Code = Stalled
 		f.Text = fmt.Sprintf("after block %d (%d bytes) nothing new came for %s; ACK sent %d times more", s.r.block, s.content.size, waited, s.resent)
+	case (s.r.block == 1 || s.r.block == 0 && s.r.oack) && s.r.duplicates > 1: // two: one may have crossed our ACK on a slow way
+		what := "block 1"
+		if s.r.block == 0 {
+			what = "its options"
+		}
+		f.Code = SecondPort
+		f.Text = fmt.Sprintf("%s sent %s %d times, so it did not get our ACK: what this client sends to UDP %s:%d does not arrive",
+			s.peer, what, s.r.duplicates+1, s.peer.Addr(), s.peer.Port())
+		f.Hint = []string{
+			fmt.Sprintf("a firewall, NAT or balancer on the way lets UDP %d through and not the transfer's own port: allow what this client sends to the server's ports above 1024, or give the server a narrow range", s.server.Port()),
+			"Surefoot's own server can answer from the request port (tftp: {ports: single})",
+		}
 	case s.r.block == 1:
 		f.Code = NoSecondBlock
 		f.Text = fmt.Sprintf("the first block came from %s, a second one did not in %s; ACK sent %d times more", s.peer, waited, s.resent)
@@ -70,6 +85,12 @@ func (s *stage) silence() *Fault {
 
 // socketFault is an error that the kernel reports, mostly from ICMP.
 func (s *stage) socketFault(err error) *Fault {
+	if i, ok := lastICMP(s.conn); ok {
+		s.trace.add(Packet{At: time.Since(s.start), What: fmt.Sprintf("ICMP type %d code %d", i.kind, i.code), Peer: i.from.String()})
+		if f := i.fault(s.step(), s.server); f != nil {
+			return f
+		}
+	}
 	if errors.Is(err, unix.ECONNREFUSED) && s.peer.IsValid() {
 		return &Fault{
 			Step: s.step(), Code: Refused,

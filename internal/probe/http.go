@@ -27,11 +27,16 @@ func HTTP(ctx context.Context, t Target, o Options) Result {
 	defer cancel()
 	h := &httpDownload{target: t, server: server, opts: o, res: &res, content: newContent(o), start: time.Now(), size: -1}
 	f = h.run(ctx)
-	res.Response = time.Since(h.start)
+	if res.Response = h.took; h.took == 0 {
+		res.Response = time.Since(h.start)
+	}
 	res.Size, res.Trace = h.content.size, h.trace.packets()
 	if f == nil {
 		res.SHA256 = h.content.sum()
 		f = h.content.check(o, h.size)
+	}
+	if f == nil {
+		f = res.slow(o)
 	}
 	res.finish(f)
 	return res
@@ -47,6 +52,8 @@ type httpDownload struct {
 	start   time.Time
 	told    time.Time
 	size    int64 // announced; -1: not known
+	half    *half // nil: not asked for
+	took    time.Duration
 }
 
 func (h *httpDownload) note(sent bool, what string) {
@@ -73,10 +80,15 @@ func (h *httpDownload) run(ctx context.Context) *Fault {
 	if habitsOf(h.opts.As).head {
 		methods = []string{http.MethodHead, http.MethodGet}
 	}
+	alive := func() { silence.Reset(h.opts.Timeout) }
 	for _, m := range methods {
-		if f := h.exchange(idle, tr, m, func() { silence.Reset(h.opts.Timeout) }); f != nil {
+		if f := h.exchange(idle, tr, m, alive); f != nil {
 			return f
 		}
+	}
+	if h.opts.Range {
+		h.took = time.Since(h.start)
+		return h.resume(idle, tr, alive)
 	}
 	return nil
 }
@@ -94,16 +106,25 @@ func (c told) Close() error {
 
 var errSilent = errors.New("no answer in time")
 
-func (h *httpDownload) exchange(ctx context.Context, tr *http.Transport, method string, alive func()) *Fault {
+// request makes a request for the file.
+func (h *httpDownload) request(ctx context.Context, method string) (*http.Request, *Fault) {
 	url := "http://" + h.server.String() + h.target.File
 	req, err := http.NewRequestWithContext(ctx, method, url, nil)
 	if err != nil {
-		return &Fault{Step: StepRequest, Code: LocalError, Text: fmt.Sprintf("%s %s: %v", method, clean(url), err)}
+		return nil, &Fault{Step: StepRequest, Code: LocalError, Text: fmt.Sprintf("%s %s: %v", method, clean(url), err)}
 	}
 	if h.target.Host != h.server.Addr().String() {
 		req.Host = (Target{Scheme: "http", Host: h.target.Host, Port: h.target.Port}).hostPort()
 	}
 	req.Header.Set("User-Agent", habitsOf(h.opts.As).agent+" (surefoot probe)")
+	return req, nil
+}
+
+func (h *httpDownload) exchange(ctx context.Context, tr *http.Transport, method string, alive func()) *Fault {
+	req, f := h.request(ctx, method)
+	if f != nil {
+		return f
+	}
 	h.note(true, method+" "+escaped(h.target.File))
 	started := time.Now()
 	resp, err := tr.RoundTrip(req)
@@ -127,6 +148,9 @@ func (h *httpDownload) exchange(ctx context.Context, tr *http.Transport, method 
 	if method == http.MethodHead {
 		return nil
 	}
+	if h.opts.Range && h.size > 1 {
+		h.half = newHalf(h.size / 2)
+	}
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := resp.Body.Read(buf)
@@ -134,6 +158,7 @@ func (h *httpDownload) exchange(ctx context.Context, tr *http.Transport, method 
 			if h.content.size == 0 {
 				h.res.FirstBlock = time.Since(started)
 			}
+			h.half.write(h.content.size, buf[:n])
 			_, _ = h.content.Write(buf[:n])
 			alive()
 			h.progress()

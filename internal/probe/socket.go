@@ -9,12 +9,15 @@ import (
 
 // listen opens a UDP socket that is not connected, since a server answers from another port than
 // the one asked, and yet hears of ICMP errors (IP_RECVERR, ip(7)).
-func listen(server netip.Addr) (*net.UDPConn, error) {
+func listen(server netip.Addr) (*net.UDPConn, error) { return listenPort(server, 0) }
+
+// listenPort does so on a port of this machine; 0: any.
+func listenPort(server netip.Addr, port uint16) (*net.UDPConn, error) {
 	network, level, opt := "udp4", unix.SOL_IP, unix.IP_RECVERR
 	if server.Is6() {
 		network, level, opt = "udp6", unix.SOL_IPV6, unix.IPV6_RECVERR
 	}
-	conn, err := net.ListenUDP(network, nil)
+	conn, err := net.ListenUDP(network, &net.UDPAddr{Port: int(port)})
 	if err != nil {
 		return nil, err
 	}

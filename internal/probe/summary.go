@@ -37,7 +37,8 @@ func Summarize(results []Result) Summary {
 		s.Retransmits += r.Retransmits
 		if r.Available {
 			times = append(times, r.Response)
-		} else if r.Fault != nil {
+		}
+		if r.Fault != nil {
 			if s.Faults == nil {
 				s.Faults = map[Code]int{}
 			}

@@ -26,10 +26,16 @@ func TFTP(ctx context.Context, t Target, o Options) Result {
 		content: newContent(o), start: time.Now(),
 	}
 	res.Server = d.server.String()
-	ctx, cancel := context.WithTimeoutCause(ctx, o.MaxTime, errTooSlow)
+	limited, cancel := context.WithTimeoutCause(ctx, o.MaxTime, errTooSlow)
 	defer cancel()
-	res.finish(d.run(ctx))
+	if f = d.run(limited); f == nil {
+		f = res.slow(o)
+	}
 	res.Trace = d.trace.packets()
+	if f != nil && o.Prove {
+		f = d.prove(ctx, f)
+	}
+	res.finish(f)
 	return res
 }
 
@@ -128,6 +134,9 @@ func (d *download) stage(ctx context.Context, r *receiver) *Fault {
 	s.requests = 1
 	buf := make([]byte, 1<<16)
 	for !r.done {
+		if d.opts.enough > 0 && r.block >= d.opts.enough {
+			return s.send(tftp.AppendError(nil, tftp.ErrUndefined, "seen enough"), s.peer)
+		}
 		again := s.lastSent.Add(d.patience(s.resent))
 		end := s.progress.Add(d.opts.Timeout)
 		if err := conn.SetReadDeadline(earlier(again, end)); err != nil {
@@ -204,6 +213,7 @@ func (s *stage) send(b []byte, to netip.AddrPort) *Fault {
 // packet takes one datagram from anywhere.
 func (s *stage) packet(b []byte, from netip.AddrPort) *Fault {
 	now := time.Now()
+	s.res.Largest = max(s.res.Largest, len(b))
 	s.trace.add(Packet{At: now.Sub(s.start), What: describe(b), Peer: from.String()})
 	switch {
 	case s.peer.IsValid() && from != s.peer: // RFC 1350 section 4: another transfer ID
@@ -229,6 +239,9 @@ func (s *stage) packet(b []byte, from netip.AddrPort) *Fault {
 		s.res.Timing.add(now.Sub(s.progress))
 	}
 	if s.r.block != before || s.r.oack != oack {
+		if wait := now.Sub(s.progress); before > 0 && wait > s.res.Pause {
+			s.res.Pause, s.res.PauseAfter = wait, before
+		}
 		s.progress, s.resent = now, 0
 		s.lastSent = now // the wait for the next packet starts now, even if no ACK is due
 	}

@@ -38,6 +38,7 @@ type Deps struct {
 	Log      *slog.Logger
 
 	TFTPLimits func() TFTPLimits // nil: not known
+	Probing    func() Probing    // nil: /probe is off
 
 	// DNS explains an answer of the node's DNS server, or lists its names. Nil: it has none.
 	DNS func(name, qtype, from string) (any, error)
@@ -57,7 +58,8 @@ type Server struct {
 	deps Deps
 	// following holds a token for each follower.
 	following chan struct{}
-	tcp       net.Listener // nil: no status page
+	probing   chan struct{} // and this one a token for each probe that runs
+	tcp       net.Listener  // nil: no status page
 	unix      net.Listener
 }
 
@@ -69,7 +71,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{cfg: cfg, deps: d, following: make(chan struct{}, maxFollowers)}, nil
+	return &Server{cfg: cfg, deps: d, following: make(chan struct{}, maxFollowers), probing: make(chan struct{}, maxProbes)}, nil
 }
 
 // Listen opens both sockets, or none.

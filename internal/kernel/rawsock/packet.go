@@ -40,7 +40,27 @@ type PacketConn struct {
 // ListenPacket opens a socket on the interface with that index for IPv4 UDP datagrams to a
 // port, fragments excepted. A missing capability is a *PermissionError.
 func ListenPacket(name string, index int, mac boot.MAC, port uint16) (*PacketConn, error) {
-	filter, err := bpf.Assemble(udpTo(port))
+	return listenPacket(name, index, mac, udpTo(port))
+}
+
+// ListenForeign is ListenPacket for somebody who plays another machine: the interface is put into
+// promiscuous mode as long as the socket is open, and frames to other machines are read as well.
+func ListenForeign(name string, index int, mac boot.MAC, port uint16) (*PacketConn, error) {
+	filter := udpTo(port)
+	filter[1] = bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OUTGOING, SkipTrue: 10}
+	p, err := listenPacket(name, index, mac, filter)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.c.SetPromiscuous(true); err != nil {
+		_ = p.Close()
+		return nil, explain("read the frames of other machines on "+name, err)
+	}
+	return p, nil
+}
+
+func listenPacket(name string, index int, mac boot.MAC, instructions []bpf.Instruction) (*PacketConn, error) {
+	filter, err := bpf.Assemble(instructions)
 	if err != nil {
 		return nil, fmt.Errorf("assemble packet filter: %w", err)
 	}

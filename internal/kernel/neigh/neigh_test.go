@@ -1,0 +1,14 @@
+package neigh
+
+import (
+	"net/netip"
+	"testing"
+)
+
+// Who was not spoken to is not known (192.0.2.0/24 is nobody's: RFC 5737). That a neighbour who
+// answers is known, the causes in package probe show.
+func TestUnknown(t *testing.T) {
+	if mac, ok := MAC(netip.MustParseAddr("192.0.2.1")); ok {
+		t.Errorf("nobody's address has the MAC %s", mac)
+	}
+}
