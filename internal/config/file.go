@@ -32,6 +32,7 @@ type file struct {
 	drain                     *parsed[time.Duration]
 	state                     *parsed[string]
 	watch                     fileWatch
+	past                      fileHistory
 	dns                       *fileDNS // nil: not there
 	nodesAt, bootAt           at       // of the keys
 	namesKnown                bool     // nothing in nodes and servers was unreadable
@@ -138,6 +139,7 @@ func (d *decoder) file(o object) *file {
 		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))
 		f.socket = one(s, "socket", parseSocket)
 	}
+	f.past = d.history(o)
 	return f
 }
 
