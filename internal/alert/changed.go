@@ -42,17 +42,21 @@ func (m *Machine) downs(now time.Time, s server, c store.Change) {
 		return
 	}
 	evidence := []string{fmt.Sprintf("%s → %s at %s", orWord(c.From, "unknown"), c.To, c.At.Format(time.RFC3339))}
-	if c.Cause != "" {
+	if c.Cause != "" && c.Cause != string(ServerDown) {
 		evidence = append(evidence, "cause: "+c.Cause)
 	}
 	if c.Text != "" {
 		evidence = append(evidence, c.Text)
 	}
+	show := "surefoot watch show"
+	if c.Test != "" {
+		show += " " + c.Test + " --trace"
+	}
 	m.find(now, finding{
 		code: ServerDown, severity: Critical, labels: labels, after: m.rules.DownAfter,
 		title: fmt.Sprintf("%s does not deliver %s", s.name, orWord(s.file, "its file")), evidence: evidence,
 		meaning: "new answers leave it out; machines go to the other servers of the rule",
-		fix:     "surefoot probe tftp://" + s.name + "/" + s.file + " shows the download step by step; docs/troubleshoot.md explains the cause",
+		fix:     show + " shows the last download step by step; docs/troubleshoot.md explains the cause",
 	})
 }
 

@@ -138,7 +138,11 @@ func printSeries(w io.Writer, h web.History, s web.HistorySeries, steps bool) {
 	}
 	fmt.Fprintf(w, "\n  %-16s  %5s  %6s  %8s  %8s  %8s  %6s  %s\n", "TIME", "RUNS", "AVAIL", "MIN", "MEDIAN", "P95", "RESENT", "LAST FAILURE")
 	for _, p := range s.Points {
-		row := fmt.Sprintf("  %-16s  %5d  %6s  %8s  %8s  %8s  %6d  %s", clock(p.At), p.Runs, percent(p.Availability), seconds(p.Min), seconds(p.Median), seconds(p.P95), p.Retransmits, fit(p.Cause, 24))
+		at := clock(p.At)
+		if step < time.Minute {
+			at = p.At.Local().Format("01-02 15:04:05")
+		}
+		row := fmt.Sprintf("  %-16s  %5d  %6s  %8s  %8s  %8s  %6d  %s", at, p.Runs, percent(p.Availability), seconds(p.Min), seconds(p.Median), seconds(p.P95), p.Retransmits, fit(p.Cause, 24))
 		fmt.Fprintln(w, strings.TrimRight(row, " "))
 	}
 }
