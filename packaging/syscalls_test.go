@@ -18,6 +18,8 @@ func TestUnitAllowsTheSystemCalls(t *testing.T) {
 	s := newSite(t)
 	dir, _ := workplace(t)
 	trace := filepath.Join(dir, "trace")
+	history := filepath.Join(dir, "state", "history.db")
+	t.Setenv("STATE_DIRECTORY", filepath.Dir(history)) // as systemd does: the history is written too
 	args := append([]string{strace, "-D", "-f", "-qq", "-o", trace, "-e", "signal=none", binary}, serveArgs(dir)...)
 	d := start(t, dir, in(s.node, args...))
 	if out, err := in(s.client, curl, "-sS", "--max-time", "20", "-o", filepath.Join(dir, "got"), "tftp://"+nodeAddr+"/ARDBP32.BIN").CombinedOutput(); err != nil {
@@ -38,10 +40,16 @@ func TestUnitAllowsTheSystemCalls(t *testing.T) {
 	seen := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^\d+ +([a-z0-9_]+)\(`).FindAllStringSubmatch(afterExec, -1) {
 		call := m[1]
+		if call == "fchown" {
+			continue // SQLite's, and only as root, as this test is; it goes on without it
+		}
 		if !seen[call] && !allowed[call] {
 			t.Errorf("surefoot calls %s, which the unit's SystemCallFilter refuses", call)
 		}
 		seen[call] = true
+	}
+	if st, err := os.Stat(history); err != nil || st.Size() == 0 || !seen["fsync"] && !seen["fdatasync"] {
+		t.Errorf("no history was written: %v", err)
 	}
 	if !seen["socket"] || !seen["sendto"] && !seen["sendmsg"] && !seen["sendmmsg"] {
 		t.Errorf("the trace misses the obvious: %d different calls", len(seen))

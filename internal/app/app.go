@@ -18,6 +18,7 @@ import (
 	"surefoot/internal/kernel/notify"
 	"surefoot/internal/kernel/pages"
 	"surefoot/internal/phase"
+	"surefoot/internal/store/sqlite"
 	"surefoot/internal/watch"
 	"surefoot/internal/web"
 )
@@ -34,8 +35,11 @@ type App struct {
 	probes  ownProbes
 	slots   []*slot // in the order in which they start
 	web     *web.Server
-	started time.Time
-	link    func(name string) (link.Link, error)
+	history *sqlite.DB // nil: nothing is kept
+
+	alerting *alerting
+	started  time.Time
+	link     func(name string) (link.Link, error)
 
 	reloading sync.Mutex     // held during a reload
 	drains    sync.WaitGroup // slots that may still begin something new
@@ -69,9 +73,15 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	a.journal = journal.New(journal.Config{
 		Node: cfg.Node.Name, Site: cfg.Site.Name, Version: o.Version, Log: log, Now: a.now,
 		Peers: a.hasPeers, Name: a.nameOf, FilesVersion: a.version,
+		Ended: a.storyEnded,
 	})
 	a.probes.now = a.now
 	if a.monitor, err = a.newMonitor(first); err != nil {
+		return nil, err
+	}
+	a.history = a.newHistory(first)
+	a.alerting = newAlerting(cfg, a.history, log, a.now)
+	if err := a.gather(); err != nil {
 		return nil, err
 	}
 	a.noteLoad(nil)
@@ -104,6 +114,7 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 	}
 	return phase.Run(
 		ctx, a.becomeReady,
+		a.pastPhase(),
 		phase.Phase{{Name: "journal", Run: a.journal.Run}},
 		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}},
 		roles,

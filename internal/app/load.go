@@ -22,6 +22,7 @@ type Options struct {
 	Status     string // overrides status.listen
 	Socket     string // overrides status.socket
 	Notify     string // the value of NOTIFY_SOCKET
+	StateDir   string // the value of STATE_DIRECTORY
 	Version    string
 }
 

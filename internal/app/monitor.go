@@ -12,7 +12,7 @@ import (
 // newMonitor makes what watches the servers. It steers every answer through a.health.
 func (a *App) newMonitor(s *setup) (*watch.Watcher, error) {
 	w, err := watch.New(watchConfig(s.Config), watch.Deps{
-		Log: a.log, Now: a.now, Emit: a.journal.Emit, Lacks: a.health.lacks,
+		Log: a.log, Now: a.now, Emit: a.journal.Emit, Sink: pastSink{a}, Lacks: a.health.lacks,
 		Drains: watch.NewDrainFile(s.State), Opened: a.probes.opened,
 	})
 	if err != nil {

@@ -33,6 +33,9 @@ func (a *App) reload(ctx context.Context) error {
 	if cfg.Socket != was.Socket || cfg.Status != was.Status {
 		return errors.New("status.listen and status.socket cannot change while running: restart surefoot for that")
 	}
+	if cfg.History != was.History {
+		return errors.New("history cannot change while running: restart surefoot for that")
+	}
 	if cfg.Node.Name != was.Node.Name {
 		return fmt.Errorf("this node would become %s instead of %s: restart surefoot for that", cfg.Node.Name, was.Node.Name)
 	}
@@ -79,6 +82,7 @@ func (a *App) change(ctx context.Context, was, is *setup) error {
 	}
 	a.use(is)
 	a.monitor.Apply(watchConfig(is.Config))
+	a.alerting.apply(is.Config)
 	for _, s := range a.slots {
 		if srv, _ := s.get(); srv != nil {
 			s.apply(srv, is)

@@ -15,14 +15,15 @@ import (
 
 // newWeb makes the status page and the API, which see the program through functions only.
 func (a *App) newWeb(s *setup) (*web.Server, error) {
-	return web.New(
-		web.Config{Status: s.Status, Socket: s.Socket},
-		web.Deps{
-			Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
-			Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS,
-			Probing: a.probing,
-		},
-	)
+	d := web.Deps{
+		Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
+		Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS, Alerting: a.alerting,
+		Probing: a.probing,
+	}
+	if a.history != nil {
+		d.History = a.history
+	}
+	return web.New(web.Config{Status: s.Status, Socket: s.Socket}, d)
 }
 
 // probing says whom /probe may ask now.

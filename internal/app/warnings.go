@@ -39,6 +39,7 @@ func (a *App) warnings() []web.Warning {
 		a.warnFiles(s, add)
 	}
 	warnUploads(s, add)
+	a.warnHistory(add)
 	warnAddress(s, add)
 	a.warnHealth(add)
 	if s.has(roleProxy) && len(s.Node.Interfaces) == 0 {

@@ -94,6 +94,12 @@ const (
 	ToldByDNS       Reason = "told-by-dns"
 )
 
+// Reasons why a record is not in the history.
+const (
+	HistoryBehind  Reason = "history-behind"
+	HistoryRefused Reason = "history-refused"
+)
+
 // reasonTexts says each reason in words; a test checks that none is missing.
 var reasonTexts = map[Reason]string{
 	Answered:        "answered with a server and a file",
@@ -169,6 +175,9 @@ var reasonTexts = map[Reason]string{
 	Truncated:       "the answer is longer than the client takes by UDP; it comes back by TCP",
 	RateSlipped:     "this network asks too often; told to come back by TCP, which proves its address",
 	ToldByDNS:       "the network says deliver: dns, so its DHCP server names the servers",
+
+	HistoryBehind:  "more to keep in the history than its disk takes",
+	HistoryRefused: "the disk of the history refused it",
 }
 
 // Text says the reason in words.

@@ -37,6 +37,8 @@ func newRootCommand(env *Env) *cobra.Command {
 		newWatchCommand(env),
 		newReloadCommand(env),
 		newFileCommand(env),
+		newWatchCommand(env),
+		newAlertCommand(env),
 		newProbeCommand(env),
 		newStormCommand(env),
 		newLabCommand(env),

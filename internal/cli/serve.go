@@ -91,6 +91,7 @@ func newServeCommand(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			opts.StateDir = env.Getenv("STATE_DIRECTORY")
 			opts.Notify = env.Getenv("NOTIFY_SOCKET")
 			spareMemory(env)
 			a, err := app.New(opts, newLogger(env, asJSON, debug))

@@ -26,12 +26,14 @@ the file, block by block, delivered, or stuck, where, and what that usually mean
   surefoot story                      the last boot of each machine
   surefoot story 52:54:00:12:34:56    all its boots with every step, the newest last
   surefoot story 34:56                the end of the address will do, or the IP address
-  surefoot story --follow             what moves, as it moves`
+  surefoot story --follow             what moves, as it moves
+  surefoot story --since 24h          from the history: also what was before the last restart`
 
 type storyOptions struct {
 	socket string
 	json   bool
 	follow bool
+	since  string
 	limit  int
 }
 
@@ -51,6 +53,9 @@ func newStoryCommand(env *Env) *cobra.Command {
 				return usageError(cmd, fmt.Errorf("--limit %d is not a number from 1 to 10000", o.limit))
 			}
 			c := web.Dial(o.socket)
+			if o.since != "" {
+				return o.runPast(cmd, env, machine)
+			}
 			if o.follow {
 				return o.runFollow(cmd.Context(), env, c, machine)
 			}
@@ -61,6 +66,7 @@ func newStoryCommand(env *Env) *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print JSON; with --follow a line for each movement")
 	f.BoolVarP(&o.follow, "follow", "f", false, "go on with what moves, until Ctrl-C")
+	f.StringVar(&o.since, "since", "", "from the history, beginning then: 24h, 7d, or a time")
 	f.IntVar(&o.limit, "limit", 50, "stories at the most, from 1 to 10000")
 	return cmd
 }
@@ -72,6 +78,11 @@ func (o *storyOptions) run(ctx context.Context, env *Env, c *web.Client, machine
 	if err != nil {
 		return daemonError(err)
 	}
+	return o.print(env, machine, stories)
+}
+
+// print prints stories, the newest first in the list.
+func (o *storyOptions) print(env *Env, machine string, stories []journal.Story) error {
 	if machine != "" {
 		if err := single(machine, stories); err != nil {
 			return err

@@ -51,7 +51,7 @@ newest; an x is a download that failed. Exit status 3 if a test is down.`,
 	s.addFlags(show, env)
 	show.Flags().BoolVarP(&s.follow, "follow", "f", false, "go on with each result as it comes, until Ctrl-C")
 	show.Flags().BoolVar(&s.trace, "trace", false, "of one test: show the packets of the last diagnoses")
-	cmd.AddCommand(show)
+	cmd.AddCommand(show, newWatchHistoryCommand(env))
 	return cmd
 }
 

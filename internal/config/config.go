@@ -46,6 +46,8 @@ type Config struct {
 	NetworkOffers []NetworkOffer // ... and to the clients of these networks instead; the first counts
 	State         string         // directory of what survives a restart
 	Watch         Watch          // the monitor
+	History       History        // what is remembered
+	Alerts        Alerts         // what somebody is told
 }
 
 // Serving is how the TFTP server serves many clients.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"surefoot/internal/alert"
 	"surefoot/internal/boot"
 )
 
@@ -56,6 +57,7 @@ func TestParse(t *testing.T) {
 			Enabled: true, Every: 10 * time.Second, Timeout: 2 * time.Second, DownAfter: 3, UpAfter: 2,
 			SlowStart: 30 * time.Second, Normal: 10, Abnormal: 1,
 		},
+		History: History{Keep: DefaultKeep, MaxSize: DefaultMaxSize}, Alerts: Alerts{Rules: alert.Rules{}.WithDefaults()},
 		Site: boot.Site{
 			Name: "hq", Self: "boot1",
 			Servers: map[string]boot.Server{

@@ -67,6 +67,7 @@ func Default(o DefaultOptions) (*Config, error) {
 	}
 	c.addNodeServers()
 	c.State, c.Watch = DefaultState, (&file{}).resolveWatch(c)
+	c.History, c.Alerts = fileHistory{}.resolve()
 	return c, nil
 }
 

@@ -53,6 +53,7 @@ func (c *Config) YAML() []byte {
 	c.writeWatch(line)
 	line("state: %s", plain(c.State))
 	line("drain_timeout: %s", durationText(c.DrainTimeout))
+	c.writeHistory(line)
 	return b.Bytes()
 }
 

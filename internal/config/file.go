@@ -33,6 +33,7 @@ type file struct {
 	drain                     *parsed[time.Duration]
 	state                     *parsed[string]
 	watch                     fileWatch
+	past                      fileHistory
 	dns                       *fileDNS // nil: not there
 	nodesAt, bootAt           at       // of the keys
 	namesKnown                bool     // nothing in nodes and servers was unreadable
@@ -140,6 +141,7 @@ func (d *decoder) file(o object) *file {
 		f.socket = one(s, "socket", parseSocket)
 		f.probe = one(s, "probe", parseProbe)
 	}
+	f.past = d.history(o)
 	return f
 }
 

@@ -66,6 +66,9 @@ var (
 	scalarBool     = &Scalar{Name: "true or false", JSON: "boolean"}
 	scalarSHA256   = &Scalar{Name: "SHA-256 in 64 hexadecimal digits", JSON: "string", Pattern: `^[0-9A-Fa-f]{64}$`}
 	scalarArch     = &Scalar{Name: "architecture, or a number of option 93", JSON: "string", Number: true}
+	scalarSpan     = &Scalar{Name: "duration with its unit (30s, 2m, 4h, 30d)", JSON: "string", Pattern: `^([0-9]+d|([0-9.]+(us|ms|s|m|h))+)$`}
+	scalarURL      = &Scalar{Name: "URL", JSON: "string", Pattern: `^[a-z]+://`}
+	scalarHistory  = &Scalar{Name: "absolute path, or none", JSON: "string", Pattern: `^(/|none$)`}
 	scalarChoice   = &Scalar{Name: "word", JSON: "string"}
 )
 

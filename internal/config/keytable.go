@@ -26,7 +26,7 @@ func keyTable() []Key {
 			Name: "root", Scalar: scalarDir, Default: "(none: only the built-in test bootstrap)", Example: "root: /srv/boot",
 			Doc: "The directory with the boot files, on every node. Nothing outside of it is ever handed out.",
 		},
-		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dnsKey(), statusKey(), watchKey(), stateKey(),
+		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dnsKey(), statusKey(), historyKey(), alertsKey(), watchKey(), stateKey(),
 		{
 			Name: "drain_timeout", Scalar: scalarDuration, Default: "30s", Example: "drain_timeout: 30s",
 			Doc: "How long transfers that are running may go on when a node is stopped. 0s ends them at once.",

@@ -26,6 +26,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	for i := range f.entries {
 		c.Files = append(c.Files, f.entries[i].entry())
 	}
+	c.History, c.Alerts = f.past.resolve()
 	for i := range f.nodes {
 		n := f.nodes[i].node(f)
 		if n.Name == self {

@@ -3,7 +3,7 @@
 // stuck), records of TFTP transfers (transfers), metrics, log lines, and a stream for whoever
 // follows.
 //
-// It is not a store: everything is in memory, bounded, and gone with the process. It decides
+// It is not the store: everything here is in memory, bounded, and gone with the process. It decides
 // nothing about boots, and a role never waits for it: what does not fit the queue is counted
 // and lost.
 //

@@ -31,6 +31,9 @@ type Config struct {
 	// Peers reports whether other nodes answer the same machines: what they do is not seen here,
 	// so a machine that does not come back after our offer may well boot. Nil: there are none.
 	Peers func() bool
+	// Ended takes a story, with its steps, each time that it comes to an end of some kind: one that
+	// goes on after all comes again. It must be quick. Nil: nobody asks.
+	Ended func(Story)
 	// Name returns what people call a machine, "" if nothing. It must be quick. Nil: no names.
 	Name func(boot.MAC) string
 	// FilesVersion returns the version of the files that is served, "" if there is none. Nil: none.
@@ -51,6 +54,8 @@ type Journal struct {
 	noStories bool
 	board     *transfers.Board
 	followers map[*follower]struct{}
+
+	ended func(Story)
 }
 
 // New makes a journal. It starts nothing.
@@ -71,6 +76,7 @@ func New(cfg Config) *Journal {
 		board:     transfers.New(cfg.Now(), transfers.DefaultLimits()),
 		followers: map[*follower]struct{}{},
 	}
+	j.ended = cfg.Ended
 	if cfg.Peers != nil {
 		j.tell.peers = cfg.Peers
 	}
@@ -148,15 +154,18 @@ func (j *Journal) unwrap(p *boot.Event) boot.Event {
 func (j *Journal) take(ev boot.Event) {
 	clean(&ev)
 	var of label
+	var end ending
 	j.mu.Lock()
 	if ev.Upload || j.noStories { // an upload is no part of a boot
 	} else if c, ok := j.tell.take(&ev); ok {
 		of = label{boot: c.r.ID, mac: c.r.MAC}
 		j.metrics.story(c.r)
 		j.publish(&ev, c.r)
+		end = j.end(c)
 	}
 	j.board.Feed(&ev, of.mac, of.boot)
 	j.mu.Unlock()
+	end.tell(j.ended)
 	j.log.event(&ev, of)
 }
 
@@ -164,14 +173,19 @@ func (j *Journal) take(ev boot.Event) {
 func (j *Journal) tick() {
 	now := j.now()
 	var late []Story
+	var ends []ending
 	j.mu.Lock()
 	j.board.Tick(now)
 	for _, c := range j.tell.tick(now) {
 		j.metrics.story(c.r)
 		j.publish(nil, c.r)
 		late = append(late, c.r.snapshot(false))
+		ends = append(ends, j.end(c))
 	}
 	j.mu.Unlock()
+	for _, e := range ends {
+		e.tell(j.ended)
+	}
 	for i := range late {
 		j.log.story(&late[i], now)
 	}

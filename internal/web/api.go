@@ -29,6 +29,7 @@ func (s *Server) api(control bool) *http.ServeMux {
 	mux.HandleFunc("GET /api/v1/tftp", s.tftp)
 	mux.HandleFunc("GET /api/v1/dns", s.dns)
 	mux.HandleFunc("GET /api/v1/follow", s.follow)
+	s.pastAPI(mux, control)
 	mux.HandleFunc("GET /ready", s.ready)
 	mux.HandleFunc("GET /health", s.health)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Gatherer, promhttp.HandlerOpts{}))

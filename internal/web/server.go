@@ -19,6 +19,7 @@ import (
 
 	"surefoot/internal/journal"
 	"surefoot/internal/kernel/bind"
+	"surefoot/internal/store"
 )
 
 // Config says where to listen.
@@ -36,6 +37,8 @@ type Deps struct {
 	Gatherer prometheus.Gatherer
 	Monitor  Monitor // nil: nothing is watched
 	Log      *slog.Logger
+	History  store.Reader // nil: none is kept
+	Alerting Alerting     // nil: there are no alerts
 
 	TFTPLimits func() TFTPLimits // nil: not known
 	Probing    func() Probing    // nil: /probe is off

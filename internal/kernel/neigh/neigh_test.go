@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// Who was not spoken to is not known (192.0.2.0/24 is nobody's: RFC 5737). That a neighbour who
+// Who was not spoken to is not known (203.0.113.0/24 is nobody's: RFC 5737). That a neighbour who
 // answers is known, the causes in package probe show.
 func TestUnknown(t *testing.T) {
-	if mac, ok := MAC(netip.MustParseAddr("192.0.2.1")); ok {
+	if mac, ok := MAC(netip.MustParseAddr("203.0.113.77")); ok {
 		t.Errorf("nobody's address has the MAC %s", mac)
 	}
 }

@@ -1,0 +1,158 @@
+package alert
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Boot is a boot attempt that came to an end.
+type Boot struct {
+	Machine string
+	Failed  bool
+	Reason  string
+	Where   string // one sentence
+}
+
+type told struct {
+	Boot
+	at time.Time
+}
+
+// maxBoots bounds what is remembered of boots: the share of the last so many says enough.
+const maxBoots = 10_000
+
+// Booted takes the end of a boot attempt. Of one machine the last end counts. Tick looks at the share.
+func (m *Machine) Booted(now time.Time, b Boot) {
+	m.boots = slices.DeleteFunc(m.boots, func(t told) bool { return t.Machine == b.Machine })
+	if len(m.boots) == maxBoots {
+		m.boots = slices.Delete(m.boots, 0, 1)
+	}
+	m.boots = append(m.boots, told{b, now})
+}
+
+// share looks how many of the last boots failed.
+func (m *Machine) share(now time.Time) {
+	m.boots = slices.DeleteFunc(m.boots, func(t told) bool { return now.Sub(t.at) > m.rules.StoriesWithin })
+	failed := 0
+	reasons := map[string]int{}
+	var lines []string
+	for _, t := range slices.Backward(m.boots) {
+		if !t.Failed {
+			continue
+		}
+		failed++
+		reasons[orWord(t.Reason, "no reason seen")]++
+		if len(lines) < 5 {
+			lines = append(lines, t.Machine+": "+t.Where)
+		}
+	}
+	n := len(m.boots)
+	if failed < m.rules.StoriesLeast || n == 0 || failed*100 < m.rules.StoriesShare*n {
+		m.clear(now, BootsFail)
+		return
+	}
+	var by []string
+	for r, k := range reasons {
+		by = append(by, fmt.Sprintf("%d × %s", k, r))
+	}
+	slices.Sort(by)
+	m.find(now, finding{
+		code: BootsFail, severity: Critical,
+		title:    fmt.Sprintf("%d of %d machines did not boot within %s", failed, n, round(m.rules.StoriesWithin)),
+		evidence: append([]string{fmt.Sprintf("%d%% fail: %v", failed*100/n, by)}, lines...),
+		meaning:  "boots do not come to their end, whatever the servers say of themselves",
+		fix:      "surefoot story shows where each machine is stuck, and what that usually means",
+	})
+}
+
+// Offer is an answer to a DISCOVER, as a probe saw it.
+type Offer struct {
+	From    string // the address of who sent it
+	Server  string // option 54
+	File    string
+	Address bool // it offers an address
+	PXE     bool // it says what to boot
+	Known   bool // the site file knows who sent it
+}
+
+// Discover is what became of one DISCOVER that a probe sent.
+type Discover struct {
+	Network string
+	Offers  []Offer
+}
+
+// Discovered takes what a DISCOVER was answered with.
+func (m *Machine) Discovered(now time.Time, d Discover) {
+	labels := []string{"network", d.Network}
+	if len(d.Offers) > 0 {
+		delete(m.silent, d.Network)
+		m.clear(now, NobodyAnswers, labels...)
+	} else if m.silent[d.Network]++; m.silent[d.Network] >= m.rules.NobodyProbes {
+		m.find(now, finding{
+			code: NobodyAnswers, severity: Critical, labels: labels,
+			title:    fmt.Sprintf("nobody answers DISCOVERs on network %s", orWord(d.Network, "(unnamed)")),
+			evidence: []string{fmt.Sprintf("%d DISCOVERs in a row without an offer", m.silent[d.Network])},
+			meaning:  "machines there get no address, and do not even ask for a bootstrap",
+			fix:      "look at the DHCP server, its pool (is it exhausted?), and the relay of that network",
+		})
+	}
+	seen := map[string]bool{}
+	for _, o := range d.Offers {
+		if !o.PXE || o.Known {
+			continue
+		}
+		seen[o.From] = true
+		m.find(now, finding{
+			code: RogueService, severity: Critical, labels: append(slices.Clone(labels), "from", o.From),
+			title:    fmt.Sprintf("a PXE service that the site does not know answers on network %s: %s", orWord(d.Network, "(unnamed)"), o.From),
+			evidence: []string{fmt.Sprintf("offer from %s (option 54: %s) names the file %q", o.From, orWord(o.Server, "none"), o.File)},
+			meaning:  "machines that meet it first boot what it says",
+			fix:      "find its port by its MAC address (ip neigh, the switch's table) and switch it off; if it is yours, name it under servers in the site file",
+		})
+	}
+	for _, h := range m.alerts {
+		if h.Code == RogueService && h.Labels["network"] == d.Network && !seen[h.Labels["from"]] && h.is {
+			h.is, h.over = false, now
+		}
+	}
+}
+
+// forgetAfter is how long a test that is not run any more is remembered.
+const forgetAfter = 24 * time.Hour
+
+// age lets go of what is too old to count.
+func (m *Machine) age(now time.Time) {
+	if len(m.boots) > 0 {
+		m.share(now)
+	}
+	for s := range m.flaps {
+		m.flap(now, s)
+	}
+	for s, t := range m.tests {
+		if !t.seen.IsZero() && now.Sub(t.seen) > forgetAfter {
+			delete(m.tests, s)
+			m.clear(now, Slow, "test", s.test, "server", s.server, "file", s.file)
+			m.compare(now, s.file)
+		}
+	}
+}
+
+// Forget removes what is known of servers and tests that the site file names no more.
+func (m *Machine) Forget(now time.Time, gone func(server, file string) bool) {
+	for s := range m.servers {
+		if gone(s.name, s.file) {
+			delete(m.servers, s)
+			delete(m.flaps, s)
+			m.clear(now, ServerDown, "server", s.name, "file", s.file)
+			m.clear(now, Flapping, "server", s.name, "file", s.file)
+		}
+	}
+	for s := range m.tests {
+		if gone(s.server, s.file) {
+			delete(m.tests, s)
+			m.clear(now, Slow, "test", s.test, "server", s.server, "file", s.file)
+			m.compare(now, s.file)
+		}
+	}
+}
