@@ -125,6 +125,7 @@ func (s *slot) run(ctx context.Context, ready func()) error {
 			}
 			s.set(cur.srv, "draining")
 			cur.cancel()
+			cur.awaitShut()
 			drains()
 			err := <-cur.done
 			s.set(nil, "")
@@ -138,6 +139,22 @@ func (s *slot) run(ctx context.Context, ready func()) error {
 		case req := <-s.swaps:
 			cur = s.replace(cur, req, &retired)
 		}
+	}
+}
+
+// shutWithin bounds the wait for a server that is told to begin nothing new.
+const shutWithin = time.Second
+
+// awaitShut waits until a server that was told to end begins nothing new, if it says when: what is
+// told of a drain is then true.
+func (r *running) awaitShut() {
+	s, ok := r.srv.(interface{ Shut() <-chan struct{} })
+	if !ok {
+		return
+	}
+	select {
+	case <-s.Shut():
+	case <-time.After(shutWithin):
 	}
 }
 

@@ -51,6 +51,7 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		}
 		s.loops = append(s.loops, l)
 	}
+	s.doors.Store(int32(len(s.loops)))
 	s.open = startOpener(min(2*s.cfg.Limits.Transfers, maxJobs))
 	defer s.cache.stop()
 	defer s.open.stop()
@@ -86,6 +87,9 @@ func (s *Server) endLate(ctx context.Context, done <-chan struct{}) {
 	case <-done:
 	}
 }
+
+// Shut is closed when the server begins nothing new any more, some moments after Run was told to end.
+func (s *Server) Shut() <-chan struct{} { return s.shut }
 
 // closeDoors lets nobody in any more.
 func (s *Server) closeDoors() {

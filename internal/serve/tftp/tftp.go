@@ -102,7 +102,9 @@ type Server struct {
 	desk    desk // of uploads
 	cache   cache
 	ports   portRange
-	open    *opener // these two: while it runs
+	doors   atomic.Int32  // loops that let somebody in
+	shut    chan struct{} // closed when none does any more
+	open    *opener       // these two: while it runs
 	loops   []*loop
 }
 
@@ -144,6 +146,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 		cache: cache{budget: cfg.CacheBytes, longest: min(cfg.CacheFile, cfg.CacheBytes)},
 		ports: portRange{low: cfg.Ports.Low, high: cfg.Ports.High},
 	}
+	s.shut = make(chan struct{})
 	s.files.Store(cfg.Files)
 	s.uploads.Store(cfg.Uploads)
 	s.ApplyOffers(cfg.Offer, cfg.Networks)

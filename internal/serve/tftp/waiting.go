@@ -73,6 +73,9 @@ func (l *loop) unwait(t *transfer) {
 
 // closeDoor lets nobody in any more. Who waits is not told: asked again, the closed port says it.
 func (l *loop) closeDoor() {
+	if !l.closing && l.s.doors.Add(-1) == 0 {
+		close(l.s.shut)
+	}
 	l.closing = true
 	if l.peers == nil {
 		l.sock.close()
