@@ -37,7 +37,6 @@ func newRootCommand(env *Env) *cobra.Command {
 		newWatchCommand(env),
 		newReloadCommand(env),
 		newFileCommand(env),
-		newWatchCommand(env),
 		newAlertCommand(env),
 		newProbeCommand(env),
 		newStormCommand(env),

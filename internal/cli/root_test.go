@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 // What cannot be understood is wrong usage, said with a hint, and as JSON where that was asked for.
@@ -41,4 +43,20 @@ func TestUsageErrors(t *testing.T) {
 			t.Errorf("%s --json: exit %d, %v: %s%s", c.args, code, err, out, stderr)
 		}
 	}
+}
+
+// No command stands in its parent's list twice, which cobra takes without a word.
+func TestCommandsOnce(t *testing.T) {
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		seen := map[string]bool{}
+		for _, sub := range c.Commands() {
+			if seen[sub.Name()] {
+				t.Errorf("%s is there twice", sub.CommandPath())
+			}
+			seen[sub.Name()] = true
+			walk(sub)
+		}
+	}
+	walk(newRootCommand(&Env{Getenv: func(string) string { return "" }}))
 }
