@@ -151,3 +151,11 @@ func TestFileListFits(t *testing.T) {
 	}
 	contains(t, out, `"esc\x1b[2J\n"`, " -> ...", "short ", "iiii")
 }
+
+// Where there is nothing to compare, nothing was found to be the same.
+func TestFileVerifyOfNothing(t *testing.T) {
+	out, errs, code := invoke(t, "file", "verify", "--root", t.TempDir(), "--from", "127.0.0.1:1")
+	if code != ExitProblems || !strings.Contains(errs, "there is no file below") {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+}

@@ -93,6 +93,12 @@ func (o *fileVerifyOptions) run(cmd *cobra.Command, patterns []string) error {
 	if len(want) == 0 && len(patterns) > 0 {
 		return &Error{Err: fmt.Errorf("no file below %s is called %s", r.Dir(), strings.Join(patterns, " or ")), Hints: []string{"surefoot file list shows what there is"}, Machine: "not-found"}
 	}
+	if len(want) == 0 && len(servers) > 0 { // all servers would be found to serve the same nothing
+		return &Error{
+			Code: ExitProblems, Err: fmt.Errorf("there is no file below %s that the servers' could be compared with", r.Dir()),
+			Hints: []string{"surefoot file list shows what there is"}, Machine: "nothing-to-compare",
+		}
+	}
 	out.Local.Differences = slices.DeleteFunc(out.Local.Differences, func(d publish.Difference) bool { return !publish.Match(patterns, d.File) })
 	out.Local.OK = len(out.Local.Differences) == 0
 	out.Checked, out.Skipped, out.OK = len(want), skipped, out.Local.OK
