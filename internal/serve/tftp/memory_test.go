@@ -2,6 +2,7 @@ package tftp
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"runtime"
@@ -67,6 +68,9 @@ func (d *idlers) add(n int, ask []byte) {
 // recvFromBlocking waits, unlike recvFrom.
 func recvFromBlocking(fd int, b []byte, from *sockaddr) (int, error) {
 	n, sa, err := unix.Recvfrom(fd, b, 0)
+	for errors.Is(err, unix.EINTR) { // by a signal of Go's scheduler
+		n, sa, err = unix.Recvfrom(fd, b, 0)
+	}
 	if four, ok := sa.(*unix.SockaddrInet4); ok {
 		*from = sockaddrOf(netip.AddrPortFrom(netip.AddrFrom4(four.Addr), uint16(four.Port)))
 	}
