@@ -2,8 +2,8 @@
 // with their silences, boot stories, and drains. It holds the values, the interfaces and the pure
 // arithmetic of downsampling; package sqlite is the disk, package storetest the tests of any such.
 //
-// History is not state that answers depend on: losing it stops nothing. Only drains are read
-// back by what decides. Nothing here waits for a disk, except what says so.
+// History is not state that answers depend on: losing it stops nothing. The monitor keeps its
+// drains in a file of its own; those here are for a store that nodes share. Nothing here waits for a disk, except what says so.
 package store
 
 import (
@@ -94,7 +94,8 @@ type Reader interface {
 	Diagnosis(context.Context, Query) (json.RawMessage, error)
 }
 
-// Drains are kept on disk before Save and Remove return.
+// Drains are kept on disk before Save and Remove return. No role uses them yet: package watch has
+// a file.
 type Drains interface {
 	Load(context.Context) ([]Drain, error)
 	Save(context.Context, Drain) error
