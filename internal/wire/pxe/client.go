@@ -26,10 +26,11 @@ const maxNames = 4096
 
 // ClientOf is ClientOf for a View.
 func (n *Names) ClientOf(v *dhcp4.View) (boot.Client, boot.Reason) {
-	return clientOf(v, v.Op(), boot.Client{Addr: v.CIAddr(), Relay: v.GIAddr()}, n.text)
+	return clientOf(v, v.Op(), boot.Client{Addr: v.CIAddr(), Relay: v.GIAddr()}, n.Text)
 }
 
-func (n *Names) text(b []byte) string {
+// Text returns the text of the bytes.
+func (n *Names) Text(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
