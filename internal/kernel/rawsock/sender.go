@@ -14,9 +14,11 @@ const (
 	// fullWait is how long a batch waits for room in the socket's send buffer. A link that takes
 	// nothing for so long is as good as down, and clients ask again.
 	fullWait = 100 * time.Millisecond
-	// queuePause is how long a batch waits when the card's queue is full, and queueTries how often.
-	queuePause = time.Millisecond
-	queueTries = 5
+	// queuePause is how long a batch waits when the card's queue is full, queueTries how often in vain,
+	// and queuePauses how often at all.
+	queuePause  = time.Millisecond
+	queueTries  = 5
+	queuePauses = 20
 )
 
 // Sender is the memory for writing frames, or IPv4 packets, many at a time (sendmmsg(2)). It belongs
@@ -35,6 +37,7 @@ type Sender struct {
 	sent    int
 	waited  bool
 	news    bool
+	tries   int
 	pauses  int
 	err     error
 	errWhat int // index of what err is about
@@ -103,7 +106,8 @@ func (c *IPv4Conn) WriteBatch(s *Sender, packets [][]byte) (int, error) {
 
 func (s *Sender) begin(what [][]byte, ip bool) {
 	s.what, s.ip = what, ip
-	s.sent, s.waited, s.news, s.pauses, s.err, s.errWhat = 0, false, false, 0, nil, 0
+	s.sent, s.waited, s.news, s.err, s.errWhat = 0, false, false, nil, 0
+	s.tries, s.pauses = 0, 0
 }
 
 // end counts, and lets go of the caller's memory.
@@ -160,6 +164,7 @@ func (s *Sender) some(fd, at, n int) (next int, ok bool) {
 		if err == nil {
 			i += k
 			s.sent += k
+			s.tries = 0
 			continue
 		}
 		switch {
@@ -170,8 +175,9 @@ func (s *Sender) some(fd, at, n int) (next int, ok bool) {
 				s.fail(at+i, err)
 				return 0, false
 			}
-		case errors.Is(err, unix.ENOBUFS) && s.pauses < queueTries:
+		case errors.Is(err, unix.ENOBUFS) && s.tries < queueTries && s.pauses < queuePauses:
 			s.Stats.Queue++
+			s.tries++
 			s.pauses++
 			time.Sleep(queuePause)
 		case Down(err) && !s.ip && !s.news: // that the link was down, or is: a socket tells it once in any case
