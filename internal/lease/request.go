@@ -53,14 +53,16 @@ func (s *scope) judge(pos uint32, q *asking, how How) boot.Reason {
 	case !w.blank() && !known && w.state == Active && w.live(q.now):
 		return boot.LeaseOfOther
 	}
-	switch stands := w.blank() || known || !w.live(q.now); {
+	stands := w.blank() || known || !w.live(q.now)
+	leased := known && w.state == Active && w.live(q.now)
+	switch {
 	case h != nil && h.id != q.ID && how == Selecting:
 		return boot.LeaseOfOther
 	case h != nil && h.id != q.ID: // only offered: perhaps it is the asking one's, and we lost its lease
 		return boot.UnknownLease
-	case h != nil && stands && (!s.shared || k != others && s.givenTo(q.ID, pos)):
-		// Our own OFFER stands, whatever was configured since (Q7). With several nodes this ends
-		// where another node has become the one to give the address.
+	case (h != nil && stands || leased && how == Selecting) && (!s.shared || k != others && s.givenTo(q.ID, pos)):
+		// Our own OFFER stands, whatever was configured since, and so does its lease if the ACK was
+		// lost (Q7). With several nodes this ends where another has become the one to give it.
 		return boot.Answered
 	}
 	at, hasOther := s.reserved[q.ID]
@@ -78,7 +80,7 @@ func (s *scope) judge(pos uint32, q *asking, how How) boot.Reason {
 		// "If the DHCP server has no record of this client, then it MUST remain silent" (INIT-REBOOT).
 		return boot.UnknownLease
 	}
-	if s.usable(pos, q) || known && w.live(q.now) && w.state != Released {
+	if s.usable(pos, q) || leased {
 		return boot.Answered
 	}
 	switch {
