@@ -12,7 +12,7 @@ var layers = [][]string{
 	{"cmd", "e2e", "scripts"},
 	{"cli"},
 	{"app"},
-	{"serve", "web", "config", "lab", "storm", "publish"},
+	{"serve", "web", "config", "lab", "storm", "publish", "diagnose"},
 	{"watch"},
 	{"probe", "alert", "inbox"},
 	{"journal", "files", "testboot", "kernel", "store"},
