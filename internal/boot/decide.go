@@ -66,6 +66,7 @@ func Decide(c Client, s *Site, down Down) Decision {
 		return d
 	}
 	d.Answer.Rule, d.Answer.Contains, d.Answer.SHA256 = rule.Name, rule.Contains, rule.SHA256
+	d.Answer.RootPath, d.Answer.Options = rule.RootPath, rule.Options
 	if d.Answer.File, ok = fileFor(rule, c); !ok {
 		d.Reason = NoTestBootstrap
 		return d

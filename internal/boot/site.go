@@ -45,6 +45,17 @@ type Rule struct {
 	IPXE     IPXEMode
 	Contains string // text that the right file holds, "" if not said
 	SHA256   string // hash of the right file in hexadecimal, "" if not said
+	RootPath string // option 17, "" for none
+	Options  []Option
+}
+
+// Option is a DHCP option that a rule gives its machines, in networks whose addresses are ours to
+// give. What it means is no business of this package.
+type Option struct {
+	Code   uint8  `json:"code"`
+	Text   string `json:"text"` // as it was written
+	Data   []byte `json:"-"`
+	Always bool   `json:"always,omitempty"` // also to clients that do not ask for it
 }
 
 // TestBootstrap is the file name in a rule that stands for the built-in test bootstrap.
@@ -87,10 +98,11 @@ type Network struct {
 	Reservations map[MAC]Reservation
 }
 
-// Reservation binds one machine to a rule.
+// Reservation binds one machine to a rule or an address.
 type Reservation struct {
 	Name string
 	Rule string // "" leaves it to the rules
+	Addr netip.Addr // the address that it always gets, where addresses are ours to give
 }
 
 // Delivery is how a network's clients hear of their bootstrap.
@@ -98,6 +110,7 @@ type Delivery string
 
 const (
 	DeliverProxy Delivery = "proxy" // ProxyDHCP, beside whoever hands out the addresses
+	DeliverDHCP  Delivery = "dhcp"  // with its address: the node is the DHCP server
 	DeliverDNS   Delivery = "dns"   // the DHCP server names a DNS name and the file; no ProxyDHCP
 	DeliverNone  Delivery = "none"  // stay silent
 )
