@@ -39,19 +39,24 @@ type Datagram struct {
 
 // Frame writes the datagram as an Ethernet frame, checksums included.
 func (d Datagram) Frame() []byte {
-	b := make([]byte, etherLen, etherLen+Overhead+len(d.Payload))
-	copy(b, d.DstMAC[:])
-	copy(b[6:], d.SrcMAC[:])
-	binary.BigEndian.PutUint16(b[12:], etherIPv4)
-	return d.appendIP(b)
+	return d.AppendFrame(make([]byte, 0, etherLen+Overhead+len(d.Payload)))
 }
 
 // IP writes the datagram as an IPv4 packet without the Ethernet header, for a raw IPv4 socket.
 func (d Datagram) IP() []byte {
-	return d.appendIP(make([]byte, 0, Overhead+len(d.Payload)))
+	return d.AppendIP(make([]byte, 0, Overhead+len(d.Payload)))
 }
 
-func (d Datagram) appendIP(b []byte) []byte {
+// AppendFrame is Frame at the end of b.
+func (d *Datagram) AppendFrame(b []byte) []byte {
+	b = append(b, d.DstMAC[:]...)
+	b = append(b, d.SrcMAC[:]...)
+	b = append(b, etherIPv4>>8, etherIPv4&0xff)
+	return d.AppendIP(b)
+}
+
+// AppendIP is IP at the end of b.
+func (d *Datagram) AppendIP(b []byte) []byte {
 	src, dst := as4(d.Src.Addr()), as4(d.Dst.Addr())
 	var ip [ipLen]byte
 	ip[0] = 0x45
