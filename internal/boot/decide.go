@@ -24,6 +24,8 @@ type Answer struct {
 	FailOpen bool      `json:"fail_open,omitempty"` // every server looks dead, so all are named
 	Contains string    `json:"contains,omitempty"`
 	SHA256   string    `json:"sha256,omitempty"`
+	RootPath string    `json:"root_path,omitempty"` // option 17
+	Options  []Option  `json:"options,omitempty"`   // others that the rule gives
 }
 
 // Step is one line of a decision's trace.
