@@ -1,72 +1,80 @@
 package rawsock
 
-// MaxBatch is how many frames one system call reads or writes.
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+
+	"golang.org/x/sys/unix"
+)
+
+// MaxBatch is how many frames one system call reads or writes at most.
 const MaxBatch = 64
 
-// Batch is the memory for reading frames many at a time. It belongs to one reader.
+// Batch is the memory for reading frames many at a time (recvmmsg(2)): 128 KiB. It belongs to one
+// reader.
 type Batch struct {
-	n      int
-	frames [MaxBatch][MaxFrame]byte
-	lens   [MaxBatch]int
+	n    int
+	msgs [MaxBatch]mmsghdr
+	iovs [MaxBatch]unix.Iovec
+	room [MaxBatch][MaxFrame]byte
+	read func(fd uintptr) bool // b.receive, made once: a new one would be an allocation a read
+	err  error
 }
 
 // NewBatch returns an empty one.
-func NewBatch() *Batch { return new(Batch) }
+func NewBatch() *Batch {
+	b := new(Batch)
+	b.read = b.receive
+	for i := range b.msgs {
+		b.iovs[i].Base = &b.room[i][0]
+		b.iovs[i].SetLen(MaxFrame)
+		b.msgs[i].head.Iov = &b.iovs[i]
+		b.msgs[i].head.SetIovlen(1)
+	}
+	return b
+}
 
 // Len returns how many frames the last ReadBatch brought.
 func (b *Batch) Len() int { return b.n }
 
-// Frame returns one of them, until the next ReadBatch.
-func (b *Batch) Frame(i int) []byte { return b.frames[i][:b.lens[i]] }
+// Frame returns one of them. It is overwritten by the next ReadBatch.
+func (b *Batch) Frame(i int) []byte { return b.room[i][:b.msgs[i].n] }
 
-// Sender is the memory for writing frames, or IPv4 packets, many at a time. It belongs to one writer.
-type Sender struct{ Stats SendStats }
-
-// NewSender returns one.
-func NewSender() *Sender { return new(Sender) }
-
-// SendStats counts what happened to what was to be sent.
-type SendStats struct {
-	Sent   uint64 // left
-	Lost   uint64 // did not leave, see WriteBatch
-	Waited uint64 // how often the socket's buffer or the card's queue was full
-	Calls  uint64 // system calls
+// receive is called until it returns true, each time that there may be something to read.
+func (b *Batch) receive(fd uintptr) bool {
+	for {
+		b.n, b.err = recvMMsg(int(fd), b.msgs[:])
+		if b.err != unix.EINTR {
+			return b.err != errAgain
+		}
+	}
 }
 
-// ReadBatch waits for a frame and reads it and up to 63 more that have come. Its errors are those of Read.
+// ReadBatch waits for a frame, and reads it with those that have come behind it. Its errors are
+// those of Read.
 func (p *PacketConn) ReadBatch(b *Batch) (int, error) {
-	n, err := p.Read(b.frames[0][:])
-	if err != nil {
+	b.n, b.err = 0, nil
+	if err := cmp.Or(p.plain(p.rc.Read(b.read)), b.err); err != nil {
 		b.n = 0
-		return 0, err
+		return 0, fmt.Errorf("read from %s: %w", p.name, err)
 	}
-	b.lens[0], b.n = n, 1
-	return 1, nil
+	return b.n, nil
 }
 
-// WriteBatch sends frames in their order. It returns how many left, and the error of the first one that did
-// not; the others are sent all the same.
-func (p *PacketConn) WriteBatch(s *Sender, frames [][]byte) (int, error) {
-	sent, first := 0, error(nil)
-	for _, f := range frames {
-		if err := p.Write(f); err == nil {
-			sent++
-		} else if first == nil {
-			first = err
-		}
+// plain strips what mdlayher/packet wraps around an error, whose text is "raw-read packet" and the
+// interface's address, and gives a closed socket the error that it has elsewhere.
+func (p *PacketConn) plain(err error) error {
+	if err == nil {
+		return nil
 	}
-	return sent, first
-}
-
-// WriteBatch sends packets as Write does, and fails as PacketConn.WriteBatch.
-func (c *IPv4Conn) WriteBatch(s *Sender, packets [][]byte) (int, error) {
-	sent, first := 0, error(nil)
-	for _, f := range packets {
-		if err := c.Write(f); err == nil {
-			sent++
-		} else if first == nil {
-			first = err
-		}
+	if p.closed.Load() {
+		return net.ErrClosed
 	}
-	return sent, first
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }

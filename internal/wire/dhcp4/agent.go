@@ -1,6 +1,11 @@
 package dhcp4
 
-import "net/netip"
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
 
 // AgentCode is the number of a sub-option of RelayAgentInfo.
 type AgentCode uint8
@@ -62,4 +67,44 @@ func (a Agent) Unicast() (unicast, ok bool) {
 		return false, false
 	}
 	return b[0]&AgentFlagUnicast != 0, true
+}
+
+// text writes the sub-options for people; ok is false if the last one is cut short.
+func (a Agent) text() (text string, ok bool) {
+	var out []string
+	for len(a) > 0 {
+		if len(a) < 2 || len(a) < 2+int(a[1]) {
+			return "", false
+		}
+		n := 2 + int(a[1])
+		out = append(out, AgentCode(a[0]).value(a[2:n]))
+		a = a[n:]
+	}
+	return strings.Join(out, ", "), true
+}
+
+// value writes one sub-option, as in circuit "eth1".
+func (c AgentCode) value(d []byte) string {
+	name := fmt.Sprintf("sub-option(%d)", uint8(c))
+	switch c {
+	case AgentCircuit:
+		name = "circuit"
+	case AgentRemote:
+		name = "remote"
+	case AgentLink:
+		name = "link"
+	case AgentFlags:
+		name = "flags"
+	case AgentServerID:
+		name = "server-id"
+	case AgentRelayPort:
+		return "relay-port"
+	}
+	switch {
+	case (c == AgentLink || c == AgentServerID) && len(d) == 4:
+		return name + " " + netip.AddrFrom4([4]byte(d)).String()
+	case (c == AgentCircuit || c == AgentRemote) && printable(d):
+		return name + " " + strconv.Quote(string(d))
+	}
+	return strings.TrimRight(fmt.Sprintf("%s % x", name, d), " ")
 }

@@ -11,6 +11,14 @@ type Route struct {
 	Via netip.Addr   // 0.0.0.0: the destination is on the link itself
 }
 
+// String writes the route as ParseValue reads it, "10.0.0.0/8 via 10.1.0.1".
+func (r Route) String() string {
+	if r.To.Bits() == 0 {
+		return "default via " + r.Via.String()
+	}
+	return r.To.String() + " via " + r.Via.String()
+}
+
 // AppendRoutes writes routes as RFC 3442 has them: of each destination only the bytes that count.
 func AppendRoutes(dst []byte, routes []Route) []byte {
 	for _, r := range routes {

@@ -127,14 +127,20 @@ func (d Datagram) parseIP(b []byte) (Datagram, error) {
 }
 
 // sum continues the one's complement sum of RFC 1071 over b. Only the last part may be of odd
-// length.
+// length. It adds words of 32 bits and folds at the end, which comes to the same (RFC 1071 section
+// 2): a datagram is too short for 64 bits to overflow.
 func sum(start uint16, b []byte) uint16 {
-	s := uint32(start)
+	s := uint64(start)
+	for len(b) >= 16 {
+		x, y := binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:16])
+		s += x>>32 + x&0xffffffff + y>>32 + y&0xffffffff
+		b = b[16:]
+	}
 	for ; len(b) > 1; b = b[2:] {
-		s += uint32(binary.BigEndian.Uint16(b))
+		s += uint64(binary.BigEndian.Uint16(b))
 	}
 	if len(b) == 1 {
-		s += uint32(b[0]) << 8
+		s += uint64(b[0]) << 8
 	}
 	for s > 0xffff {
 		s = s&0xffff + s>>16
