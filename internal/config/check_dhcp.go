@@ -136,14 +136,6 @@ func (d *decoder) checkAddresses(n *fileNetwork, subnet netip.Prefix) {
 	}
 }
 
-// managed are options that the server makes itself, by what the packet and the lease are.
-func managed() []dhcp4.Code {
-	return []dhcp4.Code{
-		dhcp4.RequestedAddress, dhcp4.LeaseTime, dhcp4.Overload, dhcp4.MessageTypeOption, dhcp4.ServerID, dhcp4.ParameterList,
-		dhcp4.MaxMessageSize, dhcp4.RenewalTime, dhcp4.RebindingTime, dhcp4.ClientID, dhcp4.RelayAgentInfo, dhcp4.SubnetMask,
-	}
-}
-
 func (d *decoder) checkSettings(s fileDHCP) { d.checkOptions(s.options) }
 
 func (d *decoder) checkOptions(list []fileOption) {
@@ -155,8 +147,6 @@ func (d *decoder) checkOptions(list []fileOption) {
 		code, _ := dhcp4.ParseCode(o.option.v) // checked when it was read
 		line, twice := first[code]
 		switch {
-		case slices.Contains(managed(), code):
-			d.report(o.option.at, faultf("the server makes %s itself", code).do("leave it out"))
 		case twice:
 			d.report(o.option.at, faultf("%s is in the list already, in line %d", code, line).do("an option with several values is written once, with commas between"))
 		default:
@@ -166,7 +156,7 @@ func (d *decoder) checkOptions(list []fileOption) {
 			continue
 		}
 		if _, err := dhcp4.ParseValue(code, o.value.v); err != nil {
-			d.report(o.value.at, faultf("%s", err).do("anything can be written in bytes, as in hex:0102ff"))
+			d.report(o.value.at, faultf("%s", err).do("as bytes it would be hex:0102ff; surefoot config explain dhcp.options says more"))
 		}
 	}
 }
