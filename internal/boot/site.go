@@ -109,8 +109,8 @@ type Reservation struct {
 type Delivery string
 
 const (
+	DeliverDHCP  Delivery = "dhcp"  // our DHCP server hands out the addresses, and names the bootstrap with them
 	DeliverProxy Delivery = "proxy" // ProxyDHCP, beside whoever hands out the addresses
-	DeliverDHCP  Delivery = "dhcp"  // with its address: the node is the DHCP server
 	DeliverDNS   Delivery = "dns"   // the DHCP server names a DNS name and the file; no ProxyDHCP
 	DeliverNone  Delivery = "none"  // stay silent
 )
@@ -129,24 +129,30 @@ const (
 // Locate returns the network of a client: by relay, else by its own address, else by the
 // address of the interface on which it was heard.
 func (s *Site) Locate(c Client) (Network, bool) {
-	for _, a := range []netip.Addr{c.Relay, c.Addr, c.Link.Addr()} {
-		if !a.IsValid() || a.IsUnspecified() {
-			continue
-		}
-		for _, n := range s.Networks {
-			if !n.Subnet.IsValid() || n.Subnet.Contains(a) {
-				return n, true
-			}
-		}
-		return Network{}, false // the first address known decides
-	}
-	for _, n := range s.Networks {
-		if !n.Subnet.IsValid() {
-			return n, true
-		}
+	if n := s.locate(c); n != nil {
+		return *n, true
 	}
 	return Network{}, false
 }
+
+func (s *Site) locate(c Client) *Network {
+	a := c.Link.Addr()
+	if known(c.Addr) {
+		a = c.Addr
+	}
+	if known(c.Relay) {
+		a = c.Relay
+	}
+	for i := range s.Networks {
+		// The first address known decides; without one only a network for every client will do.
+		if n := &s.Networks[i]; !n.Subnet.IsValid() || known(a) && n.Subnet.Contains(a) {
+			return n
+		}
+	}
+	return nil
+}
+
+func known(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() }
 
 // ipxeBinaries are the names under which iPXE itself is commonly handed out.
 var ipxeBinaries = []string{"ipxe", "snponly", "snp", "undionly", "intel", "realtek"}

@@ -162,14 +162,14 @@ func TestURLs(t *testing.T) {
 		"/efi/a b.efi":         "http://10.77.0.2/efi/a%20b.efi",
 		"https://deb/x.efi?a=": "https://deb/x.efi?a=",
 	} {
-		if got := fileURL(web, in); got != want {
-			t.Errorf("fileURL(%q) = %q, want %q", in, got, want)
+		if got := pxe.FileURL(web, in); got != want {
+			t.Errorf("FileURL(%q) = %q, want %q", in, got, want)
 		}
 	}
 	c := edk2()
 	c.UUID = boot.UUID{1}
 	self := boot.Server{HTTP: netip.MustParseAddrPort("203.110.100.200:58067")}
-	if u := ScriptURL(self, c); len(u) > dhcp4.MaxFile {
+	if u := pxe.ScriptURL(self, c); len(u) > dhcp4.MaxFile {
 		t.Errorf("the script's URL has %d bytes, %d fit: %s", len(u), dhcp4.MaxFile, u)
 	}
 	s := site(func(s *boot.Site) {
