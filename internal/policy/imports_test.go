@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"watch"},
 	{"probe", "alert", "inbox"},
 	{"journal", "files", "testboot", "kernel", "store"},
-	{"wire", "health"},
+	{"wire", "health", "lease"},
 	{"boot", "phase", "rate", "chart"},
 }
 
@@ -175,7 +175,7 @@ func TestOnlyKernelTouchesTheKernel(t *testing.T) {
 
 // pure are rooms without clock, socket and logger: bytes and values go in, values and bytes come
 // out.
-var pure = []string{"internal/boot", "internal/wire", "internal/health"}
+var pure = []string{"internal/boot", "internal/wire", "internal/health", "internal/lease"}
 
 func TestPureRoomsStayPure(t *testing.T) {
 	forbidden := []string{"net/http", "os", "log", "log/slog", "syscall", "math/rand", "math/rand/v2"}
