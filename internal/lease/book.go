@@ -2,293 +2,162 @@ package lease
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"surefoot/internal/boot"
 )
 
-// Book is the leases of one node. It is safe for concurrent use.
+// Book is the leases of one node. It is safe for concurrent use: one lock, held for short
+// sections.
 type Book struct {
-	node   string
-	mu     sync.Mutex // guards everything below
-	scopes map[string]*scope
-}
+	node string
 
-type scope struct {
-	pool    Pool
-	recs    map[netip.Addr]Record
-	offers  map[netip.Addr]offer
-	pending map[netip.Addr]int
-}
-
-type offer struct {
-	id    ID
-	until time.Time
+	mu      sync.Mutex // guards everything below
+	scopes  map[string]*scope
+	shared  bool // scopes that come up later are shared as well
+	contact bool // the shared store answers
 }
 
 // NewBook makes a Book of the pools.
 func NewBook(node string, pools []Pool) (*Book, error) {
 	b := &Book{node: node, scopes: map[string]*scope{}}
-	return b, b.Configure(pools)
+	// Reservations that a node starts with are believed: a node that is alone after a restart has
+	// to answer somebody (Q4).
+	return b, b.configure(pools, true)
 }
 
-// Configure takes new pools; leases stay.
+// Configure takes new pools, all or none. Leases stay: those on addresses that are not given any
+// more until they end or their machines renew them, and those of scopes that are gone to be shown.
 func (b *Book) Configure(pools []Pool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.configure(pools, false)
+}
+
+func (b *Book) configure(pools []Pool, starting bool) error {
+	checked := make(map[string]Pool, len(pools))
 	for _, p := range pools {
-		if p.Scope == "" {
-			return fmt.Errorf("a pool without the name of its scope")
+		p, err := p.withDefaults()
+		if err != nil {
+			return err
 		}
-		s := b.scopes[p.Scope]
-		if s == nil {
-			s = &scope{recs: map[netip.Addr]Record{}, offers: map[netip.Addr]offer{}, pending: map[netip.Addr]int{}}
-			b.scopes[p.Scope] = s
+		if _, twice := checked[p.Scope]; twice {
+			return fmt.Errorf("scope %s: twice", p.Scope)
 		}
-		if p.Lease == 0 {
-			p.Lease = time.Hour
+		if _, err := newPlan(p.Ranges); err != nil {
+			return fmt.Errorf("scope %s: %w", p.Scope, err)
 		}
-		if p.Offer == 0 {
-			p.Offer = time.Minute
+		checked[p.Scope] = p
+	}
+	for name, s := range b.scopes {
+		if _, stays := checked[name]; !stays && s.given {
+			if err := s.layout(s.pool, false, true); err != nil {
+				return err
+			}
 		}
-		if p.Decline == 0 {
-			p.Decline = time.Hour
+	}
+	for name, p := range checked {
+		s := b.scope(name)
+		if s.given && sameAddresses(s.pool, p) {
+			s.pool = p
+			continue
 		}
-		s.pool = p
+		if err := s.layout(p, true, starting || !s.shared || b.contact); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// Load takes a record from disk, or what another node committed.
-func (b *Book) Load(r Record) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.scopes[r.Scope]
+// scope returns the scope of a name; one that is not configured is made, and gives nothing.
+func (b *Book) scope(name string) *scope {
+	s := b.scopes[name]
 	if s == nil {
-		return
+		s = &scope{pool: Pool{Scope: name}, shared: b.shared, nodes: []string{"", b.node}}
+		s.ids, s.burnt = map[ID]ref{}, map[netip.Addr]uint64{}
+		s.plan, _ = newPlan(nil)
+		s.fresh = [2]bitmap{newBitmap(0), newBitmap(0)}
+		b.scopes[name] = s
 	}
-	if have, ok := s.recs[r.Addr]; ok && have.Serial >= r.Serial {
-		return
-	}
-	s.recs[r.Addr] = r
+	return s
 }
 
-func (s *scope) free(now time.Time, id ID, a netip.Addr) bool {
-	for who, at := range s.pool.Reserved {
-		if at == a && who != id {
-			return false
-		}
-	}
-	if o, ok := s.offers[a]; ok && o.id != id && (now.Before(o.until) || s.pending[a] > 0) {
-		return false
-	}
-	r, ok := s.recs[a]
-	return !ok || r.ID == id && r.State != Declined || !now.Before(r.Expires.Add(s.pool.Rest).Add(time.Second))
+// sameAddresses reports that two pools differ in nothing but times.
+func sameAddresses(a, b Pool) bool {
+	return a.Subnet == b.Subnet && slices.Equal(a.Ranges, b.Ranges) && slices.Equal(a.Exclude, b.Exclude) &&
+		maps.Equal(a.Reserved, b.Reserved)
 }
 
-func (s *scope) find(now time.Time, a Ask) (netip.Addr, bool) {
-	if at, ok := s.pool.Reserved[a.ID]; ok && s.free(now, a.ID, at) {
-		return at, true
+// serving returns a scope that gives addresses.
+func (b *Book) serving(name string) (*scope, boot.Reason) {
+	s := b.scopes[name]
+	if s == nil || !s.given {
+		return nil, boot.ScopeUnknown
 	}
-	for at, o := range s.offers {
-		if o.id == a.ID && s.free(now, a.ID, at) {
-			return at, true
-		}
-	}
-	for at, r := range s.recs {
-		if r.ID == a.ID && s.free(now, a.ID, at) {
-			return at, true
-		}
-	}
-	for _, r := range s.pool.Ranges {
-		for at := r.From; r.Contains(at); at = at.Next() {
-			if s.free(now, a.ID, at) {
-				return at, true
-			}
-		}
-	}
-	return netip.Addr{}, false
+	return s, boot.Answered
 }
 
-func (b *Book) grant(s *scope, now time.Time, a Ask, at netip.Addr, st State, d time.Duration) Grant {
-	have, ok := s.recs[at]
-	start := now.UTC().Truncate(time.Second)
-	g := Grant{Prev: have.Serial, Known: ok && have.ID == a.ID, Keep: st == Active, For: s.pool.Lease}
-	g.Ping = !g.Known
-	g.Record = Record{
-		Scope: a.Scope, Addr: at, ID: a.ID, MAC: a.MAC, State: st, Start: start, Expires: start.Add(d), Node: b.node,
-		Host: a.Host, Relay: a.Relay, Circuit: a.Circuit, Arch: a.Arch, Class: a.Class, Serial: have.Serial + 1,
-	}
-	return g
-}
-
-// Offer chooses an address and keeps it for the ID.
-func (b *Book) Offer(now time.Time, a Ask) (Grant, boot.Reason) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.scopes[a.Scope]
-	if s == nil {
-		return Grant{}, boot.ScopeUnknown
-	}
-	at, ok := s.find(now, a)
-	if !ok {
-		return Grant{}, boot.NoFreeAddress
-	}
-	s.offers[at] = offer{id: a.ID, until: now.Add(s.pool.Offer)}
-	return b.grant(s, now, a, at, Offered, s.pool.Offer), boot.Answered
-}
-
-// Request decides a DHCPREQUEST.
-func (b *Book) Request(now time.Time, a Ask, how How) (Grant, boot.Reason) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.scopes[a.Scope]
-	switch {
-	case s == nil:
-		return Grant{}, boot.ScopeUnknown
-	case !s.pool.Subnet.Contains(a.Want):
-		return Grant{}, boot.WrongNetwork
-	case !s.free(now, a.ID, a.Want):
-		return Grant{}, boot.LeaseOfOther
-	}
-	if how != Selecting && s.recs[a.Want].ID != a.ID {
-		return Grant{}, boot.UnknownLease
-	}
-	s.offers[a.Want] = offer{id: a.ID, until: now.Add(s.pool.Offer)}
-	s.pending[a.Want]++
-	return b.grant(s, now, a, a.Want, Active, s.pool.Lease), boot.Answered
-}
-
-// Confirm says what a known lease may be told without a commit: at most its remaining time.
-func (b *Book) Confirm(now time.Time, a Ask) (Grant, boot.Reason) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.scopes[a.Scope]
-	if s == nil {
-		return Grant{}, boot.ScopeUnknown
-	}
-	r, ok := s.recs[a.Want]
-	if !ok || r.ID != a.ID || !r.Live(now) {
-		return Grant{}, boot.StoreRefused
-	}
-	return Grant{Record: r, Known: true, For: r.Expires.Sub(now).Truncate(time.Second)}, boot.Answered
-}
-
-// Committed takes what the Keeper said of a record.
-func (b *Book) Committed(r Record, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.scopes[r.Scope]
-	if s == nil {
-		return
-	}
-	if s.pending[r.Addr] > 0 {
-		s.pending[r.Addr]--
-	}
-	if err == nil {
-		s.recs[r.Addr] = r
-		delete(s.offers, r.Addr)
-	}
-}
-
-// Release ends a lease, at the word of the one that holds it.
-func (b *Book) Release(now time.Time, a Ask) (Record, boot.Reason) {
-	return b.end(now, a, Released)
-}
-
-// Decline takes an address out of use, at the word of the one that it was given to.
-func (b *Book) Decline(now time.Time, a Ask) (Record, boot.Reason) {
-	return b.end(now, a, Declined)
-}
-
-func (b *Book) end(now time.Time, a Ask, st State) (Record, boot.Reason) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.scopes[a.Scope]
-	if s == nil {
-		return Record{}, boot.ScopeUnknown
-	}
-	r, ok := s.recs[a.Want]
-	if !ok || r.ID != a.ID {
-		return Record{}, boot.UnknownLease
-	}
-	r.State, r.Serial, r.Expires = st, r.Serial+1, now.UTC().Truncate(time.Second)
-	if st == Declined {
-		r.Expires = r.Expires.Add(s.pool.Decline)
-	}
-	return r, boot.Answered
-}
-
-// Busy takes an address out of use: the conflict check found somebody there.
-func (b *Book) Busy(now time.Time, scope string, addr netip.Addr) Record {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.scopes[scope]
-	if s == nil {
-		return Record{}
-	}
-	start := now.UTC().Truncate(time.Second)
-	r := Record{Scope: scope, Addr: addr, State: Declined, Start: start, Expires: start.Add(s.pool.Decline), Node: b.node, Serial: s.recs[addr].Serial + 1}
-	s.recs[addr] = r
-	delete(s.offers, addr)
-	return r
-}
-
-// Expire ends what is over, and says how many leases.
+// Expire ends what is over by the clock, and says how many leases that were. It costs what it
+// ends. Call it every second or so.
 func (b *Book) Expire(now time.Time) int {
-	return 0
-}
-
-// ByID finds the lease of an ID.
-func (b *Book) ByID(scope string, id ID) (Record, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if s := b.scopes[scope]; s != nil {
-		for _, r := range s.recs {
-			if r.ID == id {
-				return r, true
-			}
-		}
-	}
-	return Record{}, false
-}
-
-// ByAddr finds what is known of an address.
-func (b *Book) ByAddr(addr netip.Addr) (Record, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	n := 0
 	for _, s := range b.scopes {
-		if r, ok := s.recs[addr]; ok {
-			return r, true
-		}
+		n += s.expire(second(now), -1)
 	}
-	return Record{}, false
+	return n
 }
 
-// Each calls f for each record of a scope until it returns false.
-func (b *Book) Each(scope string, f func(Record) bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if s := b.scopes[scope]; s != nil {
-		for _, r := range s.recs {
-			if !f(r) {
-				return
+// expire ends at most so many rows and holds, or all with -1.
+func (s *scope) expire(now uint32, most int) (leases int) {
+	for done := 0; done != most; done++ {
+		at, i, ok := s.ending.top()
+		if !ok || at >= now {
+			break
+		}
+		s.ending.pop()
+		w := s.rows.at(i)
+		switch {
+		case w.due != at:
+			continue // stale: it was brought forward
+		case w.live(now):
+			w.due = 0
+			s.ending.put(&w.due, w.expires, i)
+			continue
+		}
+		w.due = 0
+		if w.state != Free && !w.ended {
+			w.ended = true
+			if w.state == Active {
+				leases++
 			}
+			s.settle(w.pos)
 		}
 	}
+	for done := 0; done != most; done++ {
+		at, i, ok := s.lapse.top()
+		if !ok || at >= now {
+			break
+		}
+		s.lapse.pop()
+		h := s.holds.at(i)
+		if h.due != at {
+			continue
+		}
+		h.due = 0
+		switch {
+		case h.pending > 0: // a store that has not answered yet
+			s.lapse.put(&h.due, now+1, i)
+		case now <= h.until:
+			s.lapse.put(&h.due, h.until, i)
+		default:
+			s.drop(h.pos)
+		}
+	}
+	return leases
 }
-
-// Usage says how full a scope is.
-func (b *Book) Usage(scope string) Usage { return Usage{} }
-
-// SetOwn says which addresses are this node's own. Without shared everything is, and nothing
-// needs a claim.
-func (b *Book) SetOwn(scope string, blocks []Range, shared bool) {}
-
-// SetOthers says which addresses are other nodes' own: they are not given here.
-func (b *Book) SetOthers(scope string, blocks []Range) {}
-
-// Contact says whether the shared store answers, and when it last did.
-func (b *Book) Contact(ok bool, now time.Time) {}

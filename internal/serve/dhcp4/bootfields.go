@@ -13,6 +13,10 @@ const tftpPort = 69
 // takeBootFile is the option 43 that says: server and file are in this very offer (F6, F10).
 var takeBootFile = string(pxe.Vendor{pxe.Control(pxe.TakeBootFile)}.Bytes())
 
+// noPXEDHCP is the option 175 that tells iPXE to wait for no ProxyDHCP offer: three seconds less
+// (F13; BOOTLAB section 1).
+const noPXEDHCP = "\xb0\x01\x01"
+
 // boot writes server and file in every form that some client reads: siaddr, sname and file, which boot
 // ROMs read, and the options 66, 67 and 150, which others do (finding 1; F19). An offer with an address
 // and option 43 comes before every proxy's at EDK2 (F2), and needs no step on port 4011.
@@ -74,7 +78,10 @@ func (d *Decider) class(w *wire.Writer, v *wire.View, o *Outcome, self boot.Serv
 	switch {
 	case o.Client.Firmware == boot.FirmwareUEFIHTTP:
 		w.PutText(wire.VendorClass, pxe.HTTPClient) // F23
-	case o.Client.Firmware == boot.FirmwareIPXE || !d.p.cfg.BootService:
+	case o.Client.Firmware == boot.FirmwareIPXE:
+		w.PutText(wire.IPXE, noPXEDHCP)
+		return
+	case !d.p.cfg.BootService:
 		return
 	case o.Client.Firmware == boot.FirmwareRPi:
 		w.PutText(wire.VendorClass, pxe.PXEClient)

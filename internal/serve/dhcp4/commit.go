@@ -2,6 +2,7 @@ package dhcp4
 
 import (
 	"sync"
+	"time"
 
 	"surefoot/internal/boot"
 	"surefoot/internal/lease"
@@ -34,12 +35,13 @@ type commits struct {
 	closed bool
 }
 
-// commit has the record of an outcome kept, and its answer sent after that.
-func (p *port) commit(s *Server, h Heard, o *Outcome, payload []byte) {
+// pending makes an answer that waits.
+func (p *port) pending(s *Server, h Heard, o *Outcome, payload []byte) *pending {
 	c, _ := p.commits.spare.Get().(*pending)
 	if c == nil {
 		c = new(pending)
 	}
+	c.err = nil
 	c.record, c.route, c.own = o.Grant.Record, o.Route, h.Link.MAC
 	c.payload = append(c.payload[:0], payload...)
 	c.request = append(c.request[:0], h.View.Bytes()...)
@@ -47,6 +49,26 @@ func (p *port) commit(s *Server, h Heard, o *Outcome, payload []byte) {
 	c.heard, c.outcome = h, *o
 	c.heard.View, c.outcome.Decision = nil, boot.Decision{}
 	p.commits.waiting.Add(1)
+	return c
+}
+
+// postpone sends an offer after the scope's ConflictWait, unless somebody has the address.
+func (p *port) postpone(s *Server, h Heard, o *Outcome, payload []byte) {
+	c := p.pending(s, h, o, payload)
+	time.AfterFunc(o.scope.ConflictWait, func() {
+		defer p.commits.waiting.Done()
+		if s.check.free(c.outcome.Reply.YIAddr, c.outcome.Ask.MAC) {
+			p.commits.put(c)
+			return
+		}
+		c.tell.Kind, c.tell.Reason = boot.Ignored, boot.AddressDeclined
+		s.emit(c.tell)
+	})
+}
+
+// commit has the record of an outcome kept, and its answer sent after that.
+func (p *port) commit(s *Server, h Heard, o *Outcome, payload []byte) {
+	c := p.pending(s, h, o, payload)
 	s.d.Keeper.Keep(c.record, func(err error) {
 		s.d.Book.Committed(c.record, err)
 		c.err = err

@@ -35,6 +35,7 @@ type Server struct {
 	plan  atomic.Pointer[plan]
 	limit *limiter
 	guard *guard
+	check *checker
 	ports []*port      // one for each interface, after Listen
 	links *link.Reader // of the namespace of Listen, after it
 	ip    packetWriter // to relays, after Listen
@@ -57,7 +58,11 @@ func New(cfg Config, d Deps) (*Server, error) {
 	s := &Server{node: cfg.Node, names: cfg.Interfaces, d: d}
 	cfg.Limits = cfg.Limits.orDefault()
 	s.limit, s.guard = newLimiter(cfg.Limits), newGuard(cfg.Limits)
-	return s, s.Apply(cfg)
+	s.check = newChecker(s)
+	if err := s.Apply(cfg); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Apply makes the server answer by another site and other scopes from the next packet on. It takes what

@@ -56,51 +56,55 @@ func seconds(d time.Duration) uint32 {
 }
 
 // options writes what the scope, the rule and the reservation say, in the order in which the client asks
-// for it (RFC 2132 section 9.8), and then what goes to everybody.
+// for it (RFC 2132 section 9.8), and then what goes to everybody. What they say counts more than what
+// boot wrote.
 func (d *Decider) options(w *wire.Writer, v *wire.View, o *Outcome) {
 	s := o.scope
 	host := s.Hosts[o.Ask.ID]
 	rule := d.p.cfg.Rules[o.Decision.Answer.Rule]
-	find := func(c wire.Code) []byte {
-		for _, list := range [...][]Option{host.Options, rule.Options} {
-			for _, x := range list {
-				if x.Code == c {
-					return x.Data
-				}
+	said := [...][]Option{host.Options, rule.Options, s.Options}
+	for _, list := range said {
+		for _, x := range list {
+			if w.Has(x.Code) && !ours(x.Code) {
+				w.Put(x.Code, find(x.Code, s, &host, &rule))
 			}
 		}
-		if c == wire.HostName && host.Name != "" {
-			return []byte(host.Name)
-		}
-		return s.options[c]
 	}
-	asked := v.ParameterList()
-	for _, c := range asked {
-		code := wire.Code(c)
-		if ours(code) || w.Has(code) {
-			continue
+	add := func(code wire.Code) {
+		if w.Has(code) || ours(code) {
+			return
 		}
-		if data := find(code); data != nil {
+		if data := find(code, s, &host, &rule); data != nil {
 			w.Put(code, data)
+		} else if code == wire.HostName && host.Name != "" {
+			w.PutText(code, host.Name)
 		}
+	}
+	for _, c := range v.ParameterList() {
+		add(wire.Code(c))
 	}
 	if !v.Has(wire.ParameterList) {
 		for _, code := range s.rest {
-			if !w.Has(code) {
-				w.Put(code, find(code))
-			}
+			add(code)
 		}
 	}
-	for _, list := range [...][]Option{host.Options, rule.Options} {
+	for _, list := range said {
 		for _, x := range list {
-			if x.Always && !ours(x.Code) && !w.Has(x.Code) {
-				w.Put(x.Code, x.Data)
+			if x.Always {
+				add(x.Code)
 			}
 		}
 	}
-	for _, code := range s.always {
-		if !w.Has(code) {
-			w.Put(code, find(code))
+}
+
+// find returns the value of an option: the reservation's, else the rule's, else the scope's.
+func find(c wire.Code, s *scope, host *Host, rule *Rule) []byte {
+	for _, list := range [...][]Option{host.Options, rule.Options} {
+		for i := range list {
+			if list[i].Code == c {
+				return list[i].Data
+			}
 		}
 	}
+	return s.options[c]
 }

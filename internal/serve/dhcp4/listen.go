@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 
 	"surefoot/internal/kernel/link"
 	"surefoot/internal/kernel/rawsock"
@@ -35,6 +36,10 @@ func (s *Server) Listen(ctx context.Context) (err error) {
 		return err
 	}
 	s.ip = ip
+	var lc net.ListenConfig
+	if s.check.echo, err = lc.ListenPacket(ctx, "ip4:icmp", "0.0.0.0"); err != nil {
+		return fmt.Errorf("open a socket for ICMP: %w", err)
+	}
 	return nil
 }
 
@@ -49,6 +54,10 @@ func (s *Server) Close() error {
 		err = errors.Join(err, c.Close())
 	}
 	s.ip = nil
+	if s.check.echo != nil {
+		err = errors.Join(err, s.check.echo.Close())
+	}
+	s.check.echo = nil
 	if s.links != nil {
 		s.links.Close()
 	}
@@ -73,14 +82,15 @@ func (s *Server) openPort(ctx context.Context, name string) (*port, error) {
 	}
 	// Nobody reads it: without it the kernel would tell relays that the port is unreachable.
 	if p.held, err = rawsock.Hold(ctx, wire.ServerPort, name); err != nil {
-		if errors.Is(err, errors.ErrUnsupported) {
-			p.held = nil
-		} else {
-			_ = p.close()
-			return nil, err
-		}
+		_ = p.close()
+		return nil, err
 	}
-	p.frames = p.raw
+	arp, err := rawsock.ListenARP(name, l.Index, l.MAC)
+	if err != nil {
+		_ = p.close()
+		return nil, err
+	}
+	p.frames, p.arp = p.raw, arp
 	return p, nil
 }
 
@@ -91,6 +101,9 @@ func (p *port) close() error {
 	}
 	if p.held != nil {
 		err = errors.Join(err, p.held.Close())
+	}
+	if p.arp != nil {
+		err = errors.Join(err, p.arp.Close())
 	}
 	return err
 }

@@ -22,7 +22,6 @@ type plan struct {
 type scope struct {
 	Scope
 	options [256][]byte
-	always  []wire.Code // in their order
 	peers   []*scope    // the scopes on the same wire, this one first
 	rest    []wire.Code // what a client without a parameter list is told
 }
@@ -69,9 +68,7 @@ func newScope(cfg Scope) (*scope, error) {
 		if o.Code == wire.Pad || o.Code == wire.End || ours(o.Code) {
 			return nil, fmt.Errorf("dhcp4: scope %s: %s is not for the site file to say", cfg.Name, o.Code)
 		}
-		if put(o.Code, o.Data); o.Always {
-			s.always = append(s.always, o.Code)
-		}
+		put(o.Code, o.Data)
 	}
 	put(wire.SubnetMask, maskOf(cfg.Subnet))
 	put(wire.BroadcastAddress, addrBytes(lastOf(cfg.Subnet)))

@@ -18,6 +18,7 @@ type port struct {
 	index   int                  // of the interface that the socket is bound to; Listen's, then watch's
 	raw     *rawsock.PacketConn
 	held    io.Closer   // port 67, which nobody reads
+	arp     arpConn     // nil: no scope asks for checks
 	frames  frameWriter // raw, but for tests
 	queue   *queue
 	commits commits
@@ -27,6 +28,15 @@ func newPort(name string, queueLength int) *port {
 	p := &port{name: name, queue: newQueue(queueLength)}
 	p.commits.wake = make(chan struct{}, 1)
 	return p
+}
+
+// arpConn is the part of rawsock.ARPConn that checks need.
+type arpConn interface {
+	Read(b []byte) (int, error)
+	Write(frame []byte) error
+	Rebind(index int) error
+	SetReadDeadline(t time.Time) error
+	Close() error
 }
 
 // downPause is how long a reader waits after the kernel said that its link is down.
@@ -69,4 +79,10 @@ func (s *Server) lost(p *port, n int, detail string) {
 }
 
 // interrupt ends the read that waits. What was read before is still worked on.
-func (p *port) interrupt() { _ = p.raw.SetReadDeadline(time.Unix(1, 0)) }
+func (p *port) interrupt() {
+	past := time.Unix(1, 0)
+	_ = p.raw.SetReadDeadline(past)
+	if p.arp != nil {
+		_ = p.arp.SetReadDeadline(past)
+	}
+}

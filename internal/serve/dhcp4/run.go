@@ -31,8 +31,12 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 			p.settle()
 		})
 		wg.Go(func() { s.newWorker(p).answer() })
+		wg.Go(func() { s.check.readARP(ctx, p) })
 	}
+	wg.Go(s.check.readEcho)
+	echo := s.check.echo
 	stop := context.AfterFunc(ctx, func() {
+		_ = echo.SetReadDeadline(time.Unix(1, 0))
 		for _, p := range s.ports {
 			p.interrupt()
 		}

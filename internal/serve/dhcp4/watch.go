@@ -3,8 +3,10 @@ package dhcp4
 import (
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
+	"surefoot/internal/kernel/bind"
 	"surefoot/internal/kernel/link"
 )
 
@@ -81,11 +83,19 @@ func (p *port) look(links *link.Reader) string {
 	return p.lacks()
 }
 
-// rebind moves the socket to the interface that has the port's name now. It stays the same socket, in
+// rebind moves the sockets to the interface that has the port's name now. They stay the same sockets, in
 // the namespace of Listen.
 func (p *port) rebind(index int) error {
 	if err := p.raw.Rebind(index); err != nil {
 		return err
+	}
+	if err := p.arp.Rebind(index); err != nil {
+		return err
+	}
+	if c, ok := p.held.(syscall.Conn); ok {
+		if err := bind.ToDevice(c, p.name); err != nil {
+			return err
+		}
 	}
 	p.index = index
 	return nil

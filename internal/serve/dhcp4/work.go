@@ -98,9 +98,18 @@ func (w *worker) handle(h Heard) {
 		w.s.tellSent(h, &o, err.Error())
 		return
 	}
+	if o.Reply.Type == wire.ACK && o.Reply.YIAddr.IsValid() {
+		w.s.check.forget(o.Reply.YIAddr)
+	}
 	if o.Grant.Keep {
 		w.p.commit(w.s, h, &o, w.room)
 		return
+	}
+	if o.Reply.Type == wire.Offer && o.Grant.Ping && o.scope.ConflictCheck {
+		if w.s.check.ask(now, w.p, h, &o) && o.scope.ConflictWait > 0 {
+			w.p.postpone(w.s, h, &o, w.room)
+			return
+		}
 	}
 	w.s.tellSent(h, &o, "")
 	if w.out.add(h.Link.MAC, o.Route, w.room) {

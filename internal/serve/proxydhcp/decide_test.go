@@ -194,3 +194,20 @@ func TestDeliverDNS(t *testing.T) {
 		}
 	}
 }
+
+// Where our DHCP server hands out the addresses, it alone answers on port 67, and port 4011 is ours.
+func TestDeliverDHCP(t *testing.T) {
+	s := site(func(s *boot.Site) { s.Networks[0].Deliver = boot.DeliverDHCP })
+	for _, h := range []Heard{
+		discover(func(*Heard) {}),
+		discover(func(h *Heard) { h.Packet.SetType(dhcp4.Request) }),
+		discover(func(h *Heard) { h.Packet.GIAddr = netip.MustParseAddr("10.77.0.1") }),
+	} {
+		if o := Decide(h, s, nil); !o.Foreign || o.Reply != nil || o.Seen != "" {
+			t.Errorf("on port 67: %+v", o)
+		}
+	}
+	if o := Decide(request(func(*Heard) {}), s, nil); o.Foreign || o.Reason != boot.Answered || o.Reply.File == "" {
+		t.Errorf("on port 4011: %s", o.Reason)
+	}
+}

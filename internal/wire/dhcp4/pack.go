@@ -11,7 +11,8 @@ var zeros [minLen]byte
 
 // pack decides where each option goes. While all fit into the options field, that is where they go.
 // Else the more important ones are placed before the others (see rank), each into the first of
-// options, file and sname that has room for it, and what finds none is dropped.
+// options, file and sname that has room for it. Where that leaves one over, the longest are placed
+// first; and where that does too, the less important ones that found no room are dropped.
 func (w *Writer) pack() error {
 	w.dropped, w.over = w.dropped[:0], 0
 	room := w.Limit - optionsAt - 1 // End
@@ -47,31 +48,75 @@ func (w *Writer) squeeze(room int) error {
 			free[0] -= 3 // option 52
 		}
 	}
+	if err := w.placeByRank(free); err != nil || len(w.dropped) == 0 || free[1]+free[2] == 0 {
+		return err
+	}
+	if w.placeByLength(free) {
+		return nil
+	}
+	return w.placeByRank(free)
+}
+
+func (w *Writer) placeByRank(free [3]int) error {
+	w.dropped, w.over = w.dropped[:0], 0
 	for level := range leastRank + 1 {
 		for i := range w.options {
 			e := &w.options[i]
 			if rank(e.code) != level {
 				continue
 			}
-			n := encodedLen(int(e.to - e.from))
-			switch {
-			case n <= free[0]:
-				e.area = 0
-			case level == 0:
-				return fmt.Errorf("%s does not fit into %d bytes: %w", e.code, w.Limit, ErrTooLarge)
-			case n <= free[1]:
-				e.area, w.over = 1, w.over|inFile
-			case n <= free[2]:
-				e.area, w.over = 2, w.over|inSName
-			default:
-				e.area = nowhere
+			if !w.place(e, &free, level == 0) {
+				if level == 0 {
+					return fmt.Errorf("%s does not fit into %d bytes: %w", e.code, w.Limit, ErrTooLarge)
+				}
 				w.dropped = append(w.dropped, e.code)
-				continue
 			}
-			free[e.area] -= n
 		}
 	}
 	return nil
+}
+
+// placeByLength reports whether it found room for all.
+func (w *Writer) placeByLength(free [3]int) bool {
+	w.dropped, w.over = w.dropped[:0], 0
+	for i := range w.options {
+		e := &w.options[i]
+		e.area = nowhere
+		if rank(e.code) == 0 && !w.place(e, &free, true) {
+			return false
+		}
+	}
+	for {
+		var longest *entry
+		for i := range w.options {
+			e := &w.options[i]
+			if e.area == nowhere && (longest == nil || e.to-e.from > longest.to-longest.from) {
+				longest = e
+			}
+		}
+		if longest == nil {
+			return true
+		}
+		if !w.place(longest, &free, false) {
+			return false
+		}
+	}
+}
+
+// place puts an option into the first area with room for it; what a reply is none without goes into the
+// options field, which every client reads.
+func (w *Writer) place(e *entry, free *[3]int, vital bool) bool {
+	n := encodedLen(int(e.to - e.from))
+	for area := range free {
+		if n <= free[area] && (area == 0 || !vital) {
+			free[area] -= n
+			e.area = uint8(area)
+			w.over |= uint8(area) // inFile is 1 and inSName 2, as the areas
+			return true
+		}
+	}
+	e.area = nowhere
+	return false
 }
 
 // mayOverloadFile reports whether nobody misses the text of the field file. A PXE ROM may read the
@@ -105,7 +150,7 @@ func encodedLen(n int) int { return n + 2*max(1, (n+254)/255) }
 
 // field writes text or options into one of the header's fields.
 func (w *Writer) field(f []byte, text string, area uint8) {
-	if w.over&area == 0 { // inFile is 1 and inSName 2, as the areas
+	if w.over&area == 0 {
 		copy(f, text)
 		return
 	}

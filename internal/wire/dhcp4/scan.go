@@ -18,14 +18,19 @@ const leastSize = 576
 // option cut short and a hardware address longer than its field. A packet without the magic cookie
 // is one of BOOTP: it has no options. After an error the View is empty.
 func (v *View) Parse(b []byte) error {
-	v.b, v.over, v.cookie = nil, 0, false
-	v.has, v.split, v.area = [4]uint64{}, [4]uint64{}, [3][2]uint16{}
-	v.joined = v.joined[:0]
+	v.reset()
 	if err := v.parse(b); err != nil {
-		v.b, v.has = nil, [4]uint64{}
+		v.reset()
 		return err
 	}
 	return nil
+}
+
+func (v *View) reset() {
+	v.b, v.over, v.cookie = nil, 0, false
+	clear(v.at[:])
+	v.split, v.area = [4]uint64{}, [3][2]uint16{}
+	v.joined = v.joined[:0]
 }
 
 func (v *View) parse(b []byte) error {
@@ -37,11 +42,14 @@ func (v *View) parse(b []byte) error {
 	}
 	v.b = b
 	if len(b) < optionsAt || [4]byte(b[headerLen:optionsAt]) != magicCookie {
-		return v.checkHardware()
+		if b[2] > chaddrLen { // not even BOOTP
+			return fmt.Errorf("decode dhcp packet: %w", ErrNotDHCP)
+		}
+		return nil
 	}
 	v.cookie = true
-	if err := v.checkHardware(); err != nil {
-		return err
+	if b[2] > chaddrLen {
+		return fmt.Errorf("decode dhcp packet: hardware address of %d bytes", b[2])
 	}
 	if err := v.scan(0, optionsAt, len(b)); err != nil {
 		return fmt.Errorf("decode dhcp options: %w", err)
@@ -63,21 +71,13 @@ func (v *View) parse(b []byte) error {
 			return fmt.Errorf("decode dhcp options in the field sname: %w", err)
 		}
 	}
-	v.has[Overload>>6] &^= 1 << (Overload & 63) // it is no option of the caller's; one inside a field means nothing
-	return nil
-}
-
-func (v *View) checkHardware() error {
-	if int(v.b[2]) > chaddrLen {
-		return fmt.Errorf("decode dhcp packet: hardware address of %d bytes", v.b[2])
-	}
+	v.at[Overload] = 0 // it is no option of the caller's; one inside a field means nothing
 	return nil
 }
 
 // scan notes the options between two places, which are one area.
 func (v *View) scan(area, from, to int) error {
-	b := v.b[:to]
-	i := from
+	b, i := v.b[:to], from
 	for i < len(b) {
 		code := Code(b[i])
 		if code == Pad {
@@ -95,12 +95,10 @@ func (v *View) scan(area, from, to int) error {
 		if len(b)-i < n {
 			return fmt.Errorf("%s says %d bytes, %d are left", code, n, len(b)-i)
 		}
-		word, bit := code>>6, uint64(1)<<(code&63)
-		if v.has[word]&bit == 0 {
-			v.has[word] |= bit
+		if v.at[code] == 0 {
 			v.at[code] = uint16(i)
 		} else {
-			v.split[word] |= bit
+			v.split[code>>6] |= 1 << (code & 63)
 		}
 		i += n
 	}

@@ -7,17 +7,17 @@ import (
 )
 
 // Has reports whether the option is there, be it without a value.
-func (v *View) Has(c Code) bool { return v.has[c>>6]&(1<<(c&63)) != 0 }
+func (v *View) Has(c Code) bool { return v.at[c] != 0 }
 
 // Get returns the value of an option, its parts joined (RFC 3396). The caller must not change it.
 func (v *View) Get(c Code) (data []byte, ok bool) {
-	if !v.Has(c) {
+	i := int(v.at[c])
+	if i == 0 {
 		return nil, false
 	}
 	if v.split[c>>6]&(1<<(c&63)) != 0 {
 		return v.join(c), true
 	}
-	i := int(v.at[c])
 	end := i + int(v.b[i-1])
 	return v.b[i:end:end], true
 }

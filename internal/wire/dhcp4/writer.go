@@ -34,7 +34,6 @@ type Writer struct {
 	options []entry
 	data    []byte // the values of options
 	dropped []Code
-	order   []uint8
 	over    uint8
 }
 

@@ -1,6 +1,6 @@
 // Package frame builds and parses Ethernet frames with an IPv4 UDP datagram inside (RFC 894,
 // RFC 791, RFC 768): what a server needs to answer a machine that has no address yet. It knows
-// no fragments, no VLAN tags and no other protocols, and opens no sockets (kernel/rawsock does).
+// no fragments and no VLAN tags, of other protocols ARP alone, and opens no sockets (kernel/rawsock does).
 package frame
 
 import (
