@@ -136,7 +136,7 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/serve/tftp/", "", "options of its own UDP sockets, the address that was asked (IP_PKTINFO)"},
 	{"internal/storm/", "", "epoll and recvmmsg over the UDP sockets of its simulated clients"},
 	{"internal/web/client.go", "golang.org/x/sys/unix", "names of errors"},
-	{"internal/store/sqlfile/lock.go", "golang.org/x/sys/unix", "one writer of a file (flock)"},
+	{"internal/store/sqlfile/", "golang.org/x/sys/unix", "one writer of a file (flock), names of errors"},
 	{"internal/files/", "golang.org/x/sys/unix", "opens without blocking on a pipe that lies in the root"},
 	{"internal/inbox/", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/publish/", "golang.org/x/sys/unix", "locks a root, asks how full its disk is, names of errors"},

@@ -100,17 +100,38 @@ func (w words) of(b []byte) string {
 	return s
 }
 
-// parseRecord reads the record at the beginning of b, and returns how many bytes it took.
-func parseRecord(b []byte, w words) (lease.Record, int, error) {
-	var r lease.Record
+// parseKey reads of the record at the beginning of b whose it is, and how many bytes it takes.
+func parseKey(b []byte) (netip.Addr, uint64, int, error) {
+	p, n, err := whole(b)
+	if err != nil {
+		return netip.Addr{}, 0, 0, err
+	}
+	a, serial := p.addr(), p.uvarint()
+	if p.short || !a.IsValid() {
+		return netip.Addr{}, 0, 0, errRecord
+	}
+	return a, serial, n, nil
+}
+
+// whole returns the fields of the record at the beginning of b, if it is whole.
+func whole(b []byte) (reader, int, error) {
 	if len(b) < header || !bytes.HasPrefix(b, []byte(magic)) {
-		return r, 0, errRecord
+		return reader{}, 0, errRecord
 	}
 	n := header + int(binary.BigEndian.Uint16(b[len(magic):]))
 	if len(b) < n || crc32.Checksum(b[header:n], table) != binary.BigEndian.Uint32(b[len(magic)+2:]) {
-		return r, 0, errRecord
+		return reader{}, 0, errRecord
 	}
-	p := reader{b: b[header:n]}
+	return reader{b: b[header:n]}, n, nil
+}
+
+// parseRecord reads the record at the beginning of b, and returns how many bytes it took.
+func parseRecord(b []byte, w words) (lease.Record, int, error) {
+	var r lease.Record
+	p, n, err := whole(b)
+	if err != nil {
+		return r, 0, err
+	}
 	r.Addr = p.addr()
 	r.Serial = p.uvarint()
 	r.State = lease.State(p.byte())

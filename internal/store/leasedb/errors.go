@@ -22,18 +22,16 @@ const (
 	IO       Refusal = "io"        // the disk reports errors
 	Damaged  Refusal = "damaged"   // the file is broken, and is being made anew
 	Moved    Refusal = "moved"     // the file was removed or replaced while it was in use
-	Older    Refusal = "older"     // the file has a newer record of this address
 	Closed   Refusal = "closed"    // the program ends
 	Other    Refusal = "other"     // anything else; see the error
 )
 
 // refusals in the order of the list.
-var refusals = [...]Refusal{Busy, Slow, Full, ReadOnly, IO, Damaged, Moved, Older, Closed, Other}
+var refusals = [...]Refusal{Busy, Slow, Full, ReadOnly, IO, Damaged, Moved, Closed, Other}
 
 // Answers of Keep that are the same for every file.
 var (
 	ErrBusy   = &KeepError{Why: Busy, Err: errors.New("too many leases wait for the disk")}
-	ErrOlder  = &KeepError{Why: Older, Err: errors.New("the lease file has a newer record of this address")}
 	ErrClosed = &KeepError{Why: Closed, Err: errors.New("the lease file is closed")}
 )
 
@@ -74,6 +72,9 @@ func WhyNot(err error) Refusal {
 
 // refused names what a write to the file met with.
 func (d *DB) refused(err error) *KeepError {
+	if err == nil {
+		return nil
+	}
 	var known *KeepError
 	if errors.As(err, &known) {
 		return known
@@ -87,7 +88,11 @@ func (d *DB) refused(err error) *KeepError {
 	case lib.SQLITE_IOERR:
 		e.Why = IO
 	}
-	switch {
+	switch { // errors of system calls, and of our own
+	case sqlfile.NoRoom(err):
+		e.Why = Full
+	case sqlfile.NoWrites(err):
+		e.Why = ReadOnly
 	case sqlfile.Broken(err):
 		e.Why = Damaged
 	case errors.Is(err, context.DeadlineExceeded):

@@ -2,6 +2,7 @@ package leasedb
 
 import (
 	"sync"
+	"time"
 
 	"surefoot/internal/lease"
 )
@@ -20,9 +21,10 @@ type queue struct {
 
 	mu      sync.Mutex // guards what follows
 	waiting []item
-	spare   []item // a slice to fill again
-	writing []item // nil: none, or taken away because it took too long
-	refuse  error  // nothing is taken at present, and why
+	spare   []item    // a slice to fill again
+	writing []item    // nil: none, or taken away because it took too long
+	since   time.Time // the beginning of writing
+	refuse  error     // nothing is taken at present, and why
 }
 
 func newQueue(most int) *queue { return &queue{wake: make(chan struct{}, 1), max: most} }
@@ -60,22 +62,22 @@ func (q *queue) begin(most int) []item {
 	if len(q.waiting) == 0 {
 		return nil
 	}
-	n := min(most, len(q.waiting))
-	q.writing = append(q.spare[:0], q.waiting[:n]...)
-	q.spare = nil
-	rest := copy(q.waiting, q.waiting[n:])
-	clear(q.waiting[rest:])
-	q.waiting = q.waiting[:rest]
+	if n := min(most, len(q.waiting)); n < len(q.waiting) {
+		q.writing, q.waiting = q.waiting[:n:n], q.waiting[n:]
+	} else {
+		q.writing, q.waiting, q.spare = q.waiting, q.spare, nil
+	}
+	q.since = time.Now()
 	return q.writing
 }
 
-// end takes the batch back, false if its callers have been answered already.
-func (q *queue) end() ([]item, bool) {
+// end says that the batch is written, false if its callers have been answered already.
+func (q *queue) end() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	batch := q.writing
+	ours := q.writing != nil
 	q.writing = nil
-	return batch, batch != nil
+	return ours
 }
 
 // recycle keeps a slice whose items are answered.
@@ -86,21 +88,54 @@ func (q *queue) recycle(batch []item) {
 	q.mu.Unlock()
 }
 
-// shut refuses everything from now on, and returns what is not answered, in its order.
-func (q *queue) shut(why error) []item {
+// shut refuses everything from now on. It returns what is not answered, in its order, and why
+// things were refused before, if they were.
+func (q *queue) shut(why error) ([]item, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.shutLocked(why)
+}
+
+func (q *queue) shutLocked(why error) ([]item, error) {
+	was := q.refuse
 	q.refuse = why
 	out := append(q.writing, q.waiting...)
 	q.writing, q.waiting, q.spare = nil, nil, nil
-	return out
+	return out, was
 }
 
-// open takes records again.
-func (q *queue) open() {
+// closing takes no more, and leaves what waits.
+func (q *queue) closing() {
 	q.mu.Lock()
-	q.refuse = nil
+	q.refuse = ErrClosed
 	q.mu.Unlock()
+}
+
+// overdue is shut, if the batch that is being written has been so for a time.
+func (q *queue) overdue(limit time.Duration, why error) ([]item, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.writing == nil || time.Since(q.since) < limit {
+		return nil, false
+	}
+	out, _ := q.shutLocked(why)
+	return out, true
+}
+
+// refused says why nothing is taken, nil if something is.
+func (q *queue) refused() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.refuse
+}
+
+// open takes records again, and returns why it did not.
+func (q *queue) open() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	was := q.refuse
+	q.refuse = nil
+	return was
 }
 
 func (q *queue) length() int {

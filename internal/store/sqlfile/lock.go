@@ -1,6 +1,7 @@
 package sqlfile
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -21,6 +22,11 @@ func (e *InUseError) Hint() []string { return []string{e.File.InUse} }
 // The kernel takes this one back when the process ends, however it does.
 func (f File) Lock() (*os.File, error) {
 	held, err := os.OpenFile(f.Path+".lock", os.O_CREATE|os.O_RDWR, 0o640)
+	if errors.Is(err, unix.EROFS) { // one that is there can be held all the same
+		if there, again := os.Open(f.Path + ".lock"); again == nil {
+			held, err = there, nil
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock the %s: %w", f.Name, err)
 	}
