@@ -15,6 +15,7 @@ const (
 	roleTFTP  = "tftp"
 	roleHTTP  = "http"
 	roleDNS   = "dns"
+	roleDHCP  = "dhcp"
 )
 
 func (s *setup) has(role string) bool { return slices.Contains(s.Node.Roles, role) }

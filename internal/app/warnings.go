@@ -40,6 +40,7 @@ func (a *App) warnings() []web.Warning {
 	}
 	warnUploads(s, add)
 	a.warnHistory(add)
+	a.warnLeases(add)
 	warnAddress(s, add)
 	a.warnHealth(add)
 	if s.has(roleProxy) && len(s.Node.Interfaces) == 0 {

@@ -41,84 +41,115 @@ type Decision struct {
 	Trace  []Step `json:"trace"`
 }
 
-func (d *Decision) step(ok bool, subject, format string, args ...any) {
-	d.Trace = append(d.Trace, Step{Subject: subject, OK: ok, Why: fmt.Sprintf(format, args...)})
+// work is a decision under way. Without tracing nothing is put into words, so that a server that
+// decides some hundred thousand times a second can.
+type work struct {
+	c     Client
+	s     *Site
+	d     *Decision
+	trace bool
 }
 
-// Decide chooses the file and the servers for a client. It is the only function that does.
+// step adds a line to the trace. Callers ask for trace first: making the arguments costs more than
+// the decision.
+func (w *work) step(ok bool, subject, format string, args ...any) {
+	w.d.Trace = append(w.d.Trace, Step{Subject: subject, OK: ok, Why: fmt.Sprintf(format, args...)})
+}
+
+// Decide chooses the file and the servers for a client. Beside Chooser, which is the same without
+// the words, it is the only function that does.
 func Decide(c Client, s *Site, down Down) Decision {
 	var d Decision
-	n, ok := s.Locate(c)
-	if !ok {
-		d.step(false, "network", "%s is in the subnet of no network", describeAddr(c))
-		d.Reason = NoNetwork
-		return d
-	}
-	d.step(true, "network "+n.Name, "%s", describeNetwork(n, c))
-	d.Answer.Network, d.Answer.Deliver, d.Answer.BIOS = n.Name, n.Deliver, n.BIOS
-	if n.Deliver == DeliverNone {
-		d.Reason = NetworkSilent
-		return d
-	}
-	rule, ok := d.chooseRule(c, s, n)
-	if !ok {
-		d.Reason = NoRule
-		return d
-	}
-	d.Answer.Rule, d.Answer.Contains, d.Answer.SHA256 = rule.Name, rule.Contains, rule.SHA256
-	if d.Answer.File, ok = fileFor(rule, c); !ok {
-		d.Reason = NoTestBootstrap
-		return d
-	}
-	d.Answer.Script = wantsScript(c, rule, s)
-	d.Answer.Nodes = bootNodes(s)
-	d.chooseServers(c, s, rule, down)
+	w := work{c: c, s: s, d: &d, trace: true}
+	w.decide(bootNodes(s), down)
 	return d
 }
 
+func (w *work) decide(nodes []Server, down Down) {
+	d := w.d
+	n := w.s.locate(w.c)
+	if n == nil {
+		if w.trace {
+			w.step(false, "network", "%s is in the subnet of no network", describeAddr(w.c))
+		}
+		d.Reason = NoNetwork
+		return
+	}
+	if w.trace {
+		w.step(true, "network "+n.Name, "%s", describeNetwork(*n, w.c))
+	}
+	d.Answer.Network, d.Answer.Deliver, d.Answer.BIOS = n.Name, n.Deliver, n.BIOS
+	if n.Deliver == DeliverNone {
+		d.Reason = NetworkSilent
+		return
+	}
+	rule := w.chooseRule(n)
+	if rule == nil {
+		d.Reason = NoRule
+		return
+	}
+	d.Answer.Rule, d.Answer.Contains, d.Answer.SHA256 = rule.Name, rule.Contains, rule.SHA256
+	var ok bool
+	if d.Answer.File, ok = fileFor(rule, w.c); !ok {
+		d.Reason = NoTestBootstrap
+		return
+	}
+	d.Answer.Script = wantsScript(w.c, rule, w.s)
+	d.Answer.Nodes = nodes
+	w.chooseServers(rule, down)
+}
+
 // chooseRule finds the reservation's rule or the first that matches, and says of each why not.
-func (d *Decision) chooseRule(c Client, s *Site, n Network) (Rule, bool) {
-	if r, ok := n.Reservations[c.MAC]; ok && r.Rule != "" {
-		i := slices.IndexFunc(s.Rules, func(x Rule) bool { return x.Name == r.Rule })
-		if i >= 0 && !loops(s.Rules[i], c) {
-			d.step(true, "rule "+r.Rule, "the reservation of %s (%s) names it", c.MAC, r.Name)
-			return s.Rules[i], true
+func (w *work) chooseRule(n *Network) *Rule {
+	if r, ok := n.Reservations[w.c.MAC]; ok && r.Rule != "" {
+		i := slices.IndexFunc(w.s.Rules, func(x Rule) bool { return x.Name == r.Rule })
+		if i >= 0 && !loops(&w.s.Rules[i], w.c) {
+			if w.trace {
+				w.step(true, "rule "+r.Rule, "the reservation of %s (%s) names it", w.c.MAC, r.Name)
+			}
+			return &w.s.Rules[i]
 		}
-		if i >= 0 {
-			d.step(false, "rule "+r.Rule, "the reservation names it, but %s", loopText(s.Rules[i]))
+		if i >= 0 && w.trace {
+			w.step(false, "rule "+r.Rule, "the reservation names it, but %s", loopText(&w.s.Rules[i]))
 		}
 	}
-	found := -1
-	for i, r := range s.Rules {
+	if !w.trace {
+		for i := range w.s.Rules {
+			if r := &w.s.Rules[i]; r.When.holds(w.c, n.Name) && !loops(r, w.c) {
+				return r
+			}
+		}
+		return nil
+	}
+	var found *Rule
+	for i := range w.s.Rules {
+		r := &w.s.Rules[i]
 		subject := "rule " + r.Name
-		why, ok := r.When.matches(c, n.Name)
+		why, ok := r.When.matches(w.c, n.Name)
 		switch {
-		case found >= 0 && ok:
-			d.step(false, subject, "would match (%s), but %s comes first", why, s.Rules[found].Name)
+		case found != nil && ok:
+			w.step(false, subject, "would match (%s), but %s comes first", why, found.Name)
 		case !ok:
-			d.step(false, subject, "%s", why)
-		case loops(r, c):
-			d.step(false, subject, "%s", loopText(r))
+			w.step(false, subject, "%s", why)
+		case loops(r, w.c):
+			w.step(false, subject, "%s", loopText(r))
 		default:
-			d.step(true, subject, "%s", why)
-			found = i
+			w.step(true, subject, "%s", why)
+			found = r
 		}
 	}
-	if found < 0 {
-		return Rule{}, false
-	}
-	return s.Rules[found], true
+	return found
 }
 
 // loops reports whether the rule would hand iPXE to a client that is iPXE already.
-func loops(r Rule, c Client) bool { return c.Firmware == FirmwareIPXE && isIPXEBinary(r.File) }
+func loops(r *Rule, c Client) bool { return c.Firmware == FirmwareIPXE && isIPXEBinary(r.File) }
 
-func loopText(r Rule) string {
+func loopText(r *Rule) string {
 	return fmt.Sprintf("the client is iPXE already: %s would start it again, for ever", r.File)
 }
 
 // fileFor turns the rule's file into the name that this client asks a server for.
-func fileFor(r Rule, c Client) (string, bool) {
+func fileFor(r *Rule, c Client) (string, bool) {
 	if r.File != TestBootstrap {
 		return r.File, true
 	}
@@ -133,7 +164,7 @@ func fileFor(r Rule, c Client) (string, bool) {
 
 // wantsScript reports whether this client is told a script's URL rather than the file. It needs
 // an iPXE with HTTP and a node that makes the script.
-func wantsScript(c Client, r Rule, s *Site) bool {
+func wantsScript(c Client, r *Rule, s *Site) bool {
 	return c.Firmware == FirmwareIPXE && r.IPXE != IPXEFile &&
 		(c.IPXE.HTTP || !c.IPXE.Known) && s.Servers[s.Self].HTTP.IsValid() &&
 		!strings.Contains(r.File, "://")
@@ -147,63 +178,85 @@ func bootNodes(s *Site) []Server {
 			out = append(out, srv)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Server) int { return selfFirst(s, a, b) })
+	toFront(out, s.Self)
 	return out
-}
-
-// selfFirst orders this node before all others, which keep their order.
-func selfFirst(s *Site, a, b Server) int {
-	switch {
-	case a.Name == s.Self && b.Name != s.Self:
-		return -1
-	case b.Name == s.Self && a.Name != s.Self:
-		return 1
-	}
-	return 0
 }
 
 // chooseServers fills in the servers in order: those that speak the client's protocol, ourselves
 // first (we are alive: we are answering), without those known to be down; all of them if every
 // one is down, since a monitor's mistake must not stop a site.
-func (d *Decision) chooseServers(c Client, s *Site, r Rule, down Down) {
-	var able []Server
+func (w *work) chooseServers(r *Rule, down Down) {
+	d := w.d
+	able := d.Answer.Servers[:0]
 	for _, name := range r.From {
-		srv, ok := s.Servers[name]
+		srv, ok := w.s.Servers[name]
+		why := ""
 		switch {
 		case !ok:
-			d.step(false, "server "+name, "not in the site file")
-		case c.Firmware == FirmwareUEFIHTTP && !srv.HTTP.IsValid():
-			d.step(false, "server "+name, "has no HTTP, which this client needs")
-		case c.Firmware != FirmwareUEFIHTTP && !d.Answer.Script && !srv.TFTP.IsValid():
-			d.step(false, "server "+name, "has no TFTP, which this client needs")
+			why = "not in the site file"
+		case w.c.Firmware == FirmwareUEFIHTTP && !srv.HTTP.IsValid():
+			why = "has no HTTP, which this client needs"
+		case w.c.Firmware != FirmwareUEFIHTTP && !d.Answer.Script && !srv.TFTP.IsValid():
+			why = "has no TFTP, which this client needs"
 		case !srv.Node && r.File == TestBootstrap:
-			d.step(false, "server "+name, "is not a node: it has no test bootstrap")
+			why = "is not a node: it has no test bootstrap"
 		default:
 			able = append(able, srv)
 		}
+		if why != "" && w.trace {
+			w.step(false, "server "+name, "%s", why)
+		}
 	}
+	d.Answer.Servers = nil
 	if len(able) == 0 {
 		d.Reason = NoServer
 		return
 	}
-	slices.SortStableFunc(able, func(a, b Server) int { return selfFirst(s, a, b) })
-	for _, srv := range able {
-		if down != nil && down(srv.Name, d.Answer.File) {
-			d.step(false, "server "+srv.Name, "does not hand out %s at present", d.Answer.File)
-			continue
+	toFront(able, w.s.Self)
+	up := able[:0]
+	alive := w.alive(able, down)
+	for i, srv := range able {
+		if alive == 0 || alive&(1<<min(i, 63)) != 0 {
+			up = append(up, srv)
 		}
-		d.Answer.Servers = append(d.Answer.Servers, srv)
 	}
-	if len(d.Answer.Servers) == 0 {
-		d.Answer.Servers, d.Answer.FailOpen = able, true
-		d.step(true, "servers", "every one looks dead, so all are named: a monitor's mistake must not stop a site")
+	d.Answer.Servers = up
+	if alive == 0 {
+		d.Answer.FailOpen = true
+		if w.trace {
+			w.step(true, "servers", "every one looks dead, so all are named: a monitor's mistake must not stop a site")
+		}
 	}
-	for i, srv := range d.Answer.Servers {
+	for i := 0; w.trace && i < len(up); i++ {
 		why := "as listed"
-		if srv.Name == s.Self && i == 0 {
+		if up[i].Name == w.s.Self && i == 0 {
 			why = "this node itself, which is alive"
 		}
-		d.step(true, "server "+srv.Name, "number %d, %s", i+1, why)
+		w.step(true, "server "+up[i].Name, "number %d, %s", i+1, why)
 	}
 	d.Reason = Answered
+}
+
+// alive says which of the servers are not known to be down, a bit each; one beyond the 64th shares
+// the last bit.
+func (w *work) alive(able []Server, down Down) uint64 {
+	var bits uint64
+	for i, srv := range able {
+		if down == nil || !down(srv.Name, w.d.Answer.File) {
+			bits |= 1 << min(i, 63)
+			continue
+		}
+		if w.trace {
+			w.step(false, "server "+srv.Name, "does not hand out %s at present", w.d.Answer.File)
+		}
+	}
+	return bits
+}
+
+// toFront moves this node before all others, which keep their order.
+func toFront(list []Server, self string) {
+	i := slices.IndexFunc(list, func(s Server) bool { return s.Name == self })
+	for ; i > 0; i-- {
+		list[i], list[i-1] = list[i-1], list[i]
+	}
 }

@@ -10,10 +10,15 @@ type Kind string
 
 const (
 	DiscoverSeen    Kind = "discover"     // a DHCPDISCOVER of a network boot
-	OfferSent       Kind = "offer"        // our ProxyDHCP offer
+	OfferSent       Kind = "offer"        // our offer, as ProxyDHCP or with an address
 	RequestSeen     Kind = "dhcp-request" // the client takes somebody's address: tells address and MAC
 	BootRequestSeen Kind = "boot-request" // a request on port 4011
 	BootReplySent   Kind = "boot-reply"   // our reply to it
+	AddressOffered  Kind = "lease-offer"  // our DHCPOFFER to a machine that does not say that it boots from the network
+	AddressGiven    Kind = "lease"        // our DHCPACK: an address for a time
+	AddressRefused  Kind = "nak"          // our DHCPNAK
+	AddressEnded    Kind = "lease-end"    // a machine gives its address back, or says that it is somebody's
+	AddressInUse    Kind = "lease-in-use" // somebody answers at an address that is nobody's
 	Ignored         Kind = "ignored"      // a packet that got no answer; Reason says why
 	ReadRequest     Kind = "rrq"          // a TFTP read request
 	WriteRequest    Kind = "wrq"          // a TFTP write request
@@ -33,7 +38,7 @@ const (
 type Event struct {
 	Time time.Time `json:"time"`
 	Node string    `json:"node,omitempty"`
-	Role string    `json:"role"` // proxydhcp, tftp, http, dns or watch
+	Role string    `json:"role"` // proxydhcp, dhcp4, tftp, http, dns or watch
 	Kind Kind      `json:"kind"`
 
 	// Who: as far as the packet tells.

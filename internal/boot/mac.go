@@ -26,6 +26,27 @@ func (m MAC) String() string {
 	return net.HardwareAddr(m[:]).String()
 }
 
+// begins reports whether the address, written down, begins with one of the texts.
+func (m MAC) begins(prefixes []string) bool {
+	if m.IsZero() {
+		return false
+	}
+	const digits = "0123456789abcdef"
+	var text [17]byte
+	for i, b := range m {
+		text[3*i], text[3*i+1] = digits[b>>4], digits[b&15]
+		if i < 5 {
+			text[3*i+2] = ':'
+		}
+	}
+	for _, p := range prefixes {
+		if len(p) <= len(text) && string(text[:len(p)]) == p {
+			return true
+		}
+	}
+	return false
+}
+
 // IsZero reports whether the address is not known.
 func (m MAC) IsZero() bool { return m == MAC{} }
 

@@ -37,6 +37,16 @@ func (m Match) matches(c Client, network string) (why string, ok bool) {
 	return strings.Join(held, ", "), true
 }
 
+// holds is matches without the words.
+func (m *Match) holds(c Client, network string) bool {
+	return (len(m.Arch) == 0 || slices.Contains(m.Arch, c.Arch)) &&
+		(len(m.Firmware) == 0 || slices.Contains(m.Firmware, c.Firmware)) &&
+		(len(m.MAC) == 0 || c.MAC.begins(m.MAC)) &&
+		(len(m.Network) == 0 || slices.Contains(m.Network, network)) &&
+		(len(m.UserClass) == 0 || slices.Contains(m.UserClass, c.UserClass)) &&
+		(len(m.VendorClass) == 0 || hasPrefix(m.VendorClass, c.VendorClass))
+}
+
 func hasPrefix(prefixes []string, s string) bool {
 	return s != "" && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
 }

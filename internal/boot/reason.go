@@ -34,6 +34,20 @@ const (
 	Panicked      Reason = "panicked"
 )
 
+// Reasons of leases.
+const (
+	ScopeUnknown    Reason = "scope-unknown"
+	NoFreeAddress   Reason = "no-free-address"
+	WrongNetwork    Reason = "wrong-network"
+	LeaseOfOther    Reason = "lease-of-other"
+	LeaseMoved      Reason = "lease-moved"
+	UnknownLease    Reason = "unknown-lease"
+	NotOurLease     Reason = "not-our-lease"
+	AddressDeclined Reason = "address-declined"
+	StoreRefused    Reason = "store-refused"
+	StarvationLimit Reason = "starvation-limit"
+)
+
 // Reasons of transfers.
 const (
 	Done             Reason = "done"
@@ -125,6 +139,17 @@ var reasonTexts = map[Reason]string{
 	SendFailed:    "the answer could not be sent",
 	Draining:      "this node is being stopped and starts nothing new",
 	Panicked:      "a fault in Surefoot while working on this packet (please report it)",
+
+	ScopeUnknown:    "the addresses of this network are not served here",
+	NoFreeAddress:   "every address of the scope is taken or rests",
+	WrongNetwork:    "the machine asks for an address of another network than the one it is on",
+	LeaseOfOther:    "another machine holds the address",
+	LeaseMoved:      "the machine is to have another address now: its reservation changed",
+	UnknownLease:    "no lease of this machine on this address is known here",
+	NotOurLease:     "the address is none that this scope gives",
+	AddressDeclined: "somebody outside the leases was seen using the address",
+	StoreRefused:    "the lease could not be kept, so it was not given",
+	StarvationLimit: "too many new machines behind this relay or port in a short time",
 
 	Done:             "delivered completely",
 	TsizeProbe:       "the client asked for the size, or looked at the beginning, and will come back (EDK2, Raspberry Pi)",

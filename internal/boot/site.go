@@ -45,6 +45,17 @@ type Rule struct {
 	IPXE     IPXEMode
 	Contains string // text that the right file holds, "" if not said
 	SHA256   string // hash of the right file in hexadecimal, "" if not said
+	RootPath string // option 17, "" for none
+	Options  []Option
+}
+
+// Option is a DHCP option that a rule gives its machines, in networks whose addresses are ours to
+// give. What it means is no business of this package.
+type Option struct {
+	Code   uint8  `json:"code"`
+	Text   string `json:"text"` // as it was written
+	Data   []byte `json:"-"`
+	Always bool   `json:"always,omitempty"` // also to clients that do not ask for it
 }
 
 // TestBootstrap is the file name in a rule that stands for the built-in test bootstrap.
@@ -87,16 +98,18 @@ type Network struct {
 	Reservations map[MAC]Reservation
 }
 
-// Reservation binds one machine to a rule.
+// Reservation binds one machine to a rule or an address.
 type Reservation struct {
 	Name string
-	Rule string // "" leaves it to the rules
+	Rule string     // "" leaves it to the rules
+	Addr netip.Addr // the address that it always gets, where addresses are ours to give
 }
 
 // Delivery is how a network's clients hear of their bootstrap.
 type Delivery string
 
 const (
+	DeliverDHCP  Delivery = "dhcp"  // our DHCP server hands out the addresses, and names the bootstrap with them
 	DeliverProxy Delivery = "proxy" // ProxyDHCP, beside whoever hands out the addresses
 	DeliverDNS   Delivery = "dns"   // the DHCP server names a DNS name and the file; no ProxyDHCP
 	DeliverNone  Delivery = "none"  // stay silent
@@ -116,24 +129,30 @@ const (
 // Locate returns the network of a client: by relay, else by its own address, else by the
 // address of the interface on which it was heard.
 func (s *Site) Locate(c Client) (Network, bool) {
-	for _, a := range []netip.Addr{c.Relay, c.Addr, c.Link.Addr()} {
-		if !a.IsValid() || a.IsUnspecified() {
-			continue
-		}
-		for _, n := range s.Networks {
-			if !n.Subnet.IsValid() || n.Subnet.Contains(a) {
-				return n, true
-			}
-		}
-		return Network{}, false // the first address known decides
-	}
-	for _, n := range s.Networks {
-		if !n.Subnet.IsValid() {
-			return n, true
-		}
+	if n := s.locate(c); n != nil {
+		return *n, true
 	}
 	return Network{}, false
 }
+
+func (s *Site) locate(c Client) *Network {
+	a := c.Link.Addr()
+	if known(c.Addr) {
+		a = c.Addr
+	}
+	if known(c.Relay) {
+		a = c.Relay
+	}
+	for i := range s.Networks {
+		// The first address known decides; without one only a network for every client will do.
+		if n := &s.Networks[i]; !n.Subnet.IsValid() || known(a) && n.Subnet.Contains(a) {
+			return n
+		}
+	}
+	return nil
+}
+
+func known(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() }
 
 // ipxeBinaries are the names under which iPXE itself is commonly handed out.
 var ipxeBinaries = []string{"ipxe", "snponly", "snp", "undionly", "intel", "realtek"}

@@ -67,7 +67,7 @@ func explain(c boot.Client, cfg *config.Config, at view) explanation {
 	self.Name, self.Node = cfg.Site.Self, true
 	self.TFTP = netip.AddrPortFrom(own, config.DefaultTFTPPort) // as the node names itself on the wire
 	if d.Answer.Script {
-		e.ScriptURL = proxydhcp.ScriptURL(self, c)
+		e.ScriptURL = pxe.ScriptURL(self, c)
 		e.Script = string(httprole.Script(c, d, e.Node))
 		e.URLs = scriptURLs(e.Script)
 	} else {

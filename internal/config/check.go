@@ -44,6 +44,7 @@ func (d *decoder) check(f *file) {
 	d.checkServing(f)
 	d.checkUploads(f)
 	d.checkWatch(f)
+	d.checkDHCP(f)
 	d.checkDNS(f)
 }
 

@@ -86,6 +86,8 @@ func opens(ev *boot.Event) bool {
 		return ev.Reason == boot.NoArch
 	case boot.RequestSeen, boot.NameAsked:
 		return false
+	case boot.AddressOffered, boot.AddressGiven, boot.AddressRefused, boot.AddressEnded, boot.AddressInUse:
+		return false // ordinary computers have addresses too
 	}
 	return true
 }

@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"watch"},
 	{"probe", "alert", "inbox"},
 	{"journal", "files", "testboot", "kernel", "store"},
-	{"wire", "health"},
+	{"wire", "health", "lease"},
 	{"boot", "phase", "rate", "chart"},
 }
 
@@ -136,7 +136,7 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/serve/tftp/", "", "options of its own UDP sockets, the address that was asked (IP_PKTINFO)"},
 	{"internal/storm/", "", "epoll and recvmmsg over the UDP sockets of its simulated clients"},
 	{"internal/web/client.go", "golang.org/x/sys/unix", "names of errors"},
-	{"internal/store/sqlite/lock.go", "golang.org/x/sys/unix", "one writer of a file (flock)"},
+	{"internal/store/sqlfile/", "golang.org/x/sys/unix", "one writer of a file (flock), names of errors"},
 	{"internal/files/", "golang.org/x/sys/unix", "opens without blocking on a pipe that lies in the root"},
 	{"internal/inbox/", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/publish/", "golang.org/x/sys/unix", "locks a root, asks how full its disk is, names of errors"},
@@ -175,7 +175,7 @@ func TestOnlyKernelTouchesTheKernel(t *testing.T) {
 
 // pure are rooms without clock, socket and logger: bytes and values go in, values and bytes come
 // out.
-var pure = []string{"internal/boot", "internal/wire", "internal/health"}
+var pure = []string{"internal/boot", "internal/wire", "internal/health", "internal/lease"}
 
 func TestPureRoomsStayPure(t *testing.T) {
 	forbidden := []string{"net/http", "os", "log", "log/slog", "syscall", "math/rand", "math/rand/v2"}

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/mdlayher/packet"
@@ -30,25 +32,25 @@ const receiveBuffer = 8 << 20
 // fits an Ethernet is longer.
 const MaxFrame = 2048
 
-// PacketConn reads UDP datagrams to one port on one interface as Ethernet frames, and writes
+// PacketConn reads UDP datagrams to a port, or some, on one interface as Ethernet frames, and writes
 // frames. It sees what the kernel sees, whoever holds the port, but not what this host sends.
 type PacketConn struct {
-	name string
-	c    *packet.Conn
+	name   string
+	c      *packet.Conn
+	rc     syscall.RawConn // of c
+	closed atomic.Bool
 }
 
-// ListenPacket opens a socket on the interface with that index for IPv4 UDP datagrams to a
-// port, fragments excepted. A missing capability is a *PermissionError.
-func ListenPacket(name string, index int, mac boot.MAC, port uint16) (*PacketConn, error) {
-	return listenPacket(name, index, mac, udpTo(port))
+// ListenPacket opens a socket on the interface with that index for IPv4 UDP datagrams to any of
+// some ports, fragments excepted. A missing capability is a *PermissionError.
+func ListenPacket(name string, index int, mac boot.MAC, ports ...uint16) (*PacketConn, error) {
+	return listenPacket(name, index, mac, udpTo(false, ports))
 }
 
 // ListenForeign is ListenPacket for somebody who plays another machine: the interface is put into
 // promiscuous mode as long as the socket is open, and frames to other machines are read as well.
-func ListenForeign(name string, index int, mac boot.MAC, port uint16) (*PacketConn, error) {
-	filter := udpTo(port)
-	filter[1] = bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OUTGOING, SkipTrue: 10}
-	p, err := listenPacket(name, index, mac, filter)
+func ListenForeign(name string, index int, mac boot.MAC, ports ...uint16) (*PacketConn, error) {
+	p, err := listenPacket(name, index, mac, udpTo(true, ports))
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +71,12 @@ func listenPacket(name string, index int, mac boot.MAC, instructions []bpf.Instr
 	if err != nil {
 		return nil, explain("open a packet socket on "+name, err)
 	}
-	p := &PacketConn{name: name, c: c}
+	rc, err := c.SyscallConn()
+	if err != nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("set up the packet socket on %s: %w", name, err)
+	}
+	p := &PacketConn{name: name, c: c, rc: rc}
 	if err := p.control(setPacketOptions); err != nil {
 		_ = c.Close()
 		return nil, fmt.Errorf("set up the packet socket on %s: %w", name, err)
@@ -90,12 +97,8 @@ func setPacketOptions(fd int) error {
 }
 
 func (p *PacketConn) control(f func(fd int) error) error {
-	rc, err := p.c.SyscallConn()
-	if err != nil {
-		return err
-	}
 	var inner error
-	if err := rc.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
+	if err := p.rc.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
 		return err
 	}
 	return inner
@@ -118,12 +121,8 @@ func (p *PacketConn) Write(frame []byte) error {
 	if len(frame) < 14 {
 		return fmt.Errorf("write to %s: a frame of %d bytes", p.name, len(frame))
 	}
-	rc, err := p.c.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("write to %s: %w", p.name, err)
-	}
 	var inner error
-	err = rc.Write(func(fd uintptr) bool {
+	err := p.rc.Write(func(fd uintptr) bool {
 		_, inner = unix.Write(int(fd), frame)
 		return !errors.Is(inner, unix.EAGAIN)
 	})
@@ -150,7 +149,10 @@ func (p *PacketConn) Rebind(index int) error {
 func (p *PacketConn) SetReadDeadline(t time.Time) error { return p.c.SetReadDeadline(t) }
 
 // Close closes the socket and ends a waiting Read.
-func (p *PacketConn) Close() error { return p.c.Close() }
+func (p *PacketConn) Close() error {
+	p.closed.Store(true)
+	return p.c.Close()
+}
 
 // Dropped returns how many frames the kernel has dropped since the last call because the
 // program did not read fast enough.
@@ -179,32 +181,4 @@ func (p *PacketConn) Gone() bool {
 // again later.
 func Down(err error) bool {
 	return errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)
-}
-
-// udpTo is a filter that passes unfragmented IPv4 UDP datagrams to a port. Frames for other
-// hosts, which an interface in promiscuous mode or with foreign VLAN tags delivers, do not pass.
-func udpTo(port uint16) []bpf.Instruction {
-	const (
-		etherType, ipv4   = 12, 0x0800
-		fragment, offset  = 20, 0x3fff // more fragments, or not the first
-		protocol, udp     = 23, 17
-		ip, udpDst        = 14, 16 // the port's place, counted from the end of the IP header less 14
-		outgoing, foreign = unix.PACKET_OUTGOING, unix.PACKET_OTHERHOST
-	)
-	return []bpf.Instruction{
-		bpf.LoadExtension{Num: bpf.ExtType},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: foreign, SkipTrue: 10},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: outgoing, SkipTrue: 9},
-		bpf.LoadAbsolute{Off: etherType, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: ipv4, SkipTrue: 7},
-		bpf.LoadAbsolute{Off: protocol, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: udp, SkipTrue: 5},
-		bpf.LoadAbsolute{Off: fragment, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: offset, SkipTrue: 3},
-		bpf.LoadMemShift{Off: ip},
-		bpf.LoadIndirect{Off: udpDst, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(port), SkipTrue: 1},
-		bpf.RetConstant{Val: 0},
-		bpf.RetConstant{Val: MaxFrame},
-	}
 }

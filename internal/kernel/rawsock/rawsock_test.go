@@ -41,7 +41,7 @@ func onThread(t *testing.T, f func(t *testing.T)) {
 }
 
 // pair makes two ends of a cable in the current namespace.
-func pair(t *testing.T) (a, b *net.Interface) {
+func pair(t testing.TB) (a, b *net.Interface) {
 	t.Helper()
 	err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "a"}, PeerName: "b"})
 	if err != nil {
@@ -57,8 +57,19 @@ func pair(t *testing.T) (a, b *net.Interface) {
 			t.Error(err)
 		}
 	}
-	// The kernel notices a carrier by and by, and drops what is sent before.
-	for _, name := range []string{"a", "b"} {
+	up(t, "a", "b")
+	a, errA := net.InterfaceByName("a")
+	b, errB := net.InterfaceByName("b")
+	if err := errors.Join(errA, errB); err != nil {
+		t.Error(err)
+	}
+	return a, b
+}
+
+// up waits until the kernel has noticed the carrier of interfaces: what is sent before, it drops.
+func up(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
 		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
 			l, err := netlink.LinkByName(name)
 			if err == nil && l.Attrs().OperState == netlink.OperUp {
@@ -70,12 +81,6 @@ func pair(t *testing.T) (a, b *net.Interface) {
 			}
 		}
 	}
-	a, errA := net.InterfaceByName("a")
-	b, errB := net.InterfaceByName("b")
-	if err := errors.Join(errA, errB); err != nil {
-		t.Error(err)
-	}
-	return a, b
 }
 
 func datagram(dst boot.MAC, to, payload string) frame.Datagram {

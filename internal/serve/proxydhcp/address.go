@@ -20,6 +20,8 @@ func (l Link) has(a netip.Addr) bool {
 	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Addr() == a })
 }
 
+const tftpPort = 69
+
 // nodeAt returns this node as a server that is reached at an address of its own. That address
 // stands in option 54, and in siaddr where the client is to come back to this node: port 4011
 // is served there, whatever address the site file names for TFTP.

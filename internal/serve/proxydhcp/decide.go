@@ -32,6 +32,7 @@ type Outcome struct {
 	Decision boot.Decision // meaningful if boot.Decide was asked, so if its Reason is not ""
 	Reply    *dhcp4.Packet // nil without an answer
 	Route    Route
+	Foreign  bool // another role's business: nothing is told of it
 }
 
 // Decide says what is to be done about a packet. It has no clock, no socket and no logger.
@@ -53,6 +54,12 @@ func Decide(h Heard, s *boot.Site, down boot.Down) Outcome {
 	}
 	if h.To.Port() == dhcp4.PXEPort {
 		return o.bootRequest(h, s, down)
+	}
+	if n, ok := s.Locate(c); ok && n.Deliver == boot.DeliverDHCP {
+		// Our DHCP server names the bootstrap with the address. An offer of ours besides would be a
+		// second answer to the same question; the machine may still be sent to port 4011.
+		o.Reason, o.Foreign = boot.OtherMessage, true
+		return o
 	}
 	switch h.Packet.Type() {
 	case dhcp4.Discover:

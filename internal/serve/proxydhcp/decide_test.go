@@ -162,14 +162,14 @@ func TestURLs(t *testing.T) {
 		"/efi/a b.efi":         "http://10.77.0.2/efi/a%20b.efi",
 		"https://deb/x.efi?a=": "https://deb/x.efi?a=",
 	} {
-		if got := fileURL(web, in); got != want {
-			t.Errorf("fileURL(%q) = %q, want %q", in, got, want)
+		if got := pxe.FileURL(web, in); got != want {
+			t.Errorf("FileURL(%q) = %q, want %q", in, got, want)
 		}
 	}
 	c := edk2()
 	c.UUID = boot.UUID{1}
 	self := boot.Server{HTTP: netip.MustParseAddrPort("203.110.100.200:58067")}
-	if u := ScriptURL(self, c); len(u) > dhcp4.MaxFile {
+	if u := pxe.ScriptURL(self, c); len(u) > dhcp4.MaxFile {
 		t.Errorf("the script's URL has %d bytes, %d fit: %s", len(u), dhcp4.MaxFile, u)
 	}
 	s := site(func(s *boot.Site) {
@@ -192,5 +192,22 @@ func TestDeliverDNS(t *testing.T) {
 		if o := Decide(h, s, nil); o.Reason != boot.ToldByDNS || o.Reply != nil || o.Seen == "" {
 			t.Errorf("%s: %s, reply %v", what, o.Reason, o.Reply)
 		}
+	}
+}
+
+// Where our DHCP server hands out the addresses, it alone answers on port 67, and port 4011 is ours.
+func TestDeliverDHCP(t *testing.T) {
+	s := site(func(s *boot.Site) { s.Networks[0].Deliver = boot.DeliverDHCP })
+	for _, h := range []Heard{
+		discover(func(*Heard) {}),
+		discover(func(h *Heard) { h.Packet.SetType(dhcp4.Request) }),
+		discover(func(h *Heard) { h.Packet.GIAddr = netip.MustParseAddr("10.77.0.1") }),
+	} {
+		if o := Decide(h, s, nil); !o.Foreign || o.Reply != nil || o.Seen != "" {
+			t.Errorf("on port 67: %+v", o)
+		}
+	}
+	if o := Decide(request(func(*Heard) {}), s, nil); o.Foreign || o.Reason != boot.Answered || o.Reply.File == "" {
+		t.Errorf("on port 4011: %s", o.Reason)
 	}
 }

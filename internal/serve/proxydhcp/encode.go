@@ -9,60 +9,24 @@ import (
 	"surefoot/internal/wire/pxe"
 )
 
-// form is a way of writing an Answer that a family of firmware understands.
-type form uint8
-
-const (
-	// formDirect puts server and file into the offer, with 43.6=8 (BOOTLAB section 4).
-	formDirect form = iota
-	// formDiscover puts the list of nodes into the offer; each is asked on port 4011 in turn.
-	formDiscover
-	// formBINL says "ask me on port 4011" by having no option 43 and no file. EDK2 keeps every
-	// such offer and asks one after the other (F1..F3), so it survives the death of a node.
-	formBINL
-	// formHTTP is a URL for UEFI HTTP boot (F23).
-	formHTTP
-	// formRaspberry is formDirect with the menu that a Raspberry Pi looks for (F12).
-	formRaspberry
-)
-
-func formOf(c boot.Client, a boot.Answer) form {
-	switch {
-	case c.Firmware == boot.FirmwareUEFIHTTP:
-		return formHTTP
-	case c.Firmware == boot.FirmwareRPi:
-		return formRaspberry
-	case c.Firmware == boot.FirmwareEDK2:
-		return formBINL
-	case c.Arch == boot.ArchBIOS && a.BIOS == boot.BIOSDiscover:
-		return formDiscover // the ROM's own PXE and iPXE alike
-	}
-	return formDirect // iPXE of either kind, BIOS ROMs, and whoever is not known
-}
-
 // EncodeOffer writes an Answer as the ProxyDHCP offer to a DISCOVER. self is this node, with an
 // address at which it serves port 4011. It offers no address and no lease, whatever is asked.
 func EncodeOffer(c boot.Client, a boot.Answer, self boot.Server, req *dhcp4.Packet) *dhcp4.Packet {
 	p := reply(c, self, req, dhcp4.Offer)
-	switch formOf(c, a) {
-	case formBINL:
+	w := pxe.WhereOf(c, a, self)
+	switch pxe.FormOf(c, a) {
+	case pxe.FormBINL:
 		p.SIAddr = self.Addr()
-	case formDiscover:
-		p.Set(dhcp4.VendorSpecific, pxe.Vendor{
-			// In dnsmasq's order (BOOTLAB section 5), and with "accept no others".
-			pxe.Control(pxe.NoBroadcast | pxe.NoMulticast | pxe.OnlyListed),
-			pxe.Prompt(0, menuText),
-			pxe.Servers(pxe.ItemSurefoot, nodes(a, self)),
-			pxe.Menu(pxe.ItemSurefoot, menuText),
-		}.Bytes())
-	case formHTTP:
-		where(p, c, a, self)
-	case formRaspberry:
+	case pxe.FormDiscover:
+		p.Set(dhcp4.VendorSpecific, pxe.Discovery(a, self).Bytes())
+	case pxe.FormHTTP:
+		w.Write(p, c)
+	case pxe.FormRaspberry:
 		p.Set(dhcp4.VendorSpecific, pxe.RaspberryMenu().Bytes())
-		where(p, c, a, self)
-	case formDirect:
+		w.Write(p, c)
+	case pxe.FormDirect:
 		p.Set(dhcp4.VendorSpecific, pxe.Vendor{pxe.Control(pxe.TakeBootFile)}.Bytes())
-		where(p, c, a, self)
+		w.Write(p, c)
 	}
 	return closing(p, req)
 }
@@ -79,11 +43,9 @@ func EncodeBoot(c boot.Client, a boot.Answer, self boot.Server, req *dhcp4.Packe
 			}
 		}
 	}
-	where(p, c, a, self)
+	pxe.WhereOf(c, a, self).Write(p, c)
 	return closing(p, req)
 }
-
-const menuText = "Surefoot"
 
 // reply begins a reply: what every one has in common. Hops, flags and giaddr stay as they came,
 // since the relay agent goes by them (F15; RFC 1542 section 4.1.2), with one exception.

@@ -120,6 +120,9 @@ func (s *Server) handle(p *port, b []byte, h Heard) {
 		return
 	}
 	o := Decide(h, s.site.Load(), s.d.Down)
+	if o.Foreign {
+		return
+	}
 	s.tellSeen(h, o)
 	if o.Reply == nil {
 		return

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"surefoot/internal/store"
+	"surefoot/internal/store/sqlfile"
 	"surefoot/internal/store/storetest"
 )
 
@@ -230,7 +231,7 @@ func TestOneWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, _, _ := start(t, Config{File: file}, nil)
-	if _, err := b.Load(t.Context()); !errors.As(err, new(*InUseError)) {
+	if _, err := b.Load(t.Context()); !errors.As(err, new(*sqlfile.InUseError)) {
 		t.Errorf("the second one says %v", err)
 	}
 	stop()
@@ -256,10 +257,10 @@ func TestNewer(t *testing.T) {
 	}
 	_ = db.Close()
 	b, _, _ := start(t, Config{File: file}, nil)
-	if _, err := b.Load(t.Context()); !errors.As(err, new(*VersionError)) {
+	if _, err := b.Load(t.Context()); !errors.As(err, new(*sqlfile.VersionError)) {
 		t.Errorf("it says %v", err)
 	}
-	if _, err := OpenRead(file); !errors.As(err, new(*VersionError)) {
+	if _, err := OpenRead(file); !errors.As(err, new(*sqlfile.VersionError)) {
 		t.Errorf("for reading it says %v", err)
 	}
 }
@@ -309,7 +310,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		err = d.Save(t.Context(), store.Drain{Name: "refused"})
 	}
-	if code(err) == 0 || d.Fault() == nil {
+	if sqlfile.Code(err) == 0 || d.Fault() == nil {
 		t.Errorf("on a full disk Save says %v, the fault is %v", err, d.Fault())
 	}
 	for range 20 { // never waits, and what does not fit is counted

@@ -13,6 +13,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"surefoot/internal/store"
+	"surefoot/internal/store/sqlfile"
 )
 
 // Run opens the file and writes until ctx ends, then what still waits. It is ready at once, and
@@ -77,7 +78,7 @@ func (d *DB) begin(ctx context.Context) (*writer, error) {
 	if err := os.MkdirAll(filepath.Dir(d.cfg.File), 0o750); err != nil {
 		return nil, err
 	}
-	held, err := lock(d.cfg.File)
+	held, err := named(d.cfg.File).Lock()
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +143,7 @@ func (w *writer) run(ctx, work context.Context) error {
 			continue
 		case <-tidy.C:
 			more, err := w.tidy.step(work)
-			if broken(err) {
+			if sqlfile.Broken(err) {
 				return err
 			}
 			if err != nil {
@@ -162,7 +163,7 @@ func (w *writer) run(ctx, work context.Context) error {
 		}
 		err := w.writeAll(work)
 		switch {
-		case broken(err):
+		case sqlfile.Broken(err):
 			return err
 		case err != nil:
 			wait = min(max(2*wait, retryFirst), retryMost)
@@ -209,7 +210,7 @@ func (w *writer) writeAll(ctx context.Context) error {
 			return nil
 		}
 		err := w.commit(ctx, batch)
-		if code(err) == lib.SQLITE_FULL { // perhaps by our own bound: what is too old may make room
+		if sqlfile.Code(err) == lib.SQLITE_FULL { // perhaps by our own bound: what is too old may make room
 			if w.tidyAll(ctx) == nil {
 				err = w.commit(ctx, batch)
 			}
@@ -217,7 +218,7 @@ func (w *writer) writeAll(ctx context.Context) error {
 		if err != nil {
 			w.refused(err)
 			w.stats.failed.Add(1)
-			if passing(err) || broken(err) {
+			if sqlfile.Passing(err) || sqlfile.Broken(err) {
 				w.queue.fail(err)
 				return err
 			}

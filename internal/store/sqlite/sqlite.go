@@ -65,7 +65,6 @@ const (
 	lastChance = 3 * time.Second        // to write what waits when the program ends
 	tidyEvery  = 30 * time.Second       // retention and downsampling, when nothing is left over
 	tidyPause  = 50 * time.Millisecond  // between two steps of it
-	busy       = 5000                   // milliseconds to wait for another process's lock
 	slowCommit = 500 * time.Millisecond // told at debug level
 )
 

@@ -6,12 +6,9 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
-
-	lib "modernc.org/sqlite/lib"
 
 	"surefoot/internal/store"
 )
@@ -48,15 +45,6 @@ func (w *writer) commit(ctx context.Context, batch []item) error {
 		w.log.Debug("a slow commit to the history", "records", len(batch), "took", took)
 	}
 	return nil
-}
-
-// passing reports whether a refusal has its cause outside of the record: it may be taken later.
-func passing(err error) bool {
-	switch code(err) {
-	case lib.SQLITE_FULL, lib.SQLITE_IOERR, lib.SQLITE_BUSY, lib.SQLITE_LOCKED, lib.SQLITE_READONLY, lib.SQLITE_CANTOPEN, lib.SQLITE_NOMEM, lib.SQLITE_PERM:
-		return true
-	}
-	return errors.Is(err, context.DeadlineExceeded)
 }
 
 // pen writes the items of one transaction.

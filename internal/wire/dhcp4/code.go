@@ -7,132 +7,63 @@ type Code uint8
 
 // The options that Surefoot has to do with (RFC 2132 unless said).
 const (
-	Pad               Code = 0
-	SubnetMask        Code = 1
-	Router            Code = 3
-	DNSServer         Code = 6
-	RLPServer         Code = 11 // read by the UEFI bootstrap of Citrix Provisioning
-	HostName          Code = 12
-	BootFileSize      Code = 13
-	DomainName        Code = 15
-	RootPath          Code = 17
-	BroadcastAddress  Code = 28
-	VendorSpecific    Code = 43 // in PXE: sub-options, see wire/pxe
-	RequestedAddress  Code = 50
-	LeaseTime         Code = 51
-	Overload          Code = 52
-	MessageTypeOption Code = 53
-	ServerID          Code = 54
-	ParameterList     Code = 55
-	Message           Code = 56
-	MaxMessageSize    Code = 57
-	RenewalTime       Code = 58
-	RebindingTime     Code = 59
-	VendorClass       Code = 60
-	ClientID          Code = 61
-	TFTPServerName    Code = 66
-	BootFileName      Code = 67
-	UserClass         Code = 77 // RFC 3004
-	RelayAgentInfo    Code = 82 // RFC 3046
-	ClientArch        Code = 93 // RFC 4578
-	ClientNDI         Code = 94 // RFC 4578
-	ClientUUID        Code = 97 // RFC 4578
-	TFTPServers       Code = 150
-	IPXE              Code = 175
-	End               Code = 255
+	Pad                Code = 0
+	SubnetMask         Code = 1
+	TimeOffset         Code = 2 // seconds east of UTC; PCode and TCode replace it
+	Router             Code = 3
+	TimeServer         Code = 4
+	DNSServer          Code = 6
+	LogServer          Code = 7
+	RLPServer          Code = 11 // read by the UEFI bootstrap of Citrix Provisioning
+	HostName           Code = 12
+	BootFileSize       Code = 13
+	DomainName         Code = 15
+	RootPath           Code = 17
+	InterfaceMTU       Code = 26
+	BroadcastAddress   Code = 28
+	StaticRoutes       Code = 33 // without masks; ClasslessRoutes replaces it
+	NTPServers         Code = 42
+	VendorSpecific     Code = 43 // in PXE: sub-options, see wire/pxe
+	NetBIOSNameServers Code = 44
+	NetBIOSNodeType    Code = 46
+	RequestedAddress   Code = 50
+	LeaseTime          Code = 51
+	Overload           Code = 52
+	MessageTypeOption  Code = 53
+	ServerID           Code = 54
+	ParameterList      Code = 55
+	Message            Code = 56
+	MaxMessageSize     Code = 57
+	RenewalTime        Code = 58
+	RebindingTime      Code = 59
+	VendorClass        Code = 60
+	ClientID           Code = 61
+	TFTPServerName     Code = 66
+	BootFileName       Code = 67
+	UserClass          Code = 77  // RFC 3004
+	RapidCommit        Code = 80  // RFC 4039
+	ClientFQDN         Code = 81  // RFC 4702
+	RelayAgentInfo     Code = 82  // RFC 3046
+	ClientArch         Code = 93  // RFC 4578
+	ClientNDI          Code = 94  // RFC 4578
+	ClientUUID         Code = 97  // RFC 4578
+	PCode              Code = 100 // RFC 4833: the time zone as POSIX writes it
+	TCode              Code = 101 // RFC 4833: the time zone's name
+	AutoConfigure      Code = 116 // RFC 2563
+	SubnetSelection    Code = 118 // RFC 3011
+	DomainSearch       Code = 119 // RFC 3397
+	ClasslessRoutes    Code = 121 // RFC 3442
+	VendorIdentifying  Code = 125 // RFC 3925
+	TFTPServers        Code = 150 // RFC 5859
+	IPXE               Code = 175
+	PXELinuxMagic      Code = 208 // RFC 5071, as the three after it
+	PXELinuxConfig     Code = 209
+	PXELinuxPrefix     Code = 210
+	PXELinuxReboot     Code = 211
+	MicrosoftRoutes    Code = 249 // ClasslessRoutes, as Windows before Vista asked for it
+	WPAD               Code = 252
+	End                Code = 255
 )
-
-// form is how the value of an option is written down for people.
-type form uint8
-
-const (
-	asHex form = iota
-	asText
-	asAddrs
-	asNumber
-	asType
-	asCodes
-)
-
-// describe returns the name of an option and the form of its value; ok is false for an option
-// without a name.
-func (c Code) describe() (name string, f form, ok bool) {
-	switch c {
-	case Pad:
-		return "pad", asHex, true
-	case SubnetMask:
-		return "subnet-mask", asAddrs, true
-	case 2:
-		return "time-offset", asNumber, true
-	case Router:
-		return "router", asAddrs, true
-	case 4:
-		return "time-server", asAddrs, true
-	case DNSServer:
-		return "dns-server", asAddrs, true
-	case RLPServer:
-		return "rlp-server", asAddrs, true
-	case HostName:
-		return "host-name", asText, true
-	case BootFileSize:
-		return "boot-file-size", asNumber, true
-	case DomainName:
-		return "domain-name", asText, true
-	case RootPath:
-		return "root-path", asText, true
-	case 26:
-		return "mtu", asNumber, true
-	case BroadcastAddress:
-		return "broadcast-address", asAddrs, true
-	case VendorSpecific:
-		return "vendor-specific", asHex, true
-	case RequestedAddress:
-		return "requested-address", asAddrs, true
-	case LeaseTime:
-		return "lease-time", asNumber, true
-	case Overload:
-		return "overload", asNumber, true
-	case MessageTypeOption:
-		return "message-type", asType, true
-	case ServerID:
-		return "server-id", asAddrs, true
-	case ParameterList:
-		return "parameter-list", asCodes, true
-	case Message:
-		return "message", asText, true
-	case MaxMessageSize:
-		return "max-message-size", asNumber, true
-	case RenewalTime:
-		return "renewal-time", asNumber, true
-	case RebindingTime:
-		return "rebinding-time", asNumber, true
-	case VendorClass:
-		return "vendor-class", asText, true
-	case ClientID:
-		return "client-id", asHex, true
-	case TFTPServerName:
-		return "tftp-server-name", asText, true
-	case BootFileName:
-		return "boot-file-name", asText, true
-	case UserClass:
-		return "user-class", asText, true
-	case RelayAgentInfo:
-		return "relay-agent-info", asHex, true
-	case ClientArch:
-		return "client-arch", asHex, true
-	case ClientNDI:
-		return "client-ndi", asHex, true
-	case ClientUUID:
-		return "client-uuid", asHex, true
-	case TFTPServers:
-		return "tftp-servers", asAddrs, true
-	case IPXE:
-		return "ipxe", asHex, true
-	case End:
-		return "end", asHex, true
-	}
-	return "option", asHex, false
-}
 
 // Name returns the option's name without its number.
 func (c Code) Name() string { name, _, _ := c.describe(); return name }

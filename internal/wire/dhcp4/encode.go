@@ -42,7 +42,7 @@ func (p *Packet) Encode(limit int) ([]byte, error) {
 		if o.Code == Pad || o.Code == End || o.Code == Overload {
 			return nil, fmt.Errorf("encode dhcp packet: %s is not for callers to set", o.Code)
 		}
-		b = appendOption(b, o)
+		b = appendValue(b, o.Code, o.Data)
 	}
 	b = append(b, byte(End))
 	if limit > 0 && len(b) > limit {
@@ -71,11 +71,11 @@ func (p *Packet) inOrder() []Option {
 	return out
 }
 
-func appendOption(b []byte, o Option) []byte {
-	data := o.Data
+// appendValue writes an option, in parts where one cannot hold the value.
+func appendValue(b []byte, c Code, data []byte) []byte {
 	for {
 		n := min(len(data), 255)
-		b = append(b, byte(o.Code), byte(n))
+		b = append(b, byte(c), byte(n))
 		b = append(b, data[:n]...)
 		data = data[n:]
 		if len(data) == 0 {
@@ -88,7 +88,10 @@ func appendOption(b []byte, o Option) []byte {
 func (p *Packet) size() int {
 	n := optionsAt + 1
 	for _, o := range p.Options {
-		n += len(o.Data) + 2*max(1, (len(o.Data)+254)/255)
+		n += encodedLen(len(o.Data))
 	}
 	return n
 }
+
+// encodedLen is what an option with a value of n bytes takes, in parts if it has to.
+func encodedLen(n int) int { return n + 2*max(1, (n+254)/255) }

@@ -145,11 +145,10 @@ func (p *Packet) SetBootFile(name string) { p.Set(BootFileName, append([]byte(na
 // MaxSize returns how many bytes of IP datagram the client takes (option 57), never less than
 // the 576 that every host must take (RFC 2131 section 2).
 func (p *Packet) MaxSize() int {
-	const least = 576
 	if b, ok := p.Get(MaxMessageSize); ok && len(b) == 2 {
-		return max(least, int(binary.BigEndian.Uint16(b)))
+		return max(leastSize, int(binary.BigEndian.Uint16(b)))
 	}
-	return least
+	return leastSize
 }
 
 func addrOf(b []byte) netip.Addr {

@@ -1,13 +1,9 @@
 package dhcp4
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Describe writes the value of an option for people; ok is false for options that it does not
@@ -56,42 +52,4 @@ func (p *Packet) Summary(describe Describe) string {
 		fmt.Fprintf(&b, "  %3d %-18s %s\n", uint8(o.Code), o.Code.Name(), text)
 	}
 	return b.String()
-}
-
-// Text writes the option's value for people: addresses, numbers and text as such, the rest, and
-// whatever does not have the form that it should, in hexadecimal.
-func (o Option) Text() string {
-	_, f, _ := o.Code.describe()
-	d := o.Data
-	switch {
-	case f == asText && printable(d):
-		return strconv.Quote(string(d))
-	case f == asAddrs && len(d) > 0 && len(d)%4 == 0:
-		var out []string
-		for ; len(d) > 0; d = d[4:] {
-			out = append(out, netip.AddrFrom4([4]byte(d)).String())
-		}
-		return strings.Join(out, " ")
-	case f == asNumber && len(d) > 0 && len(d) <= 4:
-		n := uint32(0)
-		for _, x := range d {
-			n = n<<8 | uint32(x)
-		}
-		return strconv.FormatUint(uint64(n), 10)
-	case f == asType && len(d) == 1:
-		return MessageType(d[0]).String()
-	case f == asCodes:
-		var out []string
-		for _, x := range d {
-			out = append(out, strconv.Itoa(int(x)))
-		}
-		return strings.Join(out, ",")
-	}
-	return fmt.Sprintf("% x", d)
-}
-
-// printable reports whether b is text, apart from NULs at its end.
-func printable(b []byte) bool {
-	b = bytes.TrimRight(b, "\x00")
-	return len(b) > 0 && utf8.Valid(b) && bytes.IndexFunc(b, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }

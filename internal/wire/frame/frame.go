@@ -1,6 +1,6 @@
 // Package frame builds and parses Ethernet frames with an IPv4 UDP datagram inside (RFC 894,
 // RFC 791, RFC 768): what a server needs to answer a machine that has no address yet. It knows
-// no fragments, no VLAN tags and no other protocols, and opens no sockets (kernel/rawsock does).
+// no fragments and no VLAN tags, of other protocols ARP alone, and opens no sockets (kernel/rawsock does).
 package frame
 
 import (
@@ -39,19 +39,24 @@ type Datagram struct {
 
 // Frame writes the datagram as an Ethernet frame, checksums included.
 func (d Datagram) Frame() []byte {
-	b := make([]byte, etherLen, etherLen+Overhead+len(d.Payload))
-	copy(b, d.DstMAC[:])
-	copy(b[6:], d.SrcMAC[:])
-	binary.BigEndian.PutUint16(b[12:], etherIPv4)
-	return d.appendIP(b)
+	return d.AppendFrame(make([]byte, 0, etherLen+Overhead+len(d.Payload)))
 }
 
 // IP writes the datagram as an IPv4 packet without the Ethernet header, for a raw IPv4 socket.
 func (d Datagram) IP() []byte {
-	return d.appendIP(make([]byte, 0, Overhead+len(d.Payload)))
+	return d.AppendIP(make([]byte, 0, Overhead+len(d.Payload)))
 }
 
-func (d Datagram) appendIP(b []byte) []byte {
+// AppendFrame is Frame at the end of b.
+func (d *Datagram) AppendFrame(b []byte) []byte {
+	b = append(b, d.DstMAC[:]...)
+	b = append(b, d.SrcMAC[:]...)
+	b = append(b, etherIPv4>>8, etherIPv4&0xff)
+	return d.AppendIP(b)
+}
+
+// AppendIP is IP at the end of b.
+func (d *Datagram) AppendIP(b []byte) []byte {
 	src, dst := as4(d.Src.Addr()), as4(d.Dst.Addr())
 	var ip [ipLen]byte
 	ip[0] = 0x45
@@ -122,14 +127,20 @@ func (d Datagram) parseIP(b []byte) (Datagram, error) {
 }
 
 // sum continues the one's complement sum of RFC 1071 over b. Only the last part may be of odd
-// length.
+// length. It adds words of 32 bits and folds at the end, which comes to the same (RFC 1071 section
+// 2): a datagram is too short for 64 bits to overflow.
 func sum(start uint16, b []byte) uint16 {
-	s := uint32(start)
+	s := uint64(start)
+	for len(b) >= 16 {
+		x, y := binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:16])
+		s += x>>32 + x&0xffffffff + y>>32 + y&0xffffffff
+		b = b[16:]
+	}
 	for ; len(b) > 1; b = b[2:] {
-		s += uint32(binary.BigEndian.Uint16(b))
+		s += uint64(binary.BigEndian.Uint16(b))
 	}
 	if len(b) == 1 {
-		s += uint32(b[0]) << 8
+		s += uint64(b[0]) << 8
 	}
 	for s > 0xffff {
 		s = s&0xffff + s>>16

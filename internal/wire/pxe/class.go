@@ -1,6 +1,8 @@
 package pxe
 
 import (
+	"bytes"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -24,7 +26,7 @@ type Class struct {
 // ParseClass takes option 60 apart.
 func ParseClass(s string) Class {
 	c := Class{Arch: boot.ArchUnknown}
-	for _, kind := range []string{PXEClient, HTTPClient} {
+	for _, kind := range [...]string{PXEClient, HTTPClient} {
 		if strings.HasPrefix(s, kind) {
 			c.Kind = kind
 		}
@@ -32,15 +34,20 @@ func ParseClass(s string) Class {
 	if c.Kind == "" {
 		return c
 	}
-	parts := strings.Split(s, ":")
-	for i := 1; i+1 < len(parts); i += 2 {
-		switch parts[i] {
+	_, rest, more := strings.Cut(s, ":")
+	for more {
+		var key, value string
+		if key, rest, more = strings.Cut(rest, ":"); !more {
+			break
+		}
+		value, rest, more = strings.Cut(rest, ":")
+		switch key {
 		case "Arch":
-			if n, err := strconv.ParseUint(parts[i+1], 10, 16); err == nil {
+			if n, err := strconv.ParseUint(value, 10, 16); err == nil {
 				c.Arch = boot.Arch(n)
 			}
 		case "UNDI":
-			c.UNDI = parts[i+1]
+			c.UNDI = value
 		}
 	}
 	return c
@@ -49,7 +56,7 @@ func ParseClass(s string) Class {
 // userClass returns option 77 as text. RFC 3004 has a length byte before each class; most
 // firmware sends the bare text (iPXE: BOOTLAB section 3). It is taken as RFC 3004 says only if
 // the lengths come out exactly, and then the first class counts.
-func userClass(b []byte) string {
+func userClass(b []byte) []byte {
 	whole := true
 	for rest := b; len(rest) > 0; rest = rest[1+int(rest[0]):] {
 		if rest[0] == 0 || len(rest) < 1+int(rest[0]) {
@@ -60,7 +67,7 @@ func userClass(b []byte) string {
 	if whole && len(b) > 0 {
 		b = b[1 : 1+int(b[0])]
 	}
-	return strings.TrimRight(string(b), "\x00")
+	return bytes.TrimRight(b, "\x00")
 }
 
 // Features that iPXE announces in option 175 (F13; hexadecimal as in BOOTLAB section 3).
@@ -88,23 +95,26 @@ type ipxeFeature struct {
 	on   bool
 }
 
-// ipxeFeatures reads option 175 as far as it is well-formed.
-func ipxeFeatures(b []byte) (out []ipxeFeature) {
-	for len(b) >= 2 && len(b) >= 2+int(b[1]) {
-		n := int(b[1])
-		on := false
-		for _, x := range b[2 : 2+n] {
-			on = on || x != 0
+// eachFeature reads option 175 as far as it is well-formed.
+func eachFeature(b []byte) iter.Seq[ipxeFeature] {
+	return func(yield func(ipxeFeature) bool) {
+		for len(b) >= 2 && len(b) >= 2+int(b[1]) {
+			n := int(b[1])
+			on := false
+			for _, x := range b[2 : 2+n] {
+				on = on || x != 0
+			}
+			if !yield(ipxeFeature{b[0], on}) {
+				return
+			}
+			b = b[2+n:]
 		}
-		out = append(out, ipxeFeature{b[0], on})
-		b = b[2+n:]
 	}
-	return out
 }
 
 func parseIPXE(b []byte) boot.IPXEFeatures {
 	f := boot.IPXEFeatures{Known: true}
-	for _, x := range ipxeFeatures(b) {
+	for x := range eachFeature(b) {
 		switch x.code {
 		case featureHTTP:
 			f.HTTP = x.on

@@ -1,6 +1,7 @@
 package pxe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -13,9 +14,48 @@ import (
 // filled in as far as the packet goes. Address and Link of the client are the caller's business:
 // ciaddr is taken over, nothing else of the path is known here.
 func ClientOf(p *dhcp4.Packet) (boot.Client, boot.Reason) {
+	return clientOf(p, p.Op, boot.Client{Addr: p.CIAddr, Relay: p.GIAddr}, func(b []byte) string { return string(b) })
+}
+
+// Names keeps the texts that many clients send alike, such as their vendor class, so that reading
+// a client allocates nothing. It is for one goroutine at a time; the zero value is ready.
+type Names struct{ seen map[string]string }
+
+// maxNames bounds what Names remembers: a flood of invented texts costs a fixed amount of memory.
+const maxNames = 4096
+
+// ClientOf is ClientOf for a View.
+func (n *Names) ClientOf(v *dhcp4.View) (boot.Client, boot.Reason) {
+	return clientOf(v, v.Op(), boot.Client{Addr: v.CIAddr(), Relay: v.GIAddr()}, n.Text)
+}
+
+// Text returns the text of the bytes.
+func (n *Names) Text(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if s, ok := n.seen[string(b)]; ok {
+		return s
+	}
+	if n.seen == nil || len(n.seen) >= maxNames {
+		n.seen = map[string]string{}
+	}
+	s := string(b)
+	n.seen[s] = s
+	return s
+}
+
+// request is a packet, or a View of one.
+type request interface {
+	MAC() (boot.MAC, bool)
+	Type() dhcp4.MessageType
+	Get(c dhcp4.Code) ([]byte, bool)
+}
+
+func clientOf(p request, op uint8, c boot.Client, text func([]byte) string) (boot.Client, boot.Reason) {
 	mac, ok := p.MAC()
-	c := boot.Client{MAC: mac, Arch: boot.ArchUnknown, Addr: p.CIAddr, Relay: p.GIAddr}
-	if p.Op != dhcp4.OpRequest {
+	c.MAC, c.Arch = mac, boot.ArchUnknown
+	if op != dhcp4.OpRequest {
 		return c, boot.NotRequest
 	}
 	if !ok {
@@ -24,10 +64,12 @@ func ClientOf(p *dhcp4.Packet) (boot.Client, boot.Reason) {
 	if p.Type() == 0 {
 		return c, boot.NotDHCP
 	}
-	class := ParseClass(p.Text(dhcp4.VendorClass))
-	c.VendorClass = p.Text(dhcp4.VendorClass)
+	if b, ok := p.Get(dhcp4.VendorClass); ok {
+		c.VendorClass = text(bytes.TrimRight(b, "\x00"))
+	}
+	class := ParseClass(c.VendorClass)
 	if b, ok := p.Get(dhcp4.UserClass); ok {
-		c.UserClass = userClass(b)
+		c.UserClass = text(userClass(b))
 	}
 	if class.Kind == "" {
 		return c, boot.NotPXE
@@ -52,7 +94,7 @@ func ClientOf(p *dhcp4.Packet) (boot.Client, boot.Reason) {
 
 // arch93 returns the first architecture of option 93. RFC 4578 section 2.1 allows several, for a
 // machine that can start each of them; the first is its own.
-func arch93(p *dhcp4.Packet) boot.Arch {
+func arch93(p request) boot.Arch {
 	if b, ok := p.Get(dhcp4.ClientArch); ok && len(b) >= 2 {
 		return boot.Arch(binary.BigEndian.Uint16(b))
 	}

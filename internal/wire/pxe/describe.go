@@ -42,7 +42,7 @@ func Describe(c dhcp4.Code, b []byte) (string, bool) {
 		}
 		return "all zero", true
 	case dhcp4.UserClass:
-		return strconv.Quote(userClass(b)), true
+		return strconv.Quote(string(userClass(b))), true
 	case dhcp4.IPXE:
 		return describeIPXE(b)
 	}
@@ -118,9 +118,8 @@ func controlText(bits byte) string {
 }
 
 func describeIPXE(b []byte) (string, bool) {
-	list := ipxeFeatures(b)
 	var out []string
-	for _, f := range list {
+	for f := range eachFeature(b) {
 		name := featureName(f.code)
 		if name == "" {
 			name = fmt.Sprintf("%02x", f.code)

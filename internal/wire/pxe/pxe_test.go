@@ -94,7 +94,7 @@ func TestUserClass(t *testing.T) {
 		"\x06iPXE":            "\x06iPXE",
 		"\x01\x02\x03PXE\x00": "\x01\x02\x03PXE",
 	} {
-		if got := userClass([]byte(in)); got != want {
+		if got := string(userClass([]byte(in))); got != want {
 			t.Errorf("userClass(%q) = %q, want %q", in, got, want)
 		}
 	}

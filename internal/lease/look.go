@@ -1,0 +1,103 @@
+package lease
+
+import "net/netip"
+
+// eachPiece is how many addresses are looked at under one lock.
+const eachPiece = 1024
+
+// ByID finds the lease of an ID: the one that it has, or had last.
+func (b *Book) ByID(scope string, id ID) (Record, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.scopes[scope]
+	if s == nil || s.ids[id].row == 0 {
+		return Record{}, false
+	}
+	return s.record(s.rows.at(s.ids[id].row)), true
+}
+
+// ByAddr finds what is kept of an address. An address that is in two scopes, one of which is gone,
+// is looked up in the other.
+func (b *Book) ByAddr(addr netip.Addr) (Record, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var found Record
+	addr = unmapped(addr)
+	for _, s := range b.scopes {
+		pos, ok := s.plan.find(addr)
+		if !ok {
+			continue
+		}
+		if w := s.row(pos); w != nil && (found.Scope == "" || s.given) {
+			found = s.record(w)
+		}
+	}
+	return found, found.Scope != ""
+}
+
+// Each calls f for each record of a scope, until it returns false. f may call the Book: nothing is
+// locked meanwhile, and what changes meanwhile may or may not be seen.
+func (b *Book) Each(scope string, f func(Record) bool) {
+	var piece []Record
+	for from := uint32(0); ; from += eachPiece {
+		piece = piece[:0]
+		b.mu.Lock()
+		s := b.scopes[scope]
+		if s == nil || int(from) >= len(s.cells) {
+			b.mu.Unlock()
+			return
+		}
+		for pos := from; pos < from+eachPiece && int(pos) < len(s.cells); pos++ {
+			if w := s.row(pos); w != nil {
+				piece = append(piece, s.record(w))
+			}
+		}
+		b.mu.Unlock()
+		for _, r := range piece {
+			if !f(r) {
+				return
+			}
+		}
+	}
+}
+
+// Usage says how full a scope is, looking at a piece of it at a time.
+func (b *Book) Usage(scope string) Usage {
+	var u Usage
+	for from := uint32(0); ; from += eachPiece {
+		b.mu.Lock()
+		s := b.scopes[scope]
+		if s == nil || int(from) >= len(s.cells) {
+			b.mu.Unlock()
+			return u
+		}
+		for pos := from; pos < from+eachPiece && int(pos) < len(s.cells); pos++ {
+			s.count(pos, &u)
+		}
+		b.mu.Unlock()
+	}
+}
+
+// count adds an address to what it counts as. A lease on an address that is not given any more
+// counts while it lasts.
+func (s *scope) count(pos uint32, u *Usage) {
+	w, k := s.row(pos), s.kinds[pos]
+	busy := !w.blank() && !w.ended
+	switch {
+	case busy && w.state == Active:
+		u.Active++
+	case busy && w.state == Declined:
+		u.Declined++
+	case k == notGiven:
+		return
+	case s.cells[pos].hold != 0 || busy && w.state == Offered:
+		u.Offered++
+	case k == reserved || k == unverified:
+		u.Reserved++
+	case !w.blank():
+		u.Resting++
+	default:
+		u.Free++
+	}
+	u.Size++
+}

@@ -1,0 +1,168 @@
+package dhcp4
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"surefoot/internal/boot"
+	"surefoot/internal/lease"
+	"surefoot/internal/rate"
+)
+
+// Limits are how much is answered. A zero field means its default.
+type Limits struct {
+	Overall    rate.Rate // packets of all machines together; 400,000 in a second
+	PerPlace   rate.Rate // of one relay, or of one interface without it; 200,000
+	PerMachine rate.Rate // of one machine; 5 in a second, 20 at once
+	// NewMachines are machines without a lease or reservation, of one place: one relay's port (option
+	// 82.1), one relay or one interface; 20,000 in a second. Machines that are known are never
+	// refused by it, so invented ones cannot shut them out.
+	NewMachines rate.Rate
+	// Offered is how many addresses may be offered to new machines of one relay's port without being
+	// asked for, 256. Without option 82.1 there is no such limit: a whole building may stand there.
+	Offered int
+	Queue   int // packets of one interface that may wait; 1024
+}
+
+func (l Limits) orDefault() Limits {
+	set := func(r *rate.Rate, perSecond, burst float32) {
+		if *r == (rate.Rate{}) {
+			*r = rate.Rate{PerSecond: perSecond, Burst: burst}
+		}
+	}
+	set(&l.Overall, 400_000, 400_000)
+	set(&l.PerPlace, 200_000, 200_000)
+	set(&l.PerMachine, 5, 20)
+	set(&l.NewMachines, 20_000, 40_000)
+	if l.Offered == 0 {
+		l.Offered = 256
+	}
+	if l.Queue == 0 {
+		l.Queue = 1024
+	}
+	return l
+}
+
+// What is remembered of machines and of places, in each of two generations.
+const (
+	maxMachines = 65_536
+	maxPlaces   = 4096
+)
+
+// limiter is one bucket for all packets, one for each place and one for each machine.
+type limiter struct {
+	mu      sync.Mutex // guards all below
+	limits  Limits
+	all     rate.Bucket
+	places  *rate.Keyed[place]
+	machine *rate.Keyed[boot.MAC]
+}
+
+// place is where packets come from.
+type place struct {
+	link    string
+	relay   netip.Addr
+	circuit string
+}
+
+func newLimiter(l Limits) *limiter {
+	return &limiter{
+		limits: l, places: rate.NewKeyed[place](l.PerPlace, maxPlaces),
+		machine: rate.NewKeyed[boot.MAC](l.PerMachine, maxMachines),
+	}
+}
+
+// admits reports whether one more packet may be worked on, and says why not.
+func (l *limiter) admits(now time.Time, at place, mac boot.MAC) (detail string, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case !l.all.Take(now, l.limits.Overall):
+		return "more packets than this node works on", false
+	case !l.places.Take(now, at):
+		return "more packets from this relay or interface than are worked on", false
+	case !mac.IsZero() && !l.machine.Take(now, mac):
+		return "", false
+	}
+	return "", true
+}
+
+// guard keeps invented machines from taking every address (starvation).
+type guard struct {
+	mu     sync.Mutex // guards all below
+	limits Limits
+	fresh  *rate.Keyed[place]
+	open   map[place]*window
+}
+
+// window counts the offers of a place that were not asked for, in this minute and the one before.
+type window struct {
+	minute   int64
+	now, old int
+}
+
+func newGuard(l Limits) *guard {
+	return &guard{limits: l, fresh: rate.NewKeyed[place](l.NewMachines, maxPlaces), open: map[place]*window{}}
+}
+
+// admit reports whether a DISCOVER may have an address: of a machine that is known always.
+func (g *guard) admit(now time.Time, h Heard, o *Outcome, book *lease.Book) boot.Reason {
+	if _, known := book.ByID(o.Scope, o.Ask.ID); known {
+		return boot.Answered
+	}
+	if _, reserved := o.scope.Hosts[o.Ask.ID]; reserved {
+		return boot.Answered
+	}
+	at := place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.fresh.Take(now, at) {
+		return boot.StarvationLimit
+	}
+	if at.circuit == "" {
+		return boot.Answered
+	}
+	w := g.window(now, at)
+	if w.now+w.old >= g.limits.Offered {
+		return boot.StarvationLimit
+	}
+	w.now++
+	return boot.Answered
+}
+
+// taken notes that an offer was asked for.
+func (g *guard) taken(now time.Time, h Heard, o *Outcome) {
+	if o.Grant.Known || o.Ask.Circuit == "" {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	w := g.window(now, place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit})
+	if w.now > 0 {
+		w.now--
+	} else if w.old > 0 {
+		w.old--
+	}
+}
+
+func (g *guard) window(now time.Time, at place) *window {
+	minute := now.Unix() / 60
+	w := g.open[at]
+	if w == nil {
+		if len(g.open) >= maxPlaces {
+			clear(g.open)
+		}
+		w = &window{minute: minute}
+		g.open[at] = w
+	}
+	switch minute - w.minute {
+	case 0:
+	case 1:
+		w.now, w.old = 0, w.now
+	default:
+		w.now, w.old = 0, 0
+	}
+	w.minute = minute
+	return w
+}
