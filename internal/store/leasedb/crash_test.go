@@ -17,7 +17,7 @@ import (
 	"surefoot/internal/store/leasetest"
 )
 
-const crashAddrs = 3000
+const crashAddrs = 1000
 
 // TestMain lets this binary be the process that is killed.
 func TestMain(m *testing.M) {
@@ -92,7 +92,7 @@ func TestKilled(t *testing.T) {
 			total++
 			return true
 		}
-		for range 1 + rand.IntN(5000) {
+		for range 1 + rand.IntN(1500) {
 			if !read() {
 				t.Fatalf("round %d: the writer ended by itself", round)
 			}
