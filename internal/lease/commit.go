@@ -85,6 +85,9 @@ func (s *scope) apply(pos uint32, r *Record) bool {
 	if r.State == Active || r.State == Offered || s.shared {
 		expires = s.notBefore(w, r.ID, expires)
 	}
+	if s.shared && r.State == Declined && w.state == Active {
+		expires = max(expires, w.expires) // this node may have prolonged it on its own authority
+	}
 	if w.id != r.ID {
 		s.unlink(w)
 	}

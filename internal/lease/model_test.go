@@ -91,7 +91,9 @@ func newOne(t *rapid.T) *one {
 	r20 := netip.MustParseAddr("10.0.0.2")
 	m := &one{now: t0, disk: map[netip.Addr]Record{}, pools: []Pool{
 		lan(nil),
-		lan(func(p *Pool) { p.Reserved = map[ID]netip.Addr{machine(0): r20, machine(1): netip.MustParseAddr("10.0.0.6")} }),
+		lan(func(p *Pool) {
+			p.Reserved = map[ID]netip.Addr{machine(0): r20, machine(1): netip.MustParseAddr("10.0.0.6")}
+		}),
 		lan(func(p *Pool) {
 			p.Reserved = map[ID]netip.Addr{machine(1): r20}
 			p.Exclude, p.Rest = []netip.Addr{netip.MustParseAddr("10.0.0.4")}, 10*time.Second
