@@ -55,6 +55,16 @@ func someWhile(t *rapid.T) time.Duration {
 	return time.Duration(rapid.IntRange(1, 700).Draw(t, "units")) * unit / 10
 }
 
+// edgeOf is a time around the end of some client's lease, where mistakes show.
+func edgeOf(t *rapid.T, clients []*client, now time.Time) time.Time {
+	c := clients[rapid.IntRange(0, len(clients)-1).Draw(t, "edge")]
+	at := c.until.Add(-time.Duration(rapid.SampledFrom([]int{0, 0, 100, 900, 1000, 3000, 8000, -1000, -60_000}).Draw(t, "before")) * time.Millisecond)
+	if at.Before(now) {
+		return now
+	}
+	return at
+}
+
 func lan(mutate func(*Pool)) Pool {
 	p := Pool{
 		Scope: "lan", Subnet: netip.MustParsePrefix("10.0.0.0/29"), Lease: 2 * time.Minute, MinLease: 30 * time.Second,
@@ -304,8 +314,12 @@ func (m *one) reload(t *rapid.T) {
 	}
 }
 
-func (m *one) pass(t *rapid.T) {
-	m.now = m.now.Add(someWhile(t))
+func (m *one) pass(t *rapid.T) { m.passTo(t, m.now.Add(someWhile(t))) }
+
+func (m *one) edge(t *rapid.T) { m.passTo(t, edgeOf(t, m.clients, m.now)) }
+
+func (m *one) passTo(t *rapid.T, now time.Time) {
+	m.now = now
 	if rapid.Bool().Draw(t, "expire") {
 		m.book.Expire(m.now)
 	}
@@ -316,7 +330,7 @@ func TestOneNode(t *testing.T) {
 		m := newOne(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"discover": m.discover, "discover2": m.discover, "take": m.take, "take2": m.take, "renew": m.renew, "reboot": m.reboot,
-			"commit": m.commit, "commit2": m.commit, "end": m.end, "crash": m.crash, "reload": m.reload, "pass": m.pass, "pass2": m.pass,
+			"commit": m.commit, "commit2": m.commit, "end": m.end, "crash": m.crash, "reload": m.reload, "pass": m.pass, "edge": m.edge,
 			"": func(t *rapid.T) { consistent(t, m.book) },
 		})
 	})

@@ -76,7 +76,7 @@ func (s *store) publish(t *rapid.T, r Record) {
 }
 
 const (
-	clusterSize = 8 // addresses: 10.0.0.1 and so on, and one that is reserved outside
+	clusterSize = 6 // addresses: 10.0.0.1 and so on, and one that is reserved outside
 	blockSize   = 2
 )
 
@@ -124,12 +124,12 @@ type several struct {
 
 func newSeveral(t *rapid.T) *several {
 	m := &several{now: t0, store: &store{recs: map[netip.Addr]Record{}, blocks: map[int]int{}}}
-	for n := range 3 {
+	for n := range rapid.IntRange(2, 3).Draw(t, "nodes") {
 		x := &node{n: n, skew: time.Duration(rapid.IntRange(-5000, 5000).Draw(t, "skew")) * time.Millisecond, linked: true, disk: map[netip.Addr]Record{}, unsaid: map[netip.Addr]Record{}}
 		m.nodes = append(m.nodes, x)
 		m.start(t, x)
 	}
-	for i := range 6 {
+	for i := range 8 {
 		m.clients = append(m.clients, &client{id: machine(i)})
 	}
 	return m
@@ -142,8 +142,7 @@ func (m *several) start(t *rapid.T, x *node) {
 	p := lan(func(p *Pool) {
 		p.Subnet = netip.MustParsePrefix("10.0.0.0/28")
 		p.Ranges = []Range{{addrAt(0x0a000001), addrAt(0x0a000000 + clusterSize)}}
-		p.Reserved = map[ID]netip.Addr{machine(0): addrAt(0x0a00000d), machine(1): addrAt(0x0a000008)}
-		p.Lease, p.MaxLease = 10*time.Minute, 10*time.Minute
+		p.Reserved = map[ID]netip.Addr{machine(0): addrAt(0x0a00000d), machine(1): addrAt(0x0a000006)}
 	})
 	b, err := NewBook(string(rune('a'+x.n)), []Pool{p})
 	if err != nil {
@@ -188,6 +187,32 @@ func (x *node) keep(t *rapid.T, w claimed) {
 
 func (m *several) discover(t *rapid.T) {
 	c, x := m.draw(t)
+	m.discoverBy(t, c, x)
+}
+
+// dora is a whole exchange in which nothing goes wrong.
+func (m *several) dora(t *rapid.T) {
+	c, x := m.draw(t)
+	m.discoverBy(t, c, x)
+	m.finish(t, x)
+	m.takeBy(t, c)
+	m.finish(t, x)
+}
+
+// finish brings everything home that a node has on its way.
+func (m *several) finish(t *rapid.T, x *node) {
+	for len(x.ways) > 0 && x.linked {
+		m.landOf(t, x)
+		m.backOf(t, x)
+	}
+	for len(x.localWays) > 0 {
+		m.commitOf(t, x)
+	}
+}
+
+func (m *several) finishAny(t *rapid.T) { m.finish(t, m.node(t)) }
+
+func (m *several) discoverBy(t *rapid.T, c *client, x *node) {
 	c.stop()
 	c.offer = netip.Addr{}
 	g, why := x.book.Offer(m.clock(x), m.ask(t, c, c.last))
@@ -202,7 +227,10 @@ func (m *several) discover(t *rapid.T) {
 }
 
 func (m *several) take(t *rapid.T) {
-	c := m.clients[rapid.IntRange(0, len(m.clients)-1).Draw(t, "client")]
+	m.takeBy(t, m.clients[rapid.IntRange(0, len(m.clients)-1).Draw(t, "client")])
+}
+
+func (m *several) takeBy(t *rapid.T, c *client) {
 	if !c.offer.IsValid() {
 		return
 	}
@@ -253,8 +281,9 @@ func (m *several) confirm(t *rapid.T) {
 }
 
 // land is a claim that the store gets, perhaps long after it was sent.
-func (m *several) land(t *rapid.T) {
-	x := m.node(t)
+func (m *several) land(t *rapid.T) { m.landOf(t, m.node(t)) }
+
+func (m *several) landOf(t *rapid.T, x *node) {
 	for i := range x.ways {
 		w := &x.ways[i]
 		if !w.landed {
@@ -267,8 +296,9 @@ func (m *several) land(t *rapid.T) {
 }
 
 // back is what the node hears of its first claim; without a link, that there is no answer.
-func (m *several) back(t *rapid.T) {
-	x := m.node(t)
+func (m *several) back(t *rapid.T) { m.backOf(t, m.node(t)) }
+
+func (m *several) backOf(t *rapid.T, x *node) {
 	if len(x.ways) == 0 {
 		return
 	}
@@ -304,8 +334,9 @@ func (m *several) tell(t *rapid.T, x *node, w claimed) {
 }
 
 // commit is the node's own disk.
-func (m *several) commit(t *rapid.T) {
-	x := m.node(t)
+func (m *several) commit(t *rapid.T) { m.commitOf(t, m.node(t)) }
+
+func (m *several) commitOf(t *rapid.T, x *node) {
 	if len(x.localWays) == 0 {
 		return
 	}
@@ -458,8 +489,13 @@ func (m *several) decline(t *rapid.T) {
 
 func (m *several) crash(t *rapid.T) { m.start(t, m.node(t)) }
 
-func (m *several) pass(t *rapid.T) {
-	m.now = m.now.Add(someWhile(t))
+func (m *several) pass(t *rapid.T) { m.passTo(t, m.now.Add(someWhile(t))) }
+
+// edge goes to just before or after the end of some lease.
+func (m *several) edge(t *rapid.T) { m.passTo(t, edgeOf(t, m.clients, m.now)) }
+
+func (m *several) passTo(t *rapid.T, now time.Time) {
+	m.now = now
 	for _, x := range m.nodes {
 		if rapid.Bool().Draw(t, "expire") {
 			x.book.Expire(m.clock(x))
@@ -478,7 +514,7 @@ func TestSeveralNodes(t *testing.T) {
 			"discover": m.discover, "discover2": m.discover, "take": m.take, "take2": m.take, "renew": m.renew, "reboot": m.reboot,
 			"confirm": m.confirm, "land": m.land, "land2": m.land, "back": m.back, "back2": m.back, "commit": m.commit, "commit2": m.commit,
 			"publish": m.publish, "watch": m.watch, "cut": m.cut, "notice": m.notice, "notice2": m.notice, "grow": m.grow, "sweep": m.sweep,
-			"release": m.release, "decline": m.decline, "crash": m.crash, "pass": m.pass, "pass2": m.pass,
+			"release": m.release, "decline": m.decline, "crash": m.crash, "pass": m.pass, "edge": m.edge, "edge2": m.edge, "dora": m.dora, "dora2": m.dora, "dora3": m.dora, "finish": m.finishAny,
 			"": func(t *rapid.T) {
 				for _, x := range m.nodes {
 					consistent(t, x.book)
