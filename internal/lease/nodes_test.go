@@ -143,6 +143,7 @@ func (m *several) start(t *rapid.T, x *node) {
 		p.Subnet = netip.MustParsePrefix("10.0.0.0/28")
 		p.Ranges = []Range{{addrAt(0x0a000001), addrAt(0x0a000000 + clusterSize)}}
 		p.Reserved = map[ID]netip.Addr{machine(0): addrAt(0x0a00000d), machine(1): addrAt(0x0a000006)}
+		p.Lease, p.MaxLease = 5*time.Minute, 5*time.Minute
 	})
 	b, err := NewBook(string(rune('a'+x.n)), []Pool{p})
 	if err != nil {
@@ -165,7 +166,7 @@ func (m *several) node(t *rapid.T) *node {
 }
 
 func (m *several) ask(t *rapid.T, c *client, want netip.Addr) Ask {
-	a := Ask{Scope: "lan", ID: c.id, Want: want}
+	a := Ask{Scope: "lan", ID: c.id, Want: want, Host: hostOf(t)}
 	if rapid.IntRange(0, 3).Draw(t, "own") == 0 { // the store is slow: the node does not wait for it
 		a.Only = OwnBlock
 	}
@@ -215,7 +216,7 @@ func (m *several) finishAny(t *rapid.T) { m.finish(t, m.node(t)) }
 func (m *several) discoverBy(t *rapid.T, c *client, x *node) {
 	c.stop()
 	c.offer = netip.Addr{}
-	g, why := x.book.Offer(m.clock(x), m.ask(t, c, c.last))
+	g, why := x.book.Offer(m.clock(x), m.ask(t, c, wish(t, m.clients)))
 	if why != boot.Answered {
 		return
 	}
@@ -504,7 +505,7 @@ func (m *several) passTo(t *rapid.T, now time.Time) {
 }
 
 func TestSeveralNodes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	manyRuns(t, 1500, func(t *rapid.T) {
 		m := newSeveral(t)
 		for _, x := range m.nodes {
 			x.told = true
