@@ -144,7 +144,7 @@ var reasonTexts = map[Reason]string{
 	NoFreeAddress:   "every address of the scope is taken or rests",
 	WrongNetwork:    "the machine asks for an address of another network than the one it is on",
 	LeaseOfOther:    "another machine holds the address",
-	LeaseMoved:      "the machine is to have another address now: its reservation changed",
+	LeaseMoved:      "the machine is to have another address now: its reservation or the ranges changed, or its lease is elsewhere",
 	UnknownLease:    "no lease of this machine on this address is known here",
 	NotOurLease:     "the address is none that this scope gives",
 	AddressDeclined: "somebody outside the leases was seen using the address",
