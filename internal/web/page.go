@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/chart"
 	"surefoot/internal/journal"
 	"surefoot/internal/journal/transfers"
 )
@@ -40,8 +41,9 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 // pages are the read-only API and the page.
 func (s *Server) pages() http.Handler {
 	mux := s.api(false)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { s.render(w, "index.html") })
-	mux.HandleFunc("GET /body", func(w http.ResponseWriter, _ *http.Request) { s.render(w, "body.html") })
+	mux.HandleFunc("GET /{$}", s.index)
+	mux.HandleFunc("GET /body", func(w http.ResponseWriter, _ *http.Request) { s.render(w, "parts.html", nil) })
+	mux.HandleFunc("GET /course", s.serveCourse)
 	for _, name := range []string{"page.css", "page.js"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			http.ServeFileFS(w, r, pageFS, "page/"+name)
@@ -57,10 +59,35 @@ type view struct {
 	TFTP    TFTP
 	Talkers transfers.Window // the shortest span of time in which anybody talked
 	Now     time.Time
+
+	Course   template.HTML // in the whole page alone: it has a rhythm of its own
+	Patterns template.HTML
 }
 
-func (s *Server) render(w http.ResponseWriter, name string) {
+// index is the whole page.
+func (s *Server) index(w http.ResponseWriter, r *http.Request) {
+	span, err := chosenSpan(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	part, _, err := s.coursePart(r.Context(), span)
+	if err != nil {
+		s.pageError(w, err)
+		return
+	}
+	s.render(w, "index.html", part)
+}
+
+func (s *Server) pageError(w http.ResponseWriter, err error) {
+	s.deps.Log.Error("status page", "err", err)
+	http.Error(w, "the page could not be made; the API still answers", http.StatusInternalServerError)
+}
+
+func (s *Server) render(w http.ResponseWriter, name string, course []byte) {
 	v := view{
+		Course: template.HTML(course), // a template escaped it
+		Patterns: chart.CoursePatterns,
 		Status:  s.status(),
 		Stories: s.deps.Journal.Stories(journal.Query{Limit: 40, Steps: true}),
 		TFTP:    s.transfers(journal.TransferQuery{Limit: 12, Top: 5}),
@@ -73,8 +100,7 @@ func (s *Server) render(w http.ResponseWriter, name string) {
 	}
 	var b bytes.Buffer
 	if err := pageTemplate.ExecuteTemplate(&b, name, v); err != nil {
-		s.deps.Log.Error("status page", "err", err)
-		http.Error(w, "the page could not be made; the API still answers", http.StatusInternalServerError)
+		s.pageError(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
