@@ -31,7 +31,7 @@ type Span struct{ From, To time.Time }
 // The picture, in pixels: the strip of what was good, below it the drained spans if there are any,
 // and the response times.
 const (
-	courseW, courseLeft, courseRight = 760, 50, 10
+	courseW, courseLeft, courseRight = 760, 58, 10
 	courseStrip, stripH              = 18, 40
 	drainH                           = 15
 	responseH                        = 92

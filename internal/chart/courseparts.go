@@ -20,7 +20,8 @@ func (d *courseDrawing) unknown() {
 		mark(d.Since, d.Until)
 		return
 	}
-	step := d.Runs[0].To.Sub(d.Runs[0].From)
+	n := len(d.Runs) - 1
+	step := min(d.Runs[0].To.Sub(d.Runs[0].From), d.Runs[n].To.Sub(d.Runs[n].From))
 	last := d.Since
 	for i, r := range d.Runs {
 		if gap := r.From.Sub(last); i > 0 && gap > 0 || gap >= step {

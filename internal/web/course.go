@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"html/template"
+	"math"
 	"slices"
 	"time"
 
@@ -47,6 +48,7 @@ type courses struct {
 	Spans   []courseSpan
 	Chosen  courseSpan
 	Note    string // why it is not what was asked for
+	Fault   bool   // something is broken
 	Zone    string
 	Servers []serverCourse
 	More    int // tests that are not shown
@@ -86,7 +88,10 @@ func (s *Server) course(ctx context.Context, span courseSpan, now time.Time) cou
 	}
 	p := s.past(ctx, tests, out.More > 0, span, now)
 	p.drains(rep.Servers, now)
-	out.Note, out.Chosen = p.note, p.span
+	out.Note, out.Fault, out.Chosen = p.note, p.note != "" && s.deps.History != nil, p.span
+	if s.deps.History == nil {
+		out.Spans = []courseSpan{p.span} // there is nothing to choose
+	}
 	of := map[string][]testCourse{}
 	for i := range tests {
 		of[tests[i].Server] = append(of[tests[i].Server], p.test(ctx, &tests[i], now))
@@ -94,14 +99,14 @@ func (s *Server) course(ctx context.Context, span courseSpan, now time.Time) cou
 	for _, r := range rep.Servers {
 		if list := of[r.Name]; len(list) > 0 {
 			x := serverCourse{ID: "course-" + r.Name, Name: r.Name, Address: r.Address, State: string(r.State), Words: stateWords(r, now), Tests: list}
-			x.sum()
+			x.sum(r.Response)
 			x.Open = len(rep.Servers) <= maxOpen || r.State == health.Down || r.State == watch.Partly
 			out.Servers = append(out.Servers, x)
 		}
 	}
 	if list := of[""]; len(list) > 0 {
-		x := serverCourse{ID: "courses-beside", Name: "Tests beside", State: "only", Words: "they steer no answers", Tests: list, Open: len(list) <= maxOpen}
-		x.sum()
+		x := serverCourse{ID: "courses-beside", Name: "Other tests", State: "only", Words: "they steer no answers", Tests: list, Open: len(list) <= maxOpen}
+		x.sum(0)
 		out.Servers = append(out.Servers, x)
 	}
 	return out
@@ -117,7 +122,8 @@ func urgency(t watch.TestReport) int {
 	return 0
 }
 
-func (x *serverCourse) sum() {
+// sum says what all its tests were like together.
+func (x *serverCourse) sum(response time.Duration) {
 	var all store.Bucket
 	for i := range x.Tests {
 		all.Runs += x.Tests[i].all.Runs
@@ -126,6 +132,9 @@ func (x *serverCourse) sum() {
 	x.Whole = "no data"
 	if all.Runs > 0 {
 		x.Whole = exactPercent(&all) + " available"
+		if response > 0 {
+			x.Whole += ", now " + chart.Seconds(response)
+		}
 	}
 }
 
@@ -134,13 +143,14 @@ type past struct {
 	store   store.Reader // nil: none is kept, or it cannot be read
 	note    string
 	span    courseSpan
-	buckets map[string][]store.Bucket // by test
-	drained map[string][]chart.Span   // by server
+	buckets map[string][]store.Bucket  // by test
+	drained map[string][]chart.Span    // by server
+	fell    map[[2]string]store.Change // by server, or test, and file: when it went down last
 }
 
 // past asks the history, and does without where there is none.
 func (s *Server) past(ctx context.Context, tests []watch.TestReport, some bool, span courseSpan, now time.Time) *past {
-	p := &past{store: s.deps.History, span: span, buckets: map[string][]store.Bucket{}, drained: map[string][]chart.Span{}}
+	p := &past{store: s.deps.History, span: span, buckets: map[string][]store.Bucket{}, drained: map[string][]chart.Span{}, fell: map[[2]string]store.Change{}}
 	if p.store == nil {
 		p.forgets("this node keeps no history (history: {file: PATH} in the site file)")
 		return p
@@ -168,6 +178,11 @@ func (s *Server) past(ctx context.Context, tests []watch.TestReport, some bool, 
 		p.note = "drains of before are not shown: " + err.Error()
 	}
 	p.drained = drainedSpans(list, now.Add(-span.length))
+	for _, c := range list {
+		if c.To == string(health.Down) {
+			p.fell[[2]string{cmp.Or(c.Server, c.Test), c.File}] = c
+		}
+	}
 	return p
 }
 
@@ -233,12 +248,37 @@ func (p *past) test(ctx context.Context, t *watch.TestReport, now time.Time) tes
 		}
 		c.Runs = append(c.Runs, r)
 	}
+	bridge(c.Runs)
 	out.Whole = wholeWords(&out.all, p.span)
 	c.Title = fmt.Sprintf("%s: availability and response time, the last %s", t.Name, p.span.Words)
 	c.Text = out.Whole + " " + out.Last
 	out.Chart = template.HTML(c.SVG()) // it escapes every text
 	out.Failure = p.failure(ctx, t, buckets, now)
 	return out
+}
+
+// bridge lets runs reach the next ones where they came more seldom than a step, as before a reload with
+// another period, or where only long steps are kept: no gap is one among its like.
+func bridge(list []chart.Runs) {
+	away := func(i int) time.Duration { return list[i+1].From.Sub(list[i].From) }
+	var reach []time.Time
+	for i := 0; i+1 < len(list); i++ {
+		least := time.Duration(math.MaxInt64)
+		if i > 0 {
+			least = away(i - 1)
+		}
+		if i+2 < len(list) {
+			least = min(least, away(i+1))
+		}
+		to := list[i].To
+		if len(list) > 2 && away(i) <= 5*least/2 {
+			to = list[i+1].From
+		}
+		reach = append(reach, to)
+	}
+	for i, to := range reach {
+		list[i].To = to
+	}
 }
 
 // remembered makes steps of what the monitor has in memory.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,7 +29,7 @@ type failure struct {
 }
 
 // failure finds the last one: the last result, the diagnosis in memory, the one in the history and,
-// after that is gone, the name of the cause alone.
+// where none was kept, the name of the cause and what was said when the server went down.
 func (p *past) failure(ctx context.Context, t *watch.TestReport, buckets []store.Bucket, now time.Time) *failure {
 	out := failure{More: "surefoot watch show " + t.Name}
 	if t.Server != "" {
@@ -39,24 +40,24 @@ func (p *past) failure(ctx context.Context, t *watch.TestReport, buckets []store
 		out.say(now, r.Time, probe.Fault{Step: r.Step, Code: r.Code, Text: r.Cause, Hint: r.Hints})
 		return &out
 	}
-	d := t.Bad
-	if d == nil && p.store != nil {
-		d = p.diagnosis(ctx, t.Name, now)
+	last, d := lastFailed(buckets), t.Bad
+	if last != nil && (d == nil || d.Time.Before(last.Start)) {
+		if d = p.diagnosis(ctx, t.Name, last); d != nil {
+			out.More = "surefoot watch history " + t.Name
+		}
 	}
-	last := lastFailed(buckets)
-	if d != nil && d.Probe.Fault != nil && (last == nil || !d.Time.Before(last.Start)) {
+	switch {
+	case d != nil && d.Probe.Fault != nil:
 		out.say(now, d.Time, *d.Probe.Fault)
-		return &out
-	}
-	if last == nil {
+	case last == nil:
 		return nil
-	}
-	// There was one since, of which only the name is kept.
-	out.say(now, last.Start, probe.Fault{Code: probe.Code(last.Cause)})
-	out.When = "since " + out.When
-	if d != nil && d.Probe.Fault != nil && string(d.Probe.Fault.Code) == last.Cause {
-		out.say(now, d.Time, *d.Probe.Fault) // it is of the same kind
-		out.When += "; again since"
+	default:
+		x := probe.Fault{Code: probe.Code(last.Cause)}
+		if c, ok := p.fell[[2]string{cmp.Or(t.Server, t.Name), t.File}]; ok && !c.At.Before(now.Add(-p.span.length)) {
+			x.Text = c.Text + " (when it went down, at " + whenWords(now, c.At) + ")"
+		}
+		out.say(now, last.Start, x)
+		out.When, out.More = "about "+out.When, "surefoot watch history "+t.Name
 	}
 	return &out
 }
@@ -77,14 +78,27 @@ func whenWords(now, at time.Time) string {
 	return at.Format(format) + " (" + sinceWords(now.Sub(at)) + " ago)"
 }
 
-// diagnosis asks the history for the last diagnosis.
-func (p *past) diagnosis(ctx context.Context, test string, now time.Time) *watch.Diagnosed {
-	body, err := p.store.Diagnosis(ctx, store.Query{Name: test, Until: now})
-	var d watch.Diagnosed
-	if err != nil || body == nil || json.Unmarshal(body, &d) != nil {
+// mostAsked is how many diagnoses are looked at for one of a failure: of good runs, too, some are kept.
+const mostAsked = 32
+
+// diagnosis asks the history for the last one of a failure within a step.
+func (p *past) diagnosis(ctx context.Context, test string, b *store.Bucket) *watch.Diagnosed {
+	if p.store == nil {
 		return nil
 	}
-	return &d
+	until := b.Start.Add(b.Step)
+	for range mostAsked {
+		body, err := p.store.Diagnosis(ctx, store.Query{Name: test, Since: b.Start, Until: until})
+		var d watch.Diagnosed
+		if err != nil || body == nil || json.Unmarshal(body, &d) != nil {
+			return nil
+		}
+		if d.Probe.Fault != nil {
+			return &d
+		}
+		until = d.Probe.Start.Add(-50 * time.Millisecond) // the record is of the moment before
+	}
+	return nil
 }
 
 func lastFailed(list []store.Bucket) *store.Bucket {

@@ -74,6 +74,6 @@ func pointOf(b *store.Bucket) HistoryPoint {
 	median, _ := b.Quantile(.5)
 	p95, _ := b.Quantile(.95)
 	p.Min, p.Median, p.P95, p.Max = seconds(b.Min), seconds(median), seconds(p95), seconds(b.Max)
-	p.Mean, p.FirstBlock = seconds(b.Sum/time.Duration(b.Good)), seconds(b.First / time.Duration(b.Good))
+	p.Mean, p.FirstBlock = seconds(b.Sum/time.Duration(b.Good)), seconds(b.First/time.Duration(b.Good))
 	return p
 }

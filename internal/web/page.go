@@ -86,12 +86,12 @@ func (s *Server) pageError(w http.ResponseWriter, err error) {
 
 func (s *Server) render(w http.ResponseWriter, name string, course []byte) {
 	v := view{
-		Course: template.HTML(course), // a template escaped it
+		Course:   template.HTML(course), // a template escaped it
 		Patterns: chart.CoursePatterns,
-		Status:  s.status(),
-		Stories: s.deps.Journal.Stories(journal.Query{Limit: 40, Steps: true}),
-		TFTP:    s.transfers(journal.TransferQuery{Limit: 12, Top: 5}),
-		Now:     time.Now(),
+		Status:   s.status(),
+		Stories:  s.deps.Journal.Stories(journal.Query{Limit: 40, Steps: true}),
+		TFTP:     s.transfers(journal.TransferQuery{Limit: 12, Top: 5}),
+		Now:      time.Now(),
 	}
 	for _, w := range v.TFTP.Report.Talkers {
 		if v.Talkers = w; len(w.Clients) > 0 {
