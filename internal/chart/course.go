@@ -31,7 +31,7 @@ type Span struct{ From, To time.Time }
 // The picture, in pixels: the strip of what was good, below it the drained spans if there are any,
 // and the response times.
 const (
-	courseW, courseLeft, courseRight = 760, 58, 10
+	courseW, courseLeft, courseRight = 760, 62, 10
 	courseStrip, stripH              = 18, 40
 	drainH                           = 15
 	responseH                        = 92
@@ -110,7 +110,7 @@ func (d *courseDrawing) grid() {
 	d.text(courseLeft-6, courseStrip+8, end, "tick", "100 %")
 	d.text(courseLeft-6, base, end, "tick", "0 %")
 	d.path("axis", "", fmt.Sprintf("M%d %dV%dH%d", courseLeft, courseStrip, base, courseW-courseRight))
-	what := "response time of the good ones: mean, and from the fastest to the slowest"
+	what := "response time of the good ones: mean, fastest to slowest"
 	if most := d.most(); most > d.unit.duration(d.top) {
 		what += "; ▲ cut off, up to " + Seconds(most)
 	}

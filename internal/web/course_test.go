@@ -148,9 +148,10 @@ func TestCoursePage(t *testing.T) {
 	past.measured("pvs1", 24*time.Hour, 5*time.Minute, func(ago time.Duration, x *store.Measurement) bool { return ago < 6*time.Hour || ago > 9*time.Hour })
 	past.measured("pvs2", 24*time.Hour, 5*time.Minute, func(ago time.Duration, x *store.Measurement) bool { return ago > 2*time.Hour || bad(x, "no-answer") })
 	s := courseServer(t, mon, past)
+	s.deps.Status = func() Status { st := demoStatus(); st.Health = mon.rep.Servers; return st }
 	page := get(t, s.guard(s.pages()), "GET", "/").Body.String()
 	for _, want := range []string{
-		"Servers over time hour · 24 h · 7 days · 30 days", "pvs1 10.10.0.21 ✓ up for 10 min 100 % available", "pvs2 10.10.0.21 ✗ down for 10 min 91.6 % available",
+		"servers up 1 of 2", "Servers over time hour · 24 h · 7 days · 30 days", "pvs1 10.10.0.21 ✓ up for 10 min 100 % available", "pvs2 10.10.0.21 ✗ down for 10 min 91.6 % available",
 		"Last download 0 s ago: good, 3 KB in 3.00 ms, the first block after 1.00 ms.", "Last 24 h: 100 % available, 250 of 250 downloads good; mean 3.00 ms, 95 % within 3.00 ms, slowest 3.00 ms.",
 		"Last download 3 s ago: failed, so it has no response time.", "✗ Fails now", "(3 s ago) At asking for the file (step request) Cause no-answer : no answer from 10.10.0.21:69: 3 requests in 2.0 s",
 		"To do the host is down, or <b> surefoot server show pvs2 --trace", "Other tests", "No download yet. Last 24 h: no data.", "no data", "down",

@@ -10,8 +10,10 @@ import (
 
 	"surefoot/internal/boot"
 	"surefoot/internal/chart"
+	"surefoot/internal/health"
 	"surefoot/internal/journal"
 	"surefoot/internal/journal/transfers"
+	"surefoot/internal/watch"
 )
 
 // The page: one template that the server fills in, escaped, and a script that puts the newly
@@ -34,6 +36,7 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"bytes":    journal.Size,
 	"speed":    func(perSecond float64) string { return journal.Size(int64(perSecond)) + "/s" },
 	"share":    func(part float64) string { return fmt.Sprintf("%.1f %%", 100*part) },
+	"up":       upOf,
 	"minus":    func(a, b int) int { return a - b },
 	"got":      func(t transfers.Talker) int64 { return t.Transfers - t.Failed },
 }).ParseFS(pageFS, "page/*.html"))
@@ -118,4 +121,15 @@ func ago(now, t time.Time) string {
 		return fmt.Sprintf("%d min ago", int(d.Minutes()))
 	}
 	return t.Format(time.DateTime)
+}
+
+// upOf counts the servers that count as up, or of which nothing else is known.
+func upOf(list []watch.ServerReport) int {
+	n := 0
+	for _, r := range list {
+		if r.State == health.Up || r.State == health.Unknown {
+			n++
+		}
+	}
+	return n
 }
