@@ -13,7 +13,7 @@ import (
 )
 
 // coursePages keeps what was made for each span: however many readers and however often they ask,
-// the history is read a twentieth of the time at the most.
+// the history is read a twentieth of the time, unless that takes longer than 3 s.
 type coursePages struct {
 	mu   sync.Mutex // guards made
 	made map[string]*coursePage
