@@ -18,8 +18,9 @@ type Machine struct {
 	tests   map[subject]*test
 	servers map[server]*standing
 	flaps   map[server][]store.Change
-	silent  map[string]int // DISCOVERs without an offer in a row, by network
 	boots   []told
+
+	segments map[string]*inRow // by network and interface
 }
 
 // held is an alert with what is kept beside it.
@@ -42,7 +43,7 @@ type subject struct{ test, server, file string }
 func New(r Rules) *Machine {
 	return &Machine{
 		rules: r.WithDefaults(), alerts: map[string]*held{}, tests: map[subject]*test{}, servers: map[server]*standing{},
-		flaps: map[server][]store.Change{}, silent: map[string]int{},
+		flaps: map[server][]store.Change{}, segments: map[string]*inRow{},
 	}
 }
 

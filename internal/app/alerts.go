@@ -55,6 +55,9 @@ func (a *alerting) apply(cfg *config.Config) {
 	defer a.mu.Unlock()
 	a.machine.SetRules(cfg.Alerts.Rules)
 	a.machine.Forget(a.now(), func(server, _ string) bool { _, ok := cfg.Site.Servers[server]; return !ok })
+	a.machine.ForgetSegments(a.now(), func(_, iface string) bool {
+		return cfg.Watch.Discover.Every == 0 || !slices.Contains(cfg.Node.Interfaces, iface)
+	})
 	if a.queues != nil && reflect.DeepEqual(a.wanted, cfg.Alerts.Notify) {
 		return
 	}

@@ -33,9 +33,11 @@ type App struct {
 	health  siteHealth
 	monitor *watch.Watcher
 	probes  ownProbes
-	slots   []*slot // in the order in which they start
-	web     *web.Server
-	history *sqlite.DB // nil: nothing is kept
+
+	discoverer *watch.Discoverer
+	slots      []*slot // in the order in which they start
+	web        *web.Server
+	history    *sqlite.DB // nil: nothing is kept
 
 	alerting *alerting
 	started  time.Time
@@ -76,6 +78,9 @@ func New(o Options, log *slog.Logger) (*App, error) {
 		Ended: a.storyEnded,
 	})
 	a.probes.now = a.now
+	if a.discoverer, err = a.newDiscoverer(first); err != nil {
+		return nil, err
+	}
 	if a.monitor, err = a.newMonitor(first); err != nil {
 		return nil, err
 	}
@@ -116,7 +121,7 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 		ctx, a.becomeReady,
 		a.pastPhase(),
 		phase.Phase{{Name: "journal", Run: a.journal.Run}},
-		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}},
+		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}, {Name: "discover", Run: a.discoverer.Run}},
 		roles,
 	)
 }

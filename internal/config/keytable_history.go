@@ -53,7 +53,7 @@ func alertsKey() Key {
 			rule("flapping", "{changes: 6, within: 30m}", "flapping: a server that goes up and down.",
 				count("changes", "6", "So many changes between up and down."), within("30m")),
 			rule("content", "{after: 10m}", "content-differs: not the same file on all servers.", after("10m", "How long they may differ, while files are published one by one.")),
-			rule("nobody", "{probes: 3}", "nobody-answers: DISCOVERs without an offer. No node sends them by itself yet, so it never fires.", count("probes", "3", "So many in a row.")),
+			rule("nobody", "{probes: 3}", "nobody-answers and deaf: the DISCOVERs of watch.discover.", count("probes", "3", "So many in a row.")),
 			rule("boots", "{share: 20, least: 3, within: 15m}", "boots-fail: machines that do not boot.",
 				count("share", "20", "Percent of the machines that fail."), count("least", "3", "And so many machines, at the least."), within("15m")),
 		},

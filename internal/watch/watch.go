@@ -69,6 +69,8 @@ type Deps struct {
 	Drains Drains
 	// Opened is told of every probe's socket (probe.Options.Opened).
 	Opened Opened
+	// Segments tells of the segments of this node, for reports.
+	Segments func(Query) []SegmentReport
 	// Probe downloads; nil: probe.Run.
 	Probe Prober
 }
