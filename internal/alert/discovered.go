@@ -91,7 +91,7 @@ func (m *Machine) nobody(now time.Time, d Discover, r *inRow) {
 		code: NobodyAnswers, severity: Critical, labels: d.labels(),
 		title: "nobody answers DISCOVERs on " + d.where(), evidence: evidence,
 		meaning: "machines there get no address, and do not even ask for a bootstrap",
-		fix:     orWord(strings.Join(d.Hints, ". "), "look at the DHCP server, its pool (is it exhausted?), and the relay of that network"),
+		fix:     orWord(strings.Join(d.Hints, "; "), "look at the DHCP server, its pool (is it exhausted?), and the relay of that network"),
 	})
 }
 
@@ -115,7 +115,7 @@ func (m *Machine) deaf(now time.Time, d Discover, r *inRow) {
 		fix:      "compare a capture at the server with one at this node: which answer is sent and does not come",
 	}
 	if len(d.Hints) > 0 {
-		f.meaning, f.fix = d.Hints[0], orWord(strings.Join(d.Hints[1:], ". "), f.fix)
+		f.meaning, f.fix = d.Hints[0], orWord(strings.Join(d.Hints[1:], "; "), f.fix)
 	}
 	m.find(now, f)
 }
@@ -133,7 +133,7 @@ func (m *Machine) strangers(now time.Time, d Discover, r *inRow) {
 			evidence = append(evidence, fmt.Sprintf("it calls itself %s (option 54), so %s is a relay", o.Server, o.From))
 		}
 		fix := "find its port by its MAC address (the switch's table) and switch it off; if it is yours, name it in watch.discover.expect of the site file"
-		title := fmt.Sprintf("a PXE service that the site does not know answers on %s: %s", d.where(), o.From)
+		title := fmt.Sprintf("a stranger says what to boot on %s: %s", d.where(), o.From)
 		if o.MAC != "" {
 			title += ", MAC " + o.MAC
 		}

@@ -169,18 +169,67 @@ func TestContent(t *testing.T) {
 func TestDiscovers(t *testing.T) {
 	w := begin(t, Rules{})
 	dhcp := Offer{From: "10.0.0.2", Address: true}
-	rogue := Offer{From: "10.0.0.66", PXE: true, File: "evil.0"}
+	rogue := Offer{From: "10.0.0.66", PXE: true, File: "evil.0", MAC: "aa:bb:cc:dd:ee:ff", Text: "no address; the file evil.0"}
 	ours := Offer{From: "10.0.0.11", PXE: true, Known: true}
 	send := func(offers ...Offer) []string {
-		w.Discovered(w.at, Discover{Network: "vdi", Offers: offers})
+		w.Discovered(w.at, Discover{Network: "vdi", Interface: "eth1", Offers: offers})
 		return w.wait(time.Minute)
 	}
+	const nobody, stranger = "nobody-answers interface=eth1 network=vdi", "rogue-pxe from=10.0.0.66 interface=eth1 mac=aa:bb:cc:dd:ee:ff network=vdi"
 	w.want("normal", send(dhcp, ours))
 	w.want("twice nobody", append(send(), send()...))
-	w.want("three times", send(), "nobody-answers network=vdi firing")
-	w.want("somebody", append(send(dhcp), send(dhcp)...), "nobody-answers network=vdi resolved")
-	w.want("a stranger", send(dhcp, rogue), "rogue-pxe from=10.0.0.66 network=vdi firing")
-	w.want("gone", append(send(dhcp), send(dhcp)...), "rogue-pxe from=10.0.0.66 network=vdi resolved")
+	w.want("three times", send(), nobody+" firing")
+	w.want("somebody", append(send(dhcp), send(dhcp)...), nobody+" resolved")
+	w.want("an offer without an address is none", append(append(send(ours), send(ours)...), send(ours)...), nobody+" firing")
+	if e := fmt.Sprint(w.Alerts()[0].Evidence); !strings.Contains(e, "3 probes in a row") || !strings.Contains(e, "10.0.0.11 answers") {
+		t.Errorf("evidence: %s", e)
+	}
+	w.Discovered(w.at, Discover{Network: "other", Interface: "eth2", Offers: []Offer{dhcp}})
+	w.want("another segment's answer ends nothing", w.wait(2*time.Minute))
+	w.want("somebody again", append(send(dhcp), send(dhcp)...), nobody+" resolved")
+	w.want("a stranger", send(dhcp, rogue), stranger+" firing")
+	if a := fmt.Sprint(w.Alerts()); !strings.Contains(a, "aa:bb:cc:dd:ee:ff") || !strings.Contains(a, "the file evil.0") {
+		t.Errorf("it does not say who, and what: %s", a)
+	}
+	w.want("one lost packet", append(send(dhcp), send(dhcp, rogue)...))
+	w.want("gone", append(send(dhcp), append(send(dhcp), send(dhcp)...)...), stranger+" resolved")
+}
+
+// TestUnsure: where silence says nothing, none is told, and what is true stays true until it is known
+// not to be.
+func TestUnsure(t *testing.T) {
+	w := begin(t, Rules{NobodyProbes: 1})
+	w.Discovered(w.at, Discover{Network: "vdi", Interface: "eth1", Unsure: true})
+	w.want("unsure", w.wait(time.Minute))
+	w.Discovered(w.at, Discover{Network: "vdi", Interface: "eth1"})
+	w.want("nobody", w.wait(time.Minute), "nobody-answers interface=eth1 network=vdi firing")
+	w.ForgetSegments(w.at, func(_, iface string) bool { return iface == "eth2" })
+	w.want("another interface goes", w.wait(2*time.Minute))
+	w.ForgetSegments(w.at, func(network, iface string) bool { return network == "vdi" && iface == "eth1" })
+	w.want("the interface goes", w.wait(2*time.Minute), "nobody-answers interface=eth1 network=vdi resolved")
+	if len(w.segments) != 0 {
+		t.Errorf("left over: %v", w.segments)
+	}
+}
+
+func TestDeaf(t *testing.T) {
+	w := begin(t, Rules{})
+	send := func(lost string) []string {
+		w.Discovered(w.at, Discover{
+			Network: "vdi", Interface: "eth1", Offers: []Offer{{From: "10.0.0.2", Address: true}}, Lost: lost,
+			Text: "only answers to the broadcast address arrive", Hints: []string{"iPXE gets no address", "look at the relay"},
+		})
+		return w.wait(time.Minute)
+	}
+	const key = "deaf interface=eth1 lost_flags="
+	w.want("twice", append(send("0"), send("0")...))
+	w.want("the other way round begins anew", append(send("0x8000"), send("0")...))
+	w.want("three in a row", append(send("0"), send("0")...), key+"0 network=vdi firing")
+	a := w.Alerts()[0]
+	if a.Evidence[0] != "only answers to the broadcast address arrive" || a.Meaning != "iPXE gets no address" || a.Fix != "look at the relay" {
+		t.Errorf("%+v", a)
+	}
+	w.want("both forms", append(send(""), send("")...), key+"0 network=vdi resolved")
 }
 
 func TestBoots(t *testing.T) {

@@ -69,7 +69,7 @@ func (a *alerting) looked(now time.Time, l watch.Look) {
 	}
 	d := alert.Discover{Network: l.Network, Interface: l.Interface, Unsure: l.State == watch.NotAsked, Lost: l.Lost, Text: l.Text, Hints: l.Hints}
 	for _, s := range l.Services {
-		o := alert.Offer{From: s.From, Server: s.Server, MAC: s.MAC, Text: strings.Join(s.Offers, "; "), Address: s.Address, PXE: s.Boot, Known: s.Known != ""}
+		o := alert.Offer{From: s.From, Server: s.Server, MAC: s.MAC, Text: strings.Join(s.Offers, " | "), Address: s.Address, PXE: s.Boot, Known: s.Known != ""}
 		d.Offers = append(d.Offers, o)
 	}
 	a.machine.Discovered(now, d)

@@ -58,7 +58,7 @@ func service(s watch.Service) string {
 	if s.From != s.Server {
 		who += " by " + s.From
 	}
-	return who + " offers " + strings.Join(s.Offers, "; ")
+	return who + " offers " + strings.Join(s.Offers, " | ")
 }
 
 // printSegment prints everything about one segment.

@@ -161,7 +161,7 @@ func (d *Discoverer) look(ctx context.Context, s *segment, cfg Discovery, own bo
 		}
 	}
 	for _, x := range strangers {
-		d.emit(l, boot.StrangerAnswers, fmt.Sprintf("%s (MAC %s) offers %s", x.Server, x.MAC, strings.Join(x.Offers, "; ")))
+		d.emit(l, boot.StrangerAnswers, fmt.Sprintf("%s (MAC %s) offers %s", x.Server, x.MAC, strings.Join(x.Offers, " | ")))
 	}
 }
 

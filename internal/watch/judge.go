@@ -10,6 +10,7 @@ import (
 
 	"surefoot/internal/kernel/link"
 	"surefoot/internal/probe"
+	"surefoot/internal/wire/dhcp4"
 )
 
 // The forms of a DISCOVER, by its flags (RFC 2131 section 4.1: without the broadcast flag the answer
@@ -84,18 +85,12 @@ func (c *Discovery) add(l *Look, o probe.Offer, kind string, own link.Link) {
 	if file != "" && !slices.Contains(s.Files, file) {
 		s.Files = append(s.Files, file)
 	}
-	text := o.Class.Text()
-	if o.Address != "" {
-		text += " (" + o.Address + ")"
-	}
-	if file != "" {
-		text += fmt.Sprintf(", file %q", file)
-		if o.Next != "" {
-			text += " on " + o.Next
-		}
+	text := words(o, file)
+	if s.Known == "" && o.Boots() {
+		text += told(o) // of a stranger, all that may help to find out who it is
 	}
 	if o.Boots() {
-		text += ", to " + kind + " machines"
+		text = "to " + kind + " machines: " + text
 	}
 	if !slices.Contains(s.Offers, text) {
 		s.Offers = append(s.Offers, text)
@@ -103,6 +98,36 @@ func (c *Discovery) add(l *Look, o probe.Offer, kind string, own link.Link) {
 	if kind == "UEFI" && !slices.Contains(s.Flags, o.Flags) {
 		s.Flags = append(s.Flags, o.Flags)
 	}
+}
+
+// words say what is offered.
+func words(o probe.Offer, file string) string {
+	text := o.Class.Text()
+	if o.Address != "" {
+		text = strings.Replace(text, "an address", "the address "+o.Address, 1)
+	}
+	if file != "" {
+		text += ", the file " + file
+		if o.Next != "" {
+			text += " on " + o.Next
+		}
+	}
+	return text
+}
+
+// told are the options by which an offer directs the boot.
+func told(o probe.Offer) string {
+	var out []string
+	for _, x := range o.Options {
+		switch dhcp4.Code(x.Code) {
+		case dhcp4.VendorSpecific, dhcp4.TFTPServerName, dhcp4.TFTPServers, dhcp4.RootPath:
+			out = append(out, fmt.Sprintf("option %d: %s", x.Code, x.Text))
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(out, "; ") + ")"
 }
 
 // known says as what the site knows who answers at an address, "" if it does not.
