@@ -128,7 +128,7 @@ networks:
   vdi: {subnet: 10.98.0.0/24, deliver: proxy}
 boot:
   - {name: test, file: surefoot-test}
-watch: {enabled: true, every: 1h, discover: {every: 5s, wait: 500ms}}
+watch: {enabled: true, every: 1h, discover: {every: 2s, wait: 500ms}}
 alerts: {rules: {resolve_after: 1s}}
 history: {file: none}
 `
@@ -194,8 +194,8 @@ func TestDiscoverer(t *testing.T) {
 		return func() bool { x, ok := look(t, n1); return ok && x.State == want && x.Last.State == want }
 	}
 	serve := func() func() { return s.dnsmasq("dhcp", "--dhcp-range=10.98.0.100,10.98.0.109,255.255.255.0,1h") }
-	const probes, every = 3, 5 * time.Second
-	limit := probes*every + 5*time.Second // and some for a busy machine
+	const probes, every = 3, 2 * time.Second
+	limit := probes*every + 10*time.Second // and some for a busy machine
 
 	stop := serve()
 	s.until("answered", limit, state(watch.Answered))

@@ -55,7 +55,7 @@ func TestParse(t *testing.T) {
 		DrainTimeout: 30 * time.Second, Offer: defaultOffer(), State: "/var/lib/surefoot",
 		Watch: Watch{
 			Enabled: true, Every: 10 * time.Second, Timeout: 2 * time.Second, DownAfter: 3, UpAfter: 2,
-			SlowStart: 30 * time.Second, Normal: 10, Abnormal: 1,
+			SlowStart: 30 * time.Second, Normal: 10, Abnormal: 1, Discover: Discover{Every: time.Minute, Wait: 5 * time.Second},
 		},
 		History: History{Keep: DefaultKeep, MaxSize: DefaultMaxSize}, Alerts: Alerts{Rules: alert.Rules{}.WithDefaults()},
 		Site: boot.Site{

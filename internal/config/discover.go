@@ -25,7 +25,7 @@ const (
 
 // Bounds: each probe is three DISCOVERs, and servers hold an address back for a while.
 const (
-	leastDiscoverEvery = 5 * time.Second
+	leastDiscoverEvery = 2 * time.Second
 	leastDiscoverWait  = 100 * time.Millisecond
 )
 
@@ -124,7 +124,7 @@ func discoverKey() Key {
 		Keys: []Key{
 			{
 				Name: "every", Scalar: scalarDuration, Default: "60s (0s where watch has enabled: false, or the node names no interface)", Example: "every: 60s",
-				Doc: "The time from one probe to the next; half of that while a probe does not agree with what the segment counts as. Not below 5s. 0s sends none.",
+				Doc: "The time from one probe to the next; half of that while a probe does not agree with what the segment counts as. Not below 2s. 0s sends none.",
 			},
 			{
 				Name: "wait", Scalar: scalarDuration, Default: "5s (half of every, if that is less)", Example: "wait: 5s",
