@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,7 @@ func (a *App) looked(l watch.Look) {
 		a.history.Measure(m)
 	}
 	a.alerting.looked(a.now(), l)
+	a.monitor.Looked(l)
 }
 
 // causeOf is the name of what is wrong, as surefoot probe dhcp has it.
@@ -82,17 +84,19 @@ func (a *App) segmentChanged(c watch.Change) {
 	}
 }
 
-// warnSegments tells of segments that cannot be asked.
-func (a *App) warnSegments(add adder) {
+// warnSegments tells of segments that cannot be asked. A DHCP server on the same machine is a choice,
+// and what is wrong with an interface is told already where ProxyDHCP answers on it.
+func (a *App) warnSegments(s *setup, add adder) {
 	if a.discoverer == nil {
 		return
 	}
+	told := a.interfaces(s)
 	for _, s := range a.discoverer.Segments(watch.Query{}) {
-		if s.State != watch.NotAsked {
+		if s.State != watch.NotAsked || s.Last.OwnServer || slices.ContainsFunc(told, func(t trouble) bool { return t.name == s.Interface }) {
 			continue
 		}
 		fix := "surefoot watch show " + s.Name
-		if s.Last != nil && len(s.Last.Hints) > 0 {
+		if len(s.Last.Hints) > 0 {
 			fix = s.Last.Hints[0]
 		}
 		add(string(boot.DHCPNotAsked), "who answers DISCOVERs on "+s.Interface+" is not known", s.Text, fix)

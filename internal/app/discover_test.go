@@ -268,6 +268,12 @@ func TestDiscoverer(t *testing.T) {
 	if x, _ := look(t, n1); !strings.Contains(x.Text, "eth0: is down") {
 		t.Errorf("%q", x.Text)
 	}
+	s.ip("-n", s.ns("n1"), "link", "set", "eth0", "up")
+	s.ip("-n", s.ns("sw"), "link", "set", "n1", "down")
+	s.until("the cable is out", limit, func() bool {
+		x, _ := look(t, n1)
+		return x.Last != nil && strings.Contains(x.Last.Text, "has no carrier")
+	})
 	st, err := n1.Status(t.Context())
 	if err != nil || !strings.Contains(fmt.Sprint(st.Warnings), "dhcp-not-asked") {
 		t.Errorf("status does not warn: %v %v", st.Warnings, err)

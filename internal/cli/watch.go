@@ -160,6 +160,9 @@ func (o *watchOptions) runFollow(ctx context.Context, env *Env, c *web.Client, t
 		if r := u.Result; r != nil {
 			fmt.Fprintf(env.Out, "%s  %-34s %s\n", r.Time.Local().Format("15:04:05.000"), fit(r.Test, 34), outcome(r))
 		}
+		if l := u.Look; l != nil {
+			fmt.Fprintf(env.Out, "%s  %-34s %s: %s\n", l.Time.Local().Format("15:04:05.000"), fit(l.Name, 34), l.State, l.Text)
+		}
 		if x := u.Change; x != nil {
 			name := x.Test
 			if name == "" {

@@ -84,14 +84,10 @@ func (d *discovery) run(ctx context.Context) *Fault {
 	case l.Cut:
 		return local(fmt.Errorf("interface %s: has no carrier: no cable, or its other end is down", l.Name))
 	}
-	listen := rawsock.ListenPacket
 	if d.mac = d.opts.MAC; d.mac.IsZero() {
 		d.mac = l.MAC
 	}
-	if d.mac != l.MAC {
-		listen = rawsock.ListenForeign
-	}
-	conn, err := listen(l.Name, l.Index, l.MAC, dhcp4.ClientPort)
+	conn, err := d.listen(l)
 	if err != nil {
 		return local(err)
 	}
@@ -118,6 +114,14 @@ func (d *discovery) run(ctx context.Context) *Fault {
 		}
 		d.heard(buf[:n])
 	}
+}
+
+// listen opens the socket that offers come to.
+func (d *discovery) listen(l link.Link) (*rawsock.PacketConn, error) {
+	if d.mac == l.MAC {
+		return rawsock.ListenPacket(l.Name, l.Index, l.MAC, dhcp4.ClientPort)
+	}
+	return rawsock.ListenForeign(l.Name, l.Index, l.MAC, dhcp4.ClientPort, d.mac)
 }
 
 // flagText writes the flags of a DISCOVER.

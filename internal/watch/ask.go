@@ -39,7 +39,7 @@ func (c *Discovery) ask(ctx context.Context, deps DiscoverDeps, l *Look, own boo
 		l.Note = noForeign
 	}
 	if l.State == Silent && dhcpHeld(deps) {
-		l.Hints = []string{"watch DHCP from another node: this one cannot"}
+		l.OwnServer, l.Hints = true, []string{"watch DHCP from another node: this one cannot"}
 		return NotAsked, "a DHCP server of this machine holds UDP port 67, and hears nothing that this machine sends: that no address is offered says nothing"
 	}
 	return l.State, l.Text

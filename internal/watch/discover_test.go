@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
 
 	"surefoot/internal/boot"
 	"surefoot/internal/health"
@@ -380,4 +385,66 @@ func TestDiscoverApply(t *testing.T) {
 			t.Error("off, and it goes on")
 		}
 	})
+}
+
+// TestDiscoverMetrics holds values, names and documentation together.
+func TestDiscoverMetrics(t *testing.T) {
+	names := []string{
+		MetricDHCPAnswered, MetricDHCPSeconds, MetricDHCPServices, MetricDHCPRuns, MetricDHCPForm, MetricDHCPSilent, MetricDHCPNotAsked, MetricDHCPStrangers,
+	}
+	l := &lan{answer: func(_ probe.DHCPOptions, flags string) []probe.Offer {
+		if flags == "0" {
+			return []probe.Offer{proxyOffer("10.0.0.66", flags)}
+		}
+		return []probe.Offer{dhcpOffer(flags)}
+	}}
+	l.run(t, Discovery{Every: time.Minute}, func(d *Discoverer) {
+		time.Sleep(10 * time.Minute)
+		reg := prometheus.NewPedanticRegistry()
+		if err := reg.Register(NewDiscoverCollector(d)); err != nil {
+			t.Fatal(err)
+		}
+		all, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		values := map[string]float64{}
+		var shown []string
+		for _, f := range all {
+			shown = append(shown, f.GetName())
+			for _, m := range f.GetMetric() {
+				key := f.GetName()
+				for _, l := range m.GetLabel() {
+					key += " " + l.GetValue()
+				}
+				values[key] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			}
+			if problems, err := promlint.NewWithMetricFamilies([]*dto.MetricFamily{f}).Lint(); err != nil || len(problems) > 0 {
+				t.Errorf("%s: %v, %v", f.GetName(), problems, err)
+			}
+		}
+		for key, want := range map[string]float64{
+			MetricDHCPAnswered + " eth1 vdi": 1, MetricDHCPSeconds + " eth1 vdi": 0.003, MetricDHCPStrangers + " eth1 vdi": 1,
+			MetricDHCPForm + " 0 eth1 vdi": 0, MetricDHCPForm + " 0x8000 eth1 vdi": 1, MetricDHCPSilent + " eth1 vdi": 0,
+			MetricDHCPServices + " eth1 vdi address": 1, MetricDHCPServices + " eth1 vdi boot": 1,
+		} {
+			if got, ok := values[key]; !ok || got != want {
+				t.Errorf("%s = %v (there: %v), want %v: %v", key, got, ok, want, values)
+			}
+		}
+		slices.Sort(shown)
+		slices.Sort(names)
+		if !slices.Equal(shown, names) {
+			t.Errorf("shown are %q, want %q", shown, names)
+		}
+	})
+	doc, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !strings.Contains(string(doc), "`"+name+"{") {
+			t.Errorf("docs/metrics.md does not explain %s", name)
+		}
+	}
 }

@@ -42,7 +42,8 @@ type Look struct {
 	Hints     []string       `json:"hints,omitempty"`
 	Response  time.Duration  `json:"response_ns,omitempty"` // to the first offer of an address; absent: none came
 	Services  []Service      `json:"services,omitempty"`
-	Missing   []string       `json:"missing,omitempty"` // servers that were expected and do not answer
+	Missing   []string       `json:"missing,omitempty"`    // servers that were expected and do not answer
+	OwnServer bool           `json:"own_server,omitempty"` // error: a DHCP server of this machine may be the one
 	Note      string         `json:"note,omitempty"`
 	Trace     []probe.Packet `json:"trace,omitempty"`
 }

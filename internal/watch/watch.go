@@ -2,6 +2,9 @@
 // and keeps the one health.Snapshot that every answer is decided by. It also keeps the
 // administrators' drains, and the last results and diagnoses of each test in memory.
 //
+// A Discoverer beside it sends DISCOVERs on the node's interfaces, again and again, and knows who
+// answers them.
+//
 // When which test is due is decided by a pure planner (plan.go); what a result means is decided in
 // package health, and how a download goes in package probe. History on disk and alerts are
 // somebody else's: a Sink is told of every result and of every change.
