@@ -24,20 +24,32 @@ func TestSegments(t *testing.T) {
 		one  []string // of the segment alone
 	}{
 		{
-			"answered", watch.SegmentReport{State: watch.Answered, Text: "an address is offered by 10.0.0.2", Availability: &all, Last: &watch.Look{State: watch.Answered, Response: time.Millisecond, Services: []watch.Service{good}}},
-			false, []string{"dhcp/eth1", "vdi", "answered", "100 %", "1.00 ms"}, []string{"not named in the site file: 10.0.0.2 offers the address 10.0.0.100"},
+			"answered",
+			watch.SegmentReport{State: watch.Answered, Text: "an address is offered by 10.0.0.2", Availability: &all, Last: &watch.Look{State: watch.Answered, Response: time.Millisecond, Services: []watch.Service{good}}},
+			false,
+			[]string{"dhcp/eth1", "vdi", "answered", "100 %", "1.00 ms"},
+			[]string{"not named in the site file: 10.0.0.2 offers the address 10.0.0.100"},
 		},
 		{
-			"a stranger", watch.SegmentReport{State: watch.Answered, Last: &watch.Look{State: watch.Answered, Services: []watch.Service{good, evil}, Missing: []string{"10.0.0.5"}}},
-			true, []string{"NOT KNOWN, and says what to boot: 10.0.0.66 (MAC 52:54:00:00:00:66) by 10.0.0.1", "expected, and does not answer: 10.0.0.5"}, []string{"NOT KNOWN: 10.0.0.66"},
+			"a stranger",
+			watch.SegmentReport{State: watch.Answered, Last: &watch.Look{State: watch.Answered, Services: []watch.Service{good, evil}, Missing: []string{"10.0.0.5"}}},
+			true,
+			[]string{"NOT KNOWN, and says what to boot: 10.0.0.66 (MAC 52:54:00:00:00:66) by 10.0.0.1", "expected, and does not answer: 10.0.0.5"},
+			[]string{"NOT KNOWN: 10.0.0.66"},
 		},
 		{
-			"silent", watch.SegmentReport{State: watch.Silent, Since: now.Add(-time.Minute), Text: "nobody offers an address", Last: &watch.Look{State: watch.Silent, Text: "nobody offers an address", Hints: []string{"look at the DHCP server"}}},
-			true, []string{"dhcp/eth1: nobody offers an address"}, []string{"silent for 1 min: nobody offers an address", "look: look at the DHCP server"},
+			"silent",
+			watch.SegmentReport{State: watch.Silent, Since: now.Add(-time.Minute), Text: "nobody offers an address", Last: &watch.Look{State: watch.Silent, Text: "nobody offers an address", Hints: []string{"look at the DHCP server"}}},
+			true,
+			[]string{"dhcp/eth1: nobody offers an address"},
+			[]string{"silent for 1 min: nobody offers an address", "look: look at the DHCP server"},
 		},
 		{
-			"not asked", watch.SegmentReport{State: watch.NotAsked, Errors: 2, Last: &watch.Look{State: watch.NotAsked, Text: "interface eth1: is down"}},
-			false, []string{"error", "dhcp/eth1: interface eth1: is down"}, []string{"2 probes that could not ask"},
+			"not asked",
+			watch.SegmentReport{State: watch.NotAsked, Errors: 2, Last: &watch.Look{State: watch.NotAsked, Text: "interface eth1: is down"}},
+			false,
+			[]string{"error", "dhcp/eth1: interface eth1: is down"},
+			[]string{"2 probes that could not ask"},
 		},
 		{"not yet", watch.SegmentReport{State: "unknown"}, false, []string{"unknown"}, []string{"dhcp/eth1: unknown"}},
 	} {

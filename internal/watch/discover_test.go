@@ -156,13 +156,15 @@ func TestDiscoverTimes(t *testing.T) {
 			t.Errorf("soon after the start: %+v", s)
 		}
 		time.Sleep(time.Hour)
-		n := len(l.at)
+		var at []time.Time
+		l.set(func() { at = slices.Clone(l.at) })
+		n := len(at)
 		if n < 58 || n > 63 {
 			t.Errorf("%d looks in an hour", n)
 		}
 		moved := map[time.Duration]bool{}
 		for i := 2; i < n; i++ {
-			gap := l.at[i].Sub(l.at[i-1])
+			gap := at[i].Sub(at[i-1])
 			if gap < 54*time.Second || gap > 66*time.Second {
 				t.Errorf("%s between two looks", gap)
 			}
@@ -305,11 +307,13 @@ func TestDiscoverOwnAddress(t *testing.T) {
 			t.Errorf("%+v, %+v", s, s.Last)
 		}
 		foreign := 0
-		for _, o := range l.asked {
-			if o.MAC != cardMAC {
-				foreign++
+		l.set(func() {
+			for _, o := range l.asked {
+				if o.MAC != cardMAC {
+					foreign++
+				}
 			}
-		}
+		})
 		if foreign != 2 {
 			t.Errorf("asked %d times from an address that does not work", foreign)
 		}
@@ -379,9 +383,10 @@ func TestDiscoverApply(t *testing.T) {
 		}
 		cfg.Every = 0
 		d.Apply(cfg)
-		n := len(l.asked)
+		n, after := 0, 0
+		l.set(func() { n = len(l.asked) })
 		time.Sleep(time.Hour)
-		if len(d.Segments(Query{})) != 0 || len(l.asked) > n {
+		if l.set(func() { after = len(l.asked) }); len(d.Segments(Query{})) != 0 || after > n {
 			t.Error("off, and it goes on")
 		}
 	})
