@@ -166,6 +166,43 @@ func TestContent(t *testing.T) {
 	w.want("a change is news for an hour", w.wait(time.Hour), "content-changed file=a.0 server=pvs1 resolved", "content-changed file=a.0 server=pvs2 resolved")
 }
 
+// TestContentAcrossRestart: what the process before this one saw counts, whether it is recalled before
+// the first download or after; and a content that nobody has seen since is no difference.
+func TestContentAcrossRestart(t *testing.T) {
+	recall := func(w *world, server, content string) {
+		w.Recall(w.at, store.Content{Test: server, Server: server, File: "a.0", SHA256: content})
+	}
+	const key = "content-changed file=a.0 server=pvs1"
+	for name, c := range map[string]struct {
+		order string // r: recall aaaa; others: a download of that content
+		want  []string
+	}{
+		"the same":                {"raa", nil},
+		"the same, recalled late": {"ara", nil},
+		"another":                 {"rbb", []string{key + " firing"}},
+		"another, recalled late":  {"brb", []string{key + " firing"}},
+		"nothing comes":           {"r", nil},
+	} {
+		w := begin(t, Rules{})
+		for _, x := range c.order {
+			if x == 'r' {
+				recall(w, "pvs1", "aaaa")
+				continue
+			}
+			w.measure("pvs1", time.Millisecond, strings.Repeat(string(x), 4))
+		}
+		got := w.wait(time.Minute)
+		w.want(name, got, c.want...)
+		if len(got) > 0 && !strings.Contains(strings.Join(w.Alerts()[0].Evidence, "\n"), "aaaa, before this node was started anew\nSHA-256 now:    bbbb") {
+			t.Errorf("%s: evidence %q", name, w.Alerts()[0].Evidence)
+		}
+	}
+	w := begin(t, Rules{ContentAfter: time.Minute})
+	recall(w, "pvs2", "bbbb")
+	w.measure("pvs1", time.Millisecond, "aaaa")
+	w.want("nobody knows what pvs2 has now", w.wait(time.Hour))
+}
+
 func TestDiscovers(t *testing.T) {
 	w := begin(t, Rules{})
 	dhcp := Offer{From: "10.0.0.2", Address: true}

@@ -91,6 +91,26 @@ func TestHistory(t *testing.T) {
 	}
 }
 
+// TestContentChangedMeanwhile: a file that changed while the node was not running is told.
+func TestContentChangedMeanwhile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "history.db")
+	measure := func(n *node, content string) {
+		n.Measured(store.Measurement{Test: "pvs1/a.0", Server: "pvs1", File: "a.0", At: time.Now(), Available: true, Content: content})
+	}
+	told := func(n *node) bool {
+		return slices.ContainsFunc(n.alerting.Alerts(), func(a alert.Alert) bool { return a.Code == alert.ContentChanged })
+	}
+	n := start(t, withHistory(file, ""))
+	measure(n, "aa")
+	n.stop()
+	if err := <-n.ended; err != nil {
+		t.Fatal(err)
+	}
+	n = start(t, withHistory(file, ""))
+	measure(n, "bb") // as likely before what is recalled as after
+	until(t, "it is told", func() bool { return told(n) })
+}
+
 // TestNoHistory: a file that cannot be is a warning and nothing else; and without a file, nothing
 // is kept and every question says so.
 func TestNoHistory(t *testing.T) {

@@ -22,7 +22,7 @@ type Measurement struct {
 	FirstBlock         time.Duration
 	Bytes              int64
 	Retransmits        int
-	Content            string // SHA-256 of what came, "" if nobody looked
+	Content            string // SHA-256 of what came, "" if nobody looked; the last of each test is kept
 	Cause, Text        string // why it failed: the word, and the sentence
 	Diagnosis          json.RawMessage
 }
@@ -102,6 +102,20 @@ type Drains interface {
 	Remove(ctx context.Context, name string) error
 }
 
+// Content is what a test downloaded last.
+type Content struct {
+	Test, Server, File string
+	SHA256             string
+	At                 time.Time // when it was first seen
+}
+
+// Contents are kept with the measurements.
+type Contents interface {
+	// LoadContents returns the last content of each test as of before this process: what the process
+	// itself measured it knows, and would not find changed.
+	LoadContents(context.Context) ([]Content, error)
+}
+
 // Silences are kept on disk before SaveSilence and RemoveSilence return.
 type Silences interface {
 	LoadSilences(context.Context) ([]Silence, error)
@@ -114,6 +128,7 @@ type Store interface {
 	Recorder
 	Reader
 	Drains
+	Contents
 	Silences
 	Sync(context.Context) error
 }

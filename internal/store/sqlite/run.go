@@ -93,6 +93,11 @@ func (d *DB) begin(ctx context.Context) (*writer, error) {
 		w.close(ctx)
 		return nil, err
 	}
+	found, err := w.loadContents(ctx)
+	if err != nil {
+		w.close(ctx)
+		return nil, err
+	}
 	read, err := openRead(d.cfg.File)
 	if err != nil {
 		w.close(ctx)
@@ -100,6 +105,9 @@ func (d *DB) begin(ctx context.Context) (*writer, error) {
 	}
 	d.mu.Lock()
 	d.read, d.fault = read, nil
+	if d.found == nil {
+		d.found = found
+	}
 	d.mu.Unlock()
 	d.log.Info("history open", "file", d.cfg.File, "took", time.Since(began).Round(time.Millisecond))
 	return w, nil

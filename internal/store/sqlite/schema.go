@@ -34,6 +34,12 @@ CREATE TABLE drain (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `
 
+// later is what came after the first schema, and is made where it is missing. An older Surefoot does
+// not miss it, so the version stays.
+const later = `
+CREATE TABLE IF NOT EXISTS content (series INTEGER PRIMARY KEY, at INTEGER NOT NULL, sha256 TEXT NOT NULL) STRICT;
+`
+
 // Marks: how far the background work has come, and whether the file was closed in order.
 const (
 	markFive = "five" // measurements before it are in buckets of five minutes

@@ -50,9 +50,10 @@ type DB struct {
 
 	tidyNow chan chan error // Tidy asks
 
-	mu    sync.Mutex // guards read and fault
-	read  *sql.DB    // nil: the file is not open
-	fault error      // why the file cannot be used now
+	mu    sync.Mutex      // guards what follows
+	read  *sql.DB         // nil: the file is not open
+	fault error           // why the file cannot be used now
+	found []store.Content // when the file was opened first; nil: it was not yet
 }
 
 // How the writer goes about it.

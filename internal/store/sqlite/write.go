@@ -125,6 +125,11 @@ func (p *pen) measurement(ctx context.Context, m store.Measurement) error {
 	if at < p.w.tidy.five && (p.late == 0 || at < p.late) {
 		p.late = at
 	}
+	if m.Available && m.Content != "" {
+		if err := p.content(ctx, id, at, m.Content); err != nil {
+			return err
+		}
+	}
 	if len(m.Diagnosis) == 0 {
 		return nil
 	}
