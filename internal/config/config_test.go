@@ -57,7 +57,7 @@ func TestParse(t *testing.T) {
 			Enabled: true, Every: 10 * time.Second, Timeout: 2 * time.Second, DownAfter: 3, UpAfter: 2,
 			SlowStart: 30 * time.Second, Normal: 10, Abnormal: 1,
 		},
-		History: History{Keep: DefaultKeep, MaxSize: DefaultMaxSize}, Alerts: Alerts{Rules: alert.Rules{}.WithDefaults()},
+		History: History{Keep: DefaultKeep, Five: 14 * 24 * time.Hour, Raw: 48 * time.Hour, MaxSize: DefaultMaxSize}, Alerts: Alerts{Rules: alert.Rules{}.WithDefaults()},
 		Site: boot.Site{
 			Name: "hq", Self: "boot1",
 			Servers: map[string]boot.Server{

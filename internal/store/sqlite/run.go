@@ -88,7 +88,7 @@ func (d *DB) begin(ctx context.Context) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{DB: d, db: db, lock: held, series: map[of]int64{}, now: d.now}
-	w.tidy = tidier{w: w, ages: store.NewAges(d.cfg.Keep)}
+	w.tidy = tidier{w: w, ages: d.cfg.ages()}
 	if err := w.loadSeries(ctx); err != nil {
 		w.close(ctx)
 		return nil, err
