@@ -15,7 +15,7 @@ import (
 
 // History is what a node remembers of its past.
 type History struct {
-	File    string // "": where systemd says; NoHistory: nowhere
+	File    string        // "": where systemd says; NoHistory: nowhere
 	Keep    time.Duration // buckets of an hour, changes, alerts and stories
 	Five    time.Duration // buckets of five minutes
 	Raw     time.Duration // single measurements
