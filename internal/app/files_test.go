@@ -56,7 +56,7 @@ func TestTemplates(t *testing.T) {
 		select {
 		case u := <-updates:
 			s = u.Story
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("the journal does not learn the machine")
 		}
 	}

@@ -79,7 +79,7 @@ func watching(t *testing.T) (n *node, pvs [2]*other) {
 // until waits for what the monitor finds out, and returns how long it took.
 func (n *node) until(t *testing.T, what string, holds func() bool) time.Duration {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	began := time.Now()
 	moves := n.monitor.Follow(ctx, "")

@@ -26,7 +26,7 @@ func withHistory(file, more string) func(string) string {
 // until asks again until the answer is right.
 func until(t *testing.T, what string, right func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !right(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !right(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("never: %s", what)
 		}

@@ -236,8 +236,9 @@ func (s *slot) reload(ctx context.Context, was, is *setup, next server) error {
 }
 
 const (
-	// freeWithin is how long a server that was told to end may take to let go of its port.
-	freeWithin = 300 * time.Millisecond
+	// freeWithin is how long a server that was told to end may take to let go of its port: a moment,
+	// and longer on a machine that is busy.
+	freeWithin = 3 * time.Second
 	freeLook   = 10 * time.Millisecond
 )
 
