@@ -33,7 +33,7 @@ func until(t *testing.T, what string, right func() bool) {
 	}
 }
 
-// TestHistory: what a node saw is there after a restart: stories, measurements, drains, silences.
+// TestHistory: what a node saw is there after a restart: stories, measurements, silences.
 func TestHistory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "deep", "history.db")
 	n := start(t, withHistory(file, ""))
@@ -47,9 +47,6 @@ func TestHistory(t *testing.T) {
 		n.Measured(store.Measurement{Test: "t1", Server: "pvs1", File: "a.0", At: now.Add(time.Duration(i-10) * time.Second), Available: true, Response: 20 * time.Millisecond})
 	}
 	n.Changed(store.Change{Server: "pvs1", File: "a.0", At: now, From: "up", To: "down", Cause: "no-answer"})
-	if err := n.history.Save(t.Context(), store.Drain{Name: "pvs2"}); err != nil {
-		t.Fatal(err)
-	}
 	c := web.Dial(n.setup().Socket)
 	q := store.Query{Name: "pvs1", Since: now.Add(-time.Hour), Until: now.Add(time.Hour), Step: time.Minute}
 	until(t, "five measurements", func() bool {
@@ -79,9 +76,6 @@ func TestHistory(t *testing.T) {
 	until(t, "the silence is back", func() bool { return len(m.alerting.Silences()) == 1 })
 	if h, err := c.History(t.Context(), q); err != nil || len(h.Series) != 1 {
 		t.Errorf("after a restart %+v, %v", h, err)
-	}
-	if d, err := m.history.Load(t.Context()); err != nil || len(d) != 1 || d[0].Name != "pvs2" {
-		t.Errorf("drains %+v, %v", d, err)
 	}
 	if err := c.Unsilence(t.Context(), s.ID); err != nil || len(m.alerting.Silences()) != 0 {
 		t.Errorf("unsilence: %v", err)

@@ -1,9 +1,9 @@
 // Package store says what a node remembers of its own past: measurements, changes of state, alerts
-// with their silences, boot stories, and drains. It holds the values, the interfaces and the pure
+// with their silences, and boot stories. It holds the values, the interfaces and the pure
 // arithmetic of downsampling; package sqlite is the disk, package storetest the tests of any such.
 //
-// History is not state that answers depend on: losing it stops nothing. The monitor keeps its
-// drains in a file of its own; those here are for a store that nodes share. Nothing here waits for a disk, except what says so.
+// History is not state that answers depend on: losing it stops nothing. Drains are no history: package
+// watch keeps them in a file of their own. Nothing here waits for a disk, except what says so.
 package store
 
 import (
@@ -67,15 +67,6 @@ type Silence struct {
 	Who     string            `json:"who,omitempty"`
 }
 
-// Drain is a server that somebody took out of new answers.
-type Drain struct {
-	Name   string    `json:"name"`
-	At     time.Time `json:"at"`
-	Until  time.Time `json:"until,omitzero"` // zero: until somebody resumes it
-	Reason string    `json:"reason,omitempty"`
-	Who    string    `json:"who,omitempty"`
-}
-
 // Recorder takes what happens. It never waits: what does not fit is counted and lost.
 type Recorder interface {
 	Measure(Measurement)
@@ -92,14 +83,6 @@ type Reader interface {
 	Alerts(context.Context, Query) ([]AlertEvent, error)
 	// Diagnosis returns the last one of a test or server before Until, nil if there is none.
 	Diagnosis(context.Context, Query) (json.RawMessage, error)
-}
-
-// Drains are kept on disk before Save and Remove return. No role uses them yet: package watch has
-// a file.
-type Drains interface {
-	Load(context.Context) ([]Drain, error)
-	Save(context.Context, Drain) error
-	Remove(ctx context.Context, name string) error
 }
 
 // Content is what a test downloaded last.
@@ -127,7 +110,6 @@ type Silences interface {
 type Store interface {
 	Recorder
 	Reader
-	Drains
 	Contents
 	Silences
 	Sync(context.Context) error

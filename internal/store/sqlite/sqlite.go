@@ -7,7 +7,7 @@
 //
 // The file is in WAL mode with synchronous=FULL: a commit is on disk when it is acknowledged, and
 // survives a power failure too. NORMAL would save one fsync each second, which is what the group
-// commit makes of it, and would lose the drain that somebody was just told is kept.
+// commit makes of it, and would lose the silence that somebody was just told is kept.
 package sqlite
 
 import (
