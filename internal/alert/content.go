@@ -55,7 +55,7 @@ func (m *Machine) changedContent(now time.Time, s subject, evidence ...string) {
 func (m *Machine) compare(now time.Time, file string) {
 	by := map[string][]string{} // content → servers
 	for s, t := range m.tests {
-		if s.file == file && t.content != "" && !m.down(server{s.server, file}) && !slices.Contains(by[t.content], s.server) {
+		if s.file == file && t.content != "" && !m.down(s) && !slices.Contains(by[t.content], s.server) {
 			by[t.content] = append(by[t.content], s.server)
 		}
 	}

@@ -93,6 +93,36 @@ func TestAllDown(t *testing.T) {
 	w.want("one comes back", w.wait(2*time.Minute), "all-servers-down file=a.0 resolved", "server-down file=a.0 server=pvs2 resolved")
 }
 
+// TestProtocols: TFTP and HTTP of a server are two things that can be down, and the content of the one
+// that is up counts.
+func TestProtocols(t *testing.T) {
+	w := begin(t, Rules{ContentAfter: 10 * time.Minute})
+	change := func(server, by, to string) {
+		w.Changed(w.at, store.Change{Test: by + server, Server: server, File: "a.0", By: by, At: w.at, From: "unknown", To: to, Cause: "no-answer"})
+	}
+	measure := func(server, by, content string) {
+		w.Measured(w.at, store.Measurement{Test: by + server, Server: server, File: "a.0", At: w.at, Available: true, Response: time.Millisecond, Content: content})
+	}
+	change("pvs1", "tftp", "up")
+	change("pvs2", "tftp", "up")
+	change("pvs1", "http", "down")
+	w.want("HTTP of one", w.wait(time.Minute), "all-servers-down by=http file=a.0 firing", "server-down by=http file=a.0 server=pvs1 firing")
+	if title := w.Alerts()[1].Title; title != "pvs1 does not deliver a.0 by HTTP" {
+		t.Error(title)
+	}
+	change("pvs2", "http", "up")
+	change("pvs1", "tftp", "down")
+	w.want("HTTP of another, and then TFTP", w.wait(2*time.Minute), downKey+" firing", "all-servers-down by=http file=a.0 resolved")
+	change("pvs1", "http", "up")
+	w.want("HTTP comes back, TFTP does not", w.wait(2*time.Minute), "server-down by=http file=a.0 server=pvs1 resolved")
+	measure("pvs1", "tftp", "old")
+	measure("pvs1", "http", "new")
+	measure("pvs2", "tftp", "new")
+	w.want("what its dead TFTP had does not count", w.wait(30*time.Minute))
+	change("pvs1", "tftp", "up")
+	w.want("both are up, and deliver different content", w.wait(30*time.Minute), downKey+" resolved", "content-differs file=a.0 firing")
+}
+
 // TestSlow: slow is slow against what the test itself was, not against a fixed figure; it says the
 // figures; and what lasts half a day becomes the new normal.
 func TestSlow(t *testing.T) {

@@ -113,7 +113,7 @@ func TestVersionIsShown(t *testing.T) {
 	if w := code(n.warnings(), "version-broken"); w == nil || !strings.Contains(w.Text, "v3") || !strings.Contains(w.Fix, "rollback") {
 		t.Errorf("no word of a version that is not there: %+v", n.warnings())
 	}
-	if st := n.Status(); st.Files.Error == "" || n.health.down("boot1", "a.0") == false {
+	if st := n.Status(); st.Files.Error == "" || !n.health.down("boot1", "a.0", boot.ByTFTP) {
 		t.Errorf("a node without its files sends machines to itself: %+v", st.Files)
 	}
 }

@@ -32,6 +32,7 @@ type Change struct {
 	Test   string    `json:"test,omitempty"`
 	Server string    `json:"server"`
 	File   string    `json:"file,omitempty"`
+	By     string    `json:"by,omitempty"` // the protocol; "" for a drain, and for what steers nothing
 	At     time.Time `json:"at"`
 	From   string    `json:"from,omitempty"`
 	To     string    `json:"to"`
