@@ -92,8 +92,8 @@ func (m *Machine) Forget(now time.Time, gone func(server, file string) bool) {
 		if gone(s.name, s.file) {
 			delete(m.servers, s)
 			delete(m.flaps, s)
-			m.clear(now, ServerDown, "server", s.name, "file", s.file)
-			m.clear(now, Flapping, "server", s.name, "file", s.file)
+			m.clear(now, ServerDown, s.labels()...)
+			m.clear(now, Flapping, s.labels()...)
 		}
 	}
 	for s := range m.tests {

@@ -3,6 +3,7 @@ package alert
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"surefoot/internal/store"
@@ -33,8 +34,28 @@ type held struct {
 	lapses time.Time     // when it ends by itself; zero: when it is cleared
 }
 
-// server is one that hands out one file.
-type server struct{ name, file string }
+// server is one that hands out one file by one protocol.
+type server struct{ name, file, by string }
+
+// labels are those of an alert about it: the protocol is one where it is not the usual one.
+func (s server) labels() []string {
+	by := s.by
+	if by == usual {
+		by = ""
+	}
+	return []string{"server", s.name, "file", s.file, "by", by}
+}
+
+// usual is the protocol that alerts do not name: TFTP.
+const usual = "tftp"
+
+// word names the protocol in a title.
+func (s server) word() string {
+	if s.by == "" {
+		return ""
+	}
+	return " by " + strings.ToUpper(s.by)
+}
 
 // subject is one test.
 type subject struct{ test, server, file string }

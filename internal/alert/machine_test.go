@@ -93,6 +93,36 @@ func TestAllDown(t *testing.T) {
 	w.want("one comes back", w.wait(2*time.Minute), "all-servers-down file=a.0 resolved", "server-down file=a.0 server=pvs2 resolved")
 }
 
+// TestProtocols: TFTP and HTTP of a server are two things that can be down, and the content of the one
+// that is up counts.
+func TestProtocols(t *testing.T) {
+	w := begin(t, Rules{ContentAfter: 10 * time.Minute})
+	change := func(server, by, to string) {
+		w.Changed(w.at, store.Change{Test: by + server, Server: server, File: "a.0", By: by, At: w.at, From: "unknown", To: to, Cause: "no-answer"})
+	}
+	measure := func(server, by, content string) {
+		w.Measured(w.at, store.Measurement{Test: by + server, Server: server, File: "a.0", At: w.at, Available: true, Response: time.Millisecond, Content: content})
+	}
+	change("pvs1", "tftp", "up")
+	change("pvs2", "tftp", "up")
+	change("pvs1", "http", "down")
+	w.want("HTTP of one", w.wait(time.Minute), "all-servers-down by=http file=a.0 firing", "server-down by=http file=a.0 server=pvs1 firing")
+	if title := w.Alerts()[1].Title; title != "pvs1 does not deliver a.0 by HTTP" {
+		t.Error(title)
+	}
+	change("pvs2", "http", "up")
+	change("pvs1", "tftp", "down")
+	w.want("HTTP of another, and then TFTP", w.wait(2*time.Minute), downKey+" firing", "all-servers-down by=http file=a.0 resolved")
+	change("pvs1", "http", "up")
+	w.want("HTTP comes back, TFTP does not", w.wait(2*time.Minute), "server-down by=http file=a.0 server=pvs1 resolved")
+	measure("pvs1", "tftp", "old")
+	measure("pvs1", "http", "new")
+	measure("pvs2", "tftp", "new")
+	w.want("what its dead TFTP had does not count", w.wait(30*time.Minute))
+	change("pvs1", "tftp", "up")
+	w.want("both are up, and deliver different content", w.wait(30*time.Minute), downKey+" resolved", "content-differs file=a.0 firing")
+}
+
 // TestSlow: slow is slow against what the test itself was, not against a fixed figure; it says the
 // figures; and what lasts half a day becomes the new normal.
 func TestSlow(t *testing.T) {
@@ -164,6 +194,43 @@ func TestContent(t *testing.T) {
 	w.change("pvs2", "down")
 	w.want("one that is down does not count", w.wait(2*time.Minute), "server-down file=a.0 server=pvs2 firing", "content-differs file=a.0 resolved")
 	w.want("a change is news for an hour", w.wait(time.Hour), "content-changed file=a.0 server=pvs1 resolved", "content-changed file=a.0 server=pvs2 resolved")
+}
+
+// TestContentAcrossRestart: what the process before this one saw counts, whether it is recalled before
+// the first download or after; and a content that nobody has seen since is no difference.
+func TestContentAcrossRestart(t *testing.T) {
+	recall := func(w *world, server, content string) {
+		w.Recall(w.at, store.Content{Test: server, Server: server, File: "a.0", SHA256: content})
+	}
+	const key = "content-changed file=a.0 server=pvs1"
+	for name, c := range map[string]struct {
+		order string // r: recall aaaa; others: a download of that content
+		want  []string
+	}{
+		"the same":                {"raa", nil},
+		"the same, recalled late": {"ara", nil},
+		"another":                 {"rbb", []string{key + " firing"}},
+		"another, recalled late":  {"brb", []string{key + " firing"}},
+		"nothing comes":           {"r", nil},
+	} {
+		w := begin(t, Rules{})
+		for _, x := range c.order {
+			if x == 'r' {
+				recall(w, "pvs1", "aaaa")
+				continue
+			}
+			w.measure("pvs1", time.Millisecond, strings.Repeat(string(x), 4))
+		}
+		got := w.wait(time.Minute)
+		w.want(name, got, c.want...)
+		if len(got) > 0 && !strings.Contains(strings.Join(w.Alerts()[0].Evidence, "\n"), "aaaa, before this node was started anew\nSHA-256 now:    bbbb") {
+			t.Errorf("%s: evidence %q", name, w.Alerts()[0].Evidence)
+		}
+	}
+	w := begin(t, Rules{ContentAfter: time.Minute})
+	recall(w, "pvs2", "bbbb")
+	w.measure("pvs1", time.Millisecond, "aaaa")
+	w.want("nobody knows what pvs2 has now", w.wait(time.Hour))
 }
 
 func TestDiscovers(t *testing.T) {

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Down tells of a server that is known not to hand out a file at present. A nil Down means that
-// nothing is known, and every server counts as up.
-type Down func(server, file string) bool
+// Down tells of a server that is known not to hand out a file by a protocol at present. A nil Down
+// means that nothing is known, and every server counts as up.
+type Down func(server, file string, by Protocol) bool
 
 // Answer is what a client is to be told, before it is written in any encoding.
 type Answer struct {
@@ -188,11 +188,9 @@ func (d *Decision) chooseServers(c Client, s *Site, r Rule, down Down) {
 	}
 	slices.SortStableFunc(able, func(a, b Server) int { return selfFirst(s, a, b) })
 	for _, srv := range able {
-		if down != nil && down(srv.Name, d.Answer.File) {
-			d.step(false, "server "+srv.Name, "does not hand out %s at present", d.Answer.File)
-			continue
+		if s, ok := d.living(c, srv, down); ok {
+			d.Answer.Servers = append(d.Answer.Servers, s)
 		}
-		d.Answer.Servers = append(d.Answer.Servers, srv)
 	}
 	if len(d.Answer.Servers) == 0 {
 		d.Answer.Servers, d.Answer.FailOpen = able, true

@@ -45,6 +45,7 @@ func (d *decoder) check(f *file) {
 	d.checkUploads(f)
 	d.checkWatch(f)
 	d.checkDNS(f)
+	d.checkHistory(f.past)
 }
 
 // checkServing looks for a share that is larger than the whole.

@@ -15,7 +15,15 @@ func historyKey() Key {
 			},
 			{
 				Name: "keep", Scalar: scalarSpan, Default: "30d", Example: "keep: 30d",
-				Doc: "How long: single measurements for two days of it, buckets of five minutes for fourteen, buckets of an hour, changes, alerts and stories for all of it.",
+				Doc: "How long buckets of an hour, changes, alerts and stories are kept, from 1h to 10 years. Nothing else is kept for longer.",
+			},
+			{
+				Name: "keep_five_minutes", Scalar: scalarSpan, Default: "14d (keep, if that is less)", Example: "keep_five_minutes: 14d",
+				Doc: "How long buckets of five minutes are kept. Not longer than keep.",
+			},
+			{
+				Name: "keep_measurements", Scalar: scalarSpan, Default: "2d (keep_five_minutes, if that is less)", Example: "keep_measurements: 2d",
+				Doc: "How long single measurements are kept, by far the most of the file. Not longer than keep_five_minutes.",
 			},
 			{
 				Name: "max_size", Scalar: scalarSize, Default: "500MiB", Example: "max_size: 500MiB",

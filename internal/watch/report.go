@@ -23,7 +23,7 @@ type Report struct {
 // States of a server as a whole, besides those of health.
 const (
 	Drained health.Status = "drained"
-	Partly  health.Status = "partly" // down for some of its files
+	Partly  health.Status = "partly" // down for some of its files, or by one of its protocols
 )
 
 // ServerReport tells of one server.

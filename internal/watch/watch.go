@@ -27,6 +27,7 @@ type Test struct {
 	Name    string
 	Server  string // whose health it is about; "" for a test that steers nothing
 	File    string // the boot file, as rules name it
+	By      boot.Protocol
 	Target  probe.Target
 	As      probe.Style
 	Every   time.Duration
@@ -152,7 +153,9 @@ func (w *Watcher) Apply(cfg Config) {
 func (w *Watcher) Snapshot() *health.Snapshot { return w.snap.Load() }
 
 // Down has the shape of boot.Down.
-func (w *Watcher) Down(server, file string) bool { return w.snap.Load().Down(server, file) }
+func (w *Watcher) Down(server, file string, by boot.Protocol) bool {
+	return w.snap.Load().Down(server, file, by)
+}
 
 // Refresh makes a new Snapshot: of drains that ended, and files of this node that came or went.
 func (w *Watcher) Refresh() {
