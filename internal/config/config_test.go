@@ -55,7 +55,7 @@ func TestParse(t *testing.T) {
 		DrainTimeout: 30 * time.Second, Offer: defaultOffer(), State: "/var/lib/surefoot",
 		Watch: Watch{
 			Enabled: true, Every: 10 * time.Second, Timeout: 2 * time.Second, DownAfter: 3, UpAfter: 2,
-			SlowStart: 30 * time.Second, Normal: 10, Abnormal: 1, Discover: Discover{Every: time.Minute, Wait: 5 * time.Second},
+			SlowStart: 30 * time.Second, Normal: 10, Abnormal: 1, Discover: Discover{Every: 2 * time.Minute, Wait: 5 * time.Second},
 		},
 		History: History{Keep: DefaultKeep, Five: 14 * 24 * time.Hour, Raw: 48 * time.Hour, MaxSize: DefaultMaxSize}, Alerts: Alerts{Rules: alert.Rules{}.WithDefaults()},
 		Site: boot.Site{

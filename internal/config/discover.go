@@ -19,7 +19,7 @@ type Discover struct {
 // The values that stand in when the file names none. The wait is longer than the 4 s in which UEFI
 // firmware collects offers (F7): dnsmasq and others look for 3 s whether an address is free.
 const (
-	DefaultDiscoverEvery = time.Minute
+	DefaultDiscoverEvery = 2 * time.Minute
 	DefaultDiscoverWait  = 5 * time.Second
 )
 
@@ -117,13 +117,13 @@ func (c *Config) writeDiscover(line func(string, ...any)) {
 
 func discoverKey() Key {
 	return Key{
-		Name: "discover", Form: FormObject, Default: "(every 60s, on the interfaces that the node names)",
-		Example: "discover: {every: 60s, expect: [10.10.0.5]}",
+		Name: "discover", Form: FormObject, Default: "(every 2m, on the interfaces that the node names)",
+		Example: "discover: {every: 2m, expect: [10.10.0.5]}",
 		Doc: "DISCOVERs that the node sends on its interfaces, to find out whether somebody offers addresses there, and who says what to boot. " +
 			"It takes no address. docs/watch.md tells how; the alerts nobody-answers, deaf and rogue-pxe come of it.",
 		Keys: []Key{
 			{
-				Name: "every", Scalar: scalarDuration, Default: "60s (0s where watch has enabled: false, or the node names no interface)", Example: "every: 60s",
+				Name: "every", Scalar: scalarDuration, Default: "2m (0s where watch has enabled: false, or the node names no interface)", Example: "every: 2m",
 				Doc: "The time from one probe to the next; half of that while a probe does not agree with what the segment counts as. Not below 2s. 0s sends none.",
 			},
 			{

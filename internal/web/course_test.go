@@ -295,7 +295,7 @@ func TestCourseFailure(t *testing.T) {
 		{"newer than in memory", watch.TestReport{Last: good, Bad: &stalled}, &memory{}, []store.Bucket{bucket(-10, "no-answer")}, "false about 11:50:00 (10 min ago)||no-answer||"},
 		{"a day before", watch.TestReport{Last: good}, &memory{}, []store.Bucket{bucket(-60*24, "no-answer")}, "false about Tue 24 Nov 12:00:00 (24 h ago)||no-answer||"},
 	} {
-		p := &past{span: courseSpans()[1], fell: map[[2]string]store.Change{}}
+		p := &past{span: courseSpans()[1], fell: map[string]store.Change{}}
 		if c.past != nil {
 			p.store = c.past
 		}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"math"
 	"time"
@@ -18,14 +17,14 @@ type past struct {
 	store   store.Reader // nil: none is kept, or it cannot be read
 	note    string
 	span    courseSpan
-	buckets map[string][]store.Bucket  // by test
-	drained map[string][]chart.Span    // by server
-	fell    map[[2]string]store.Change // by server, or test, and file: when it went down last
+	buckets map[string][]store.Bucket // by test
+	drained map[string][]chart.Span   // by server
+	fell    map[string]store.Change   // by test: when it went down last
 }
 
 // past asks the history, and does without where there is none.
 func (s *Server) past(ctx context.Context, tests []watch.TestReport, some bool, span courseSpan, now time.Time) *past {
-	p := &past{store: s.deps.History, span: span, buckets: map[string][]store.Bucket{}, drained: map[string][]chart.Span{}, fell: map[[2]string]store.Change{}}
+	p := &past{store: s.deps.History, span: span, buckets: map[string][]store.Bucket{}, drained: map[string][]chart.Span{}, fell: map[string]store.Change{}}
 	if p.store == nil {
 		p.forgets("this node keeps no history (history: {file: PATH} in the site file)")
 		return p
@@ -55,7 +54,7 @@ func (s *Server) past(ctx context.Context, tests []watch.TestReport, some bool, 
 	p.drained = drainedSpans(list, now.Add(-span.length))
 	for _, c := range list {
 		if c.To == string(health.Down) {
-			p.fell[[2]string{cmp.Or(c.Server, c.Test), c.File}] = c
+			p.fell[c.Test] = c
 		}
 	}
 	return p

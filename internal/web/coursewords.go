@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -53,7 +52,7 @@ func (p *past) failure(ctx context.Context, t *watch.TestReport, buckets []store
 		return nil
 	default:
 		x := probe.Fault{Code: probe.Code(last.Cause)}
-		if c, ok := p.fell[[2]string{cmp.Or(t.Server, t.Name), t.File}]; ok && !c.At.Before(now.Add(-p.span.length)) {
+		if c, ok := p.fell[t.Name]; ok && !c.At.Before(now.Add(-p.span.length)) {
 			x.Text = c.Text + " (when it went down, at " + whenWords(now, c.At) + ")"
 		}
 		out.say(now, last.Start, x)
