@@ -27,7 +27,7 @@ func (a *App) warnHealth(add adder) {
 		case health.Down:
 			add("server-down", "server "+s.Name+" is down", "since "+clock(s.Since)+", and left out of answers: "+s.Cause, "surefoot server show "+s.Name)
 		case watch.Partly:
-			add("server-down", "server "+s.Name+" is down for some of its files", "since "+clock(s.Since)+", and left out of answers for them: "+s.Cause, "surefoot server show "+s.Name)
+			add("server-down", "server "+s.Name+" is down for some of its downloads", "since "+clock(s.Since)+", and left out of answers for them: "+s.Cause, "surefoot server show "+s.Name)
 		}
 		if d := s.Drain; d != nil {
 			text := "since " + clock(d.Since)

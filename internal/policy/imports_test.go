@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"probe", "alert", "inbox"},
 	{"journal", "files", "testboot", "kernel", "store"},
 	{"wire", "health", "lease"},
-	{"boot", "phase", "rate", "chart"},
+	{"boot", "phase", "rate", "chart", "typo"},
 }
 
 // family are rooms whose folders may import each other; serve is not among them: roles meet in

@@ -69,7 +69,7 @@ func (e *entry) step(now time.Time, r Result, set health.Settings) *Change {
 		return nil
 	}
 	return &Change{
-		Time: c.Time, Test: e.test.Name, Server: e.test.Server, File: e.test.File,
+		Time: c.Time, Test: e.test.Name, Server: e.test.Server, File: e.test.File, By: e.test.By,
 		From: c.From, To: c.To, Reason: c.Reason, Text: c.Text,
 	}
 }

@@ -47,7 +47,7 @@ func NewCollector(w *Watcher) *Collector {
 		retransmits: d(MetricRetransmits, "Packets that the test had to send again.", "test", "server"),
 		serverUp:    d(MetricServerUp, "1 if the server is up for all its files, 0 if it is down for one; absent while nothing is known.", "server"),
 		drained:     d(MetricDrained, "1 if the server is drained, else 0.", "server"),
-		allDown:     d(MetricAllDown, "Files that no server hands out at present, so that all are named.", nil...),
+		allDown:     d(MetricAllDown, "Files that no server hands out at present by a protocol that machines use, so that all are named.", nil...),
 		tests:       d(MetricTests, "Tests that are done again and again.", nil...),
 		late:        d(MetricLate, "Seconds by which the last test began later than planned.", nil...),
 	}
@@ -80,7 +80,7 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		}
 		gauge(c.drained, truth(s.Drain != nil), s.Name)
 	}
-	gauge(c.allDown, float64(len(c.w.Snapshot().AllDown())))
+	gauge(c.allDown, float64(allDown(c.w.Snapshot().AllDown())))
 	gauge(c.tests, float64(len(rep.Tests)))
 	gauge(c.late, float64(c.w.late.Load())/1e9)
 	for _, t := range rep.Tests {
@@ -112,6 +112,15 @@ func (w *Watcher) counts(visit func(*entry)) {
 			visit(e)
 		}
 	}
+}
+
+// allDown counts files, each once, whatever the protocol by which nobody hands it out.
+func allDown(findings []health.Finding) int {
+	files := map[string]bool{}
+	for _, f := range findings {
+		files[f.File] = true
+	}
+	return len(files)
 }
 
 func truth(b bool) float64 {

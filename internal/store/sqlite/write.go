@@ -83,12 +83,7 @@ func (p *pen) write(ctx context.Context, it item) error {
 			v.At.UnixMilli(), v.Key, v.Code, v.State, v.Severity, v.Title, string(v.Body))
 	case store.Silence:
 		return p.exec(ctx, "INSERT OR REPLACE INTO silence (id, until, body) VALUES (?, ?, ?)", v.ID, v.Until.UnixMilli(), jsonText(v))
-	case store.Drain:
-		return p.exec(ctx, "INSERT OR REPLACE INTO drain (name, body) VALUES (?, ?)", v.Name, jsonText(v))
 	case string:
-		if it.kind == kindRemoveDrain {
-			return p.exec(ctx, "DELETE FROM drain WHERE name = ?", v)
-		}
 		return p.exec(ctx, "DELETE FROM silence WHERE id = ?", v)
 	}
 	return nil // kindSync: the commit is all
@@ -112,6 +107,11 @@ func (p *pen) measurement(ctx context.Context, m store.Measurement) error {
 	}
 	if at < p.w.tidy.five && (p.late == 0 || at < p.late) {
 		p.late = at
+	}
+	if m.Available && m.Content != "" {
+		if err := p.content(ctx, id, at, m.Content); err != nil {
+			return err
+		}
 	}
 	if len(m.Diagnosis) == 0 {
 		return nil
