@@ -34,7 +34,7 @@ func raise(ctx context.Context, o options) (*site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &site{dir: dir, http: &http.Client{}, ended: make(chan error, 8), log: filepath.Join(dir, "node.log")}
+	s := &site{dir: dir, http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, ended: make(chan error, 8), log: filepath.Join(dir, "node.log")}
 	if err := s.start(ctx, o); err != nil {
 		s.stop()
 		return nil, err
