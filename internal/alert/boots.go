@@ -77,30 +77,39 @@ func (m *Machine) age(now time.Time) {
 	for s := range m.flaps {
 		m.flap(now, s)
 	}
-	for s, t := range m.tests {
-		if !t.seen.IsZero() && now.Sub(t.seen) > forgetAfter {
-			delete(m.tests, s)
-			m.clear(now, Slow, "test", s.test, "server", s.server, "file", s.file)
-			m.compare(now, s.file)
-		}
-	}
+	m.dropTests(now, func(_ subject, t *test) bool { return !t.seen.IsZero() && now.Sub(t.seen) > forgetAfter })
 }
 
 // Forget removes what is known of servers and tests that the site file names no more.
 func (m *Machine) Forget(now time.Time, gone func(server, file string) bool) {
-	for s := range m.servers {
-		if gone(s.name, s.file) {
-			delete(m.servers, s)
-			delete(m.flaps, s)
-			m.clear(now, ServerDown, s.labels()...)
-			m.clear(now, Flapping, s.labels()...)
+	for file, servers := range m.servers {
+		for s := range servers {
+			if gone(s.name, s.file) {
+				delete(servers, s)
+				delete(m.flaps, s)
+				m.clear(now, ServerDown, s.labels()...)
+				m.clear(now, Flapping, s.labels()...)
+			}
+		}
+		if len(servers) == 0 {
+			delete(m.servers, file)
 		}
 	}
-	for s := range m.tests {
-		if gone(s.server, s.file) {
-			delete(m.tests, s)
-			m.clear(now, Slow, "test", s.test, "server", s.server, "file", s.file)
-			m.compare(now, s.file)
+	m.dropTests(now, func(s subject, _ *test) bool { return gone(s.server, s.file) })
+}
+
+// dropTests forgets tests.
+func (m *Machine) dropTests(now time.Time, drop func(subject, *test) bool) {
+	for file, tests := range m.tests {
+		for s, t := range tests {
+			if drop(s, t) {
+				delete(tests, s)
+				m.clear(now, Slow, "test", s.test, "server", s.server, "file", s.file)
+				m.compare(now, s.file)
+			}
+		}
+		if len(tests) == 0 {
+			delete(m.tests, file)
 		}
 	}
 }

@@ -20,7 +20,7 @@ const Down = "down"
 // down reports whether what a test is about is down.
 func (m *Machine) down(s subject) bool {
 	for _, by := range []string{"", usual, "http"} {
-		st := m.servers[server{s.server, s.file, by}]
+		st := m.servers[s.file][server{s.server, s.file, by}]
 		if st != nil && st.state == Down && (st.last.Test == "" || st.last.Test == s.test) {
 			return true
 		}
@@ -31,7 +31,10 @@ func (m *Machine) down(s subject) bool {
 // Changed takes a change of state. A monitor that starts tells each server's first state as one.
 func (m *Machine) Changed(now time.Time, c store.Change) {
 	s := server{c.Server, c.File, c.By}
-	m.servers[s] = &standing{c.To, c}
+	if m.servers[c.File] == nil {
+		m.servers[c.File] = map[server]*standing{}
+	}
+	m.servers[c.File][s] = &standing{c.To, c}
 	m.downs(now, s, c)
 	m.all(now, s)
 	if c.From == Down || c.To == Down {
@@ -70,8 +73,8 @@ func (m *Machine) downs(now time.Time, s server, c store.Change) {
 func (m *Machine) all(now time.Time, one server) {
 	labels := server{file: one.file, by: one.by}.labels()
 	var lines []string
-	for s, st := range m.servers {
-		if s.file != one.file || s.by != one.by {
+	for s, st := range m.servers[one.file] {
+		if s.by != one.by {
 			continue
 		}
 		if st.state != Down {

@@ -54,8 +54,8 @@ func (m *Machine) changedContent(now time.Time, s subject, evidence ...string) {
 // compare looks whether all servers deliver the same content for a file.
 func (m *Machine) compare(now time.Time, file string) {
 	by := map[string][]string{} // content → servers
-	for s, t := range m.tests {
-		if s.file == file && t.content != "" && !m.down(s) && !slices.Contains(by[t.content], s.server) {
+	for s, t := range m.tests[file] {
+		if t.content != "" && !m.down(s) && !slices.Contains(by[t.content], s.server) {
 			by[t.content] = append(by[t.content], s.server)
 		}
 	}

@@ -16,8 +16,8 @@ type Machine struct {
 	alerts   map[string]*held
 	silences []store.Silence
 
-	tests   map[subject]*test
-	servers map[server]*standing
+	tests   map[string]map[subject]*test // by file: a change looks at its own file's alone, of ten thousand
+	servers map[string]map[server]*standing
 	flaps   map[server][]store.Change
 	boots   []told
 
@@ -63,7 +63,7 @@ type subject struct{ test, server, file string }
 // New makes a machine. It knows nothing yet.
 func New(r Rules) *Machine {
 	return &Machine{
-		rules: r.WithDefaults(), alerts: map[string]*held{}, tests: map[subject]*test{}, servers: map[server]*standing{},
+		rules: r.WithDefaults(), alerts: map[string]*held{}, tests: map[string]map[subject]*test{}, servers: map[string]map[server]*standing{},
 		flaps: map[server][]store.Change{}, segments: map[string]*inRow{},
 	}
 }
@@ -89,6 +89,9 @@ func (m *Machine) find(now time.Time, f finding) *held {
 
 // clear notes that a finding is true no more.
 func (m *Machine) clear(now time.Time, code Code, labels ...string) {
+	if len(m.alerts) == 0 {
+		return // after every good download: mostly there is nothing, and the key is work
+	}
 	key, _ := (&finding{code: code, labels: labels}).key()
 	if h := m.alerts[key]; h != nil && h.is {
 		h.is, h.over = false, now

@@ -34,10 +34,13 @@ func (m *Machine) Prime(name, srv, file string, medians []time.Duration) {
 }
 
 func (m *Machine) test(s subject) *test {
-	t := m.tests[s]
+	t := m.tests[s.file][s]
 	if t == nil {
 		t = &test{}
-		m.tests[s] = t
+		if m.tests[s.file] == nil {
+			m.tests[s.file] = map[subject]*test{}
+		}
+		m.tests[s.file][s] = t
 	}
 	return t
 }

@@ -94,7 +94,8 @@ func Build(in Input) *Snapshot {
 // judge looks at one choice. Where drains would leave nobody alive, they do not count: they are to
 // spare a server, not to stop a site. Where nobody is alive, all are named (boot.Decide does that).
 func (s *Snapshot) judge(g Group, lacks func(server, file string) bool) {
-	var alive, drained []string
+	alive := 0
+	var drained []string
 	for _, name := range g.Servers {
 		k := Key{name, g.File, g.By}
 		if lacks != nil && lacks(name, g.File) {
@@ -105,14 +106,14 @@ func (s *Snapshot) judge(g Group, lacks func(server, file string) bool) {
 		if _, out := s.out[k]; out {
 			continue
 		}
-		alive = append(alive, name)
+		alive++
 		if _, is := s.drained[name]; is {
 			drained = append(drained, name)
 		}
 	}
 	switch {
-	case len(g.Servers) == 0 || len(alive) > len(drained):
-	case len(alive) == 0:
+	case len(g.Servers) == 0 || alive > len(drained):
+	case alive == 0:
 		s.find(boot.AllServersDown, g, g.Servers, "every server of %s looks dead by %s: all are named, since a monitor's mistake must not stop a site")
 	default:
 		for _, name := range drained {

@@ -142,6 +142,7 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/publish/", "golang.org/x/sys/unix", "locks a root, asks how full its disk is, names of errors"},
 	{"internal/lab/", "", "makes network namespaces and ends the processes that it started"},
 	{"scripts/soak/", "syscall", "names of signals, and a server that ends with the soak"},
+	{"scripts/watchload/", "syscall", "names of signals, and servers that end with the program"},
 	{"e2e/", "", "makes network namespaces and ends the processes that it started"},
 }
 

@@ -87,6 +87,10 @@ type Watcher struct {
 	epoch time.Time    // when it was made
 	late  atomic.Int64 // how late the last test began, in nanoseconds
 
+	lateStarts atomic.Int64 // tests that began late by more than a tenth of their period
+
+	rooms sync.Pool // of *probe.Room: what downloads work in
+
 	mu        sync.Mutex // guards what follows
 	cfg       Config
 	tests     map[string]*entry

@@ -284,6 +284,44 @@ func TestAllSilent(t *testing.T) {
 	})
 }
 
+// TestLate: tests that have to wait for others are counted.
+func TestLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := site(40)
+		for i := range cfg.Tests {
+			cfg.Tests[i].Timeout = 100 * time.Millisecond // so that few may run at the same time
+		}
+		w := run(t, cfg, Deps{Probe: func(_ context.Context, t probe.Target, _ probe.Options) probe.Result {
+			time.Sleep(8 * time.Second) // but they take long
+			return probe.Result{Target: t.String(), Available: true, Availability: 100}
+		}})
+		time.Sleep(time.Minute)
+		if n := w.lateStarts.Load(); n < 40 {
+			t.Errorf("%d tests began late, of 40 that take 8 s each every 10 s, 16 at the same time", n)
+		}
+	})
+}
+
+// TestWhole: the packets of a run are asked for where it is one to be kept whole, and only there.
+func TestWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var good, bad, rooms []bool
+		w := run(t, site(1), Deps{Probe: func(_ context.Context, t probe.Target, o probe.Options) probe.Result {
+			good, bad, rooms = append(good, o.Traced(true)), append(bad, o.Traced(false)), append(rooms, o.Room != nil)
+			return probe.Result{Target: t.String(), Available: true, Availability: 100}
+		}})
+		time.Sleep(5 * time.Minute)
+		if w.Report(Query{Diagnoses: true}).Tests[0].Good == nil || len(good) < 29 {
+			t.Fatalf("%d runs, none of them whole", len(good))
+		}
+		for i := range good {
+			if good[i] != (i%10 == 0) || !bad[i] || !rooms[i] {
+				t.Errorf("run %d: whole if good %v, if bad %v, with room %v", i+1, good[i], bad[i], rooms[i])
+			}
+		}
+	})
+}
+
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s servers

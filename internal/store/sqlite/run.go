@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"compress/flate"
 	"context"
 	"database/sql"
 	"errors"
@@ -68,6 +69,7 @@ type writer struct {
 	series map[of]int64
 	now    func() time.Time
 	tidy   tidier
+	press  *flate.Writer // of pack; nil: not made yet
 }
 
 // of is a series by its names.
