@@ -230,8 +230,62 @@ func TestUsageAndEach(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	var seen []netip.Addr
-	b.Each("lan", func(r Record) bool { seen = append(seen, r.Addr); return len(seen) < 2 })
+	b.Each("", func(r Record) bool { seen = append(seen, r.Addr); return len(seen) < 2 })
 	if len(seen) != 2 || seen[0] != a4(1) || seen[1] != a4(2) {
 		t.Error(seen)
+	}
+}
+
+// Two nodes that share no store split a range: neither gives, nor refuses, what is the other's.
+func TestSplitRange(t *testing.T) {
+	b := book(t, lan(nil))
+	b.SetOthers("lan", []Range{{a4(1), a4(3)}})
+	for i := range 2 {
+		if r := dora(t, b, t0, want(i, a4(1))); !a4(3).Less(r.Addr) {
+			t.Errorf("gives %s", r.Addr)
+		}
+	}
+	if _, why := b.Offer(t0, ask(3)); why != boot.NoFreeAddress {
+		t.Error(why)
+	}
+	request(t, b, t0, want(3, a4(1)), Rebinding, boot.NotOurLease)
+	if u := b.Usage("lan"); u.Size != 2 {
+		t.Errorf("%+v", u)
+	}
+}
+
+func TestSeveralNodesInOrder(t *testing.T) {
+	b := book(t, lan(func(p *Pool) { p.Reserved = map[ID]netip.Addr{machine(7): a4(6)} }))
+	b.SetOwn("lan", []Range{{a4(4), a4(5)}}, true)
+	if _, why := b.Offer(t0, want(1, a4(1))); why != boot.Answered {
+		t.Error("without contact it gives from its own block: ", why)
+	}
+	if g, why := b.Offer(t0, ask(7)); why != boot.Answered || g.Claim || g.Record.Addr != a4(6) {
+		t.Errorf("a reservation without contact: %+v %s", g, why)
+	}
+	b.Contact(true, t0)
+	g, why := b.Offer(t0, want(2, a4(1)))
+	if why != boot.Answered || !g.Claim || !g.Keep || g.Prev != 0 || g.Record.State != Offered {
+		t.Fatalf("%+v %s", g, why)
+	}
+	b.Committed(g.Record, nil)
+	g = request(t, b, t0, want(2, a4(1)), Selecting, boot.Answered)
+	if !g.Claim || g.Prev != 1 || g.Record.Serial != 2 || g.For != 2*time.Minute {
+		t.Errorf("%+v", g)
+	}
+	b.Committed(g.Record, nil)
+	b.Contact(false, t0)
+	g = request(t, b, t0.Add(100*time.Second), want(2, a4(1)), Rebinding, boot.Answered)
+	if g.Keep || g.For != 20*time.Second {
+		t.Errorf("without contact: %+v", g)
+	}
+	// Another node prolonged it, and an older record comes late.
+	late := g.Record
+	g.Record.Serial, g.Record.Expires = 5, t0.Add(time.Hour)
+	b.Load(g.Record)
+	b.Load(late)
+	g = request(t, b, t0.Add(200*time.Second), want(2, a4(1)), Rebinding, boot.Answered)
+	if g.Keep || g.For != 2*time.Minute {
+		t.Errorf("what another node kept: %+v", g)
 	}
 }

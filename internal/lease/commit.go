@@ -25,9 +25,7 @@ func (b *Book) Committed(r Record, err error) {
 			h.pending -= min(h.pending, 1)
 		}
 	}
-	if err != nil {
-		s.burn(pos, r.Serial)
-	} else {
+	if err == nil {
 		before := s.ids[r.ID].row
 		s.apply(pos, &r)
 		if !s.shared && r.State == Active {

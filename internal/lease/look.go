@@ -1,6 +1,9 @@
 package lease
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // ByID finds the lease of an ID: the one that it has, or had last.
 func (b *Book) ByID(scope string, id ID) (Record, bool) {
@@ -32,9 +35,22 @@ func (b *Book) ByAddr(addr netip.Addr) (Record, bool) {
 	return found, found.Scope != ""
 }
 
-// Each calls f for each record of a scope, until it returns false. f may call the Book: nothing is
-// locked meanwhile, and what changes meanwhile may or may not be seen.
+// Each calls f for each record of a scope, or of all with "", until it returns false. f may call the
+// Book: nothing is locked meanwhile, and what changes meanwhile may or may not be seen.
 func (b *Book) Each(scope string, f func(Record) bool) {
+	names := []string{scope}
+	if scope == "" {
+		names = b.names()
+		slices.Sort(names)
+	}
+	for _, name := range names {
+		if !b.each(name, f) {
+			return
+		}
+	}
+}
+
+func (b *Book) each(scope string, f func(Record) bool) bool {
 	var records []Record
 	for from := uint32(0); ; from += piece {
 		records = records[:0]
@@ -42,7 +58,7 @@ func (b *Book) Each(scope string, f func(Record) bool) {
 		s := b.scopes[scope]
 		if s == nil || int(from) >= len(s.cells) {
 			b.mu.Unlock()
-			return
+			return true
 		}
 		for pos := from; pos < from+piece && int(pos) < len(s.cells); pos++ {
 			if w := s.row(pos); w != nil {
@@ -52,7 +68,7 @@ func (b *Book) Each(scope string, f func(Record) bool) {
 		b.mu.Unlock()
 		for _, r := range records {
 			if !f(r) {
-				return
+				return false
 			}
 		}
 	}

@@ -112,7 +112,6 @@ type claimed struct {
 	offer  bool
 	landed bool // the store did it
 	won    bool
-	kills  bool // a Release, which is no claim
 }
 
 type several struct {
