@@ -33,9 +33,12 @@ type App struct {
 	health  siteHealth
 	monitor *watch.Watcher
 	probes  ownProbes
-	slots   []*slot // in the order in which they start
-	web     *web.Server
-	history *sqlite.DB // nil: nothing is kept
+
+	discoverer *watch.Discoverer
+	slots      []*slot // in the order in which they start
+	web        *web.Server
+	history    *sqlite.DB // nil: nothing is kept
+	leases     *leases
 
 	alerting *alerting
 	started  time.Time
@@ -76,6 +79,15 @@ func New(o Options, log *slog.Logger) (*App, error) {
 		Ended: a.storyEnded,
 	})
 	a.probes.now = a.now
+	if a.leases, err = newLeases(cfg, log, a.now); err != nil {
+		return nil, err
+	}
+	if err := a.leases.configure(cfg); err != nil {
+		return nil, err
+	}
+	if a.discoverer, err = a.newDiscoverer(first); err != nil {
+		return nil, err
+	}
 	if a.monitor, err = a.newMonitor(first); err != nil {
 		return nil, err
 	}
@@ -86,7 +98,7 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	}
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)
-	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.dnsSlot(), a.proxySlot()} // what sends clients to the others comes last
+	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.dnsSlot(), a.dhcpSlot(), a.proxySlot()} // what sends clients to the others comes last
 	a.drains.Add(len(a.slots))
 	for _, s := range a.slots {
 		s.swaps, s.drains = make(chan swap), a.drains.Done
@@ -115,8 +127,8 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 	return phase.Run(
 		ctx, a.becomeReady,
 		a.pastPhase(),
-		phase.Phase{{Name: "journal", Run: a.journal.Run}},
-		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}},
+		phase.Phase{{Name: "journal", Run: a.journal.Run}, {Name: "leases", Run: a.leases.run}},
+		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}, {Name: "discover", Run: a.discoverer.Run}},
 		roles,
 	)
 }

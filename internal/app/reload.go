@@ -36,6 +36,9 @@ func (a *App) reload(ctx context.Context) error {
 	if cfg.History != was.History {
 		return errors.New("history cannot change while running: restart surefoot for that")
 	}
+	if err := sameLeases(was.Config, cfg); err != nil {
+		return err
+	}
 	if cfg.Node.Name != was.Node.Name {
 		return fmt.Errorf("this node would become %s instead of %s: restart surefoot for that", cfg.Node.Name, was.Node.Name)
 	}
@@ -82,6 +85,7 @@ func (a *App) change(ctx context.Context, was, is *setup) error {
 	}
 	a.use(is)
 	a.monitor.Apply(watchConfig(is.Config))
+	a.discoverer.Apply(discovery(is))
 	a.alerting.apply(is.Config)
 	for _, s := range a.slots {
 		if srv, _ := s.get(); srv != nil {

@@ -15,6 +15,7 @@ const (
 	roleTFTP  = "tftp"
 	roleHTTP  = "http"
 	roleDNS   = "dns"
+	roleDHCP  = "dhcp"
 )
 
 func (s *setup) has(role string) bool { return slices.Contains(s.Node.Roles, role) }
@@ -98,7 +99,7 @@ func (a *App) proxySlot() *slot {
 			}
 			return proxydhcp.New(
 				proxydhcp.Config{Node: cfg.Node.Name, Site: &cfg.Site, Interfaces: cfg.Node.Interfaces},
-				proxydhcp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down},
+				proxydhcp.Deps{Log: a.log, Now: a.now, Emit: a.fromMachines, Down: a.health.down},
 			)
 		},
 		same: func(was, is *setup) bool {

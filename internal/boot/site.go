@@ -45,6 +45,17 @@ type Rule struct {
 	IPXE     IPXEMode
 	Contains string // text that the right file holds, "" if not said
 	SHA256   string // hash of the right file in hexadecimal, "" if not said
+	RootPath string // option 17, "" for none
+	Options  []Option
+}
+
+// Option is a DHCP option that a rule gives its machines, in networks whose addresses are ours to
+// give. What it means is no business of this package.
+type Option struct {
+	Code   uint8  `json:"code"`
+	Text   string `json:"text"` // as it was written
+	Data   []byte `json:"-"`
+	Always bool   `json:"always,omitempty"` // also to clients that do not ask for it
 }
 
 // TestBootstrap is the file name in a rule that stands for the built-in test bootstrap.
@@ -87,10 +98,11 @@ type Network struct {
 	Reservations map[MAC]Reservation
 }
 
-// Reservation binds one machine to a rule.
+// Reservation binds one machine to a rule or an address.
 type Reservation struct {
 	Name string
-	Rule string // "" leaves it to the rules
+	Rule string     // "" leaves it to the rules
+	Addr netip.Addr // the address that it always gets, where addresses are ours to give
 }
 
 // Delivery is how a network's clients hear of their bootstrap.

@@ -44,7 +44,9 @@ func (d *decoder) check(f *file) {
 	d.checkServing(f)
 	d.checkUploads(f)
 	d.checkWatch(f)
+	d.checkDHCP(f)
 	d.checkDNS(f)
+	d.checkHistory(f.past)
 }
 
 // checkServing looks for a share that is larger than the whole.

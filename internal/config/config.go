@@ -39,6 +39,7 @@ type Config struct {
 	MaxTransfers int            // TFTP transfers at the same time
 	Serving      Serving        // how TFTP serves them
 	Uploads      []Upload       // folders below the root that take files by TFTP
+	DHCP         DHCP           // the DHCP server, if there is one
 	DNS          DNS            // the DNS server, if there is one
 	DrainTimeout time.Duration  // how long running transfers may take to end after a stop
 
@@ -78,13 +79,14 @@ type Ports struct {
 type Node struct {
 	Name       string
 	Addr       netip.Addr // the one that clients are told
-	Interfaces []string   // where ProxyDHCP listens
-	Roles      []string   // any of RoleProxyDHCP, RoleTFTP, RoleHTTP, RoleDNS
+	Interfaces []string   // where ProxyDHCP and DHCP listen
+	Roles      []string   // any of RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS
 }
 
 // The roles that a node may have.
 const (
 	RoleProxyDHCP = "proxydhcp"
+	RoleDHCP      = "dhcp"
 	RoleTFTP      = "tftp"
 	RoleHTTP      = "http"
 	RoleDNS       = "dns"

@@ -40,10 +40,12 @@ func (c *Config) YAML() []byte {
 	for _, n := range c.Site.Networks {
 		writeNetwork(line, n)
 		c.writeNetworkOffer(line, n.Name)
+		c.writeScope(line, n.Name)
 	}
 	c.writeEntries(line)
 	c.writeTFTP(line)
 	line("http: {listen: %s}", addrText(c.HTTP))
+	c.writeDHCP(line)
 	c.writeDNS(line)
 	probing := "" // off stays unsaid
 	if c.Probe != ProbeNobody {
@@ -140,6 +142,10 @@ func writeRule(line func(string, ...any), r boot.Rule) {
 	if r.SHA256 != "" {
 		line("    sha256: %s", plain(r.SHA256))
 	}
+	if r.RootPath != "" {
+		line("    root_path: %s", plain(r.RootPath))
+	}
+	writeRuleOptions(line, r)
 }
 
 func writeNetwork(line func(string, ...any), n boot.Network) {
@@ -159,6 +165,9 @@ func writeNetwork(line func(string, ...any), n boot.Network) {
 		f := []string{fmt.Sprintf("mac: %q", m.String())}
 		if r.Name != m.String() {
 			f = append(f, "name: "+plain(r.Name))
+		}
+		if r.Addr.IsValid() {
+			f = append(f, "ip: "+r.Addr.String())
 		}
 		if r.Rule != "" {
 			f = append(f, "boot: "+plain(r.Rule))

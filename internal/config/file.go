@@ -34,6 +34,7 @@ type file struct {
 	state                     *parsed[string]
 	watch                     fileWatch
 	past                      fileHistory
+	dhcp                      fileDHCP
 	dns                       *fileDNS // nil: not there
 	nodesAt, bootAt           at       // of the keys
 	namesKnown                bool     // nothing in nodes and servers was unreadable
@@ -59,6 +60,8 @@ type fileServer struct {
 type fileRule struct {
 	at
 	name, file, contains, sha256 *parsed[string]
+	rootPath                     *parsed[string]
+	options                      []fileOption
 	when                         fileMatch
 	from                         []parsed[string] // nil: by default
 	bad                          bool             // something in it was unreadable
@@ -72,14 +75,16 @@ type fileMatch struct {
 
 type fileNetwork struct {
 	at
-	name         string
-	subnet       *parsed[netip.Prefix]
-	open         bool // it has no subnet written, right or wrong
-	proxy        bool // it delivers by proxy
-	deliver      *parsed[boot.Delivery]
-	bios         *parsed[boot.BIOSStyle]
-	reservations []fileReservation
-	offer        fileOffer
+	name              string
+	subnet            *parsed[netip.Prefix]
+	open              bool // it has no subnet written, right or wrong
+	proxy             bool // it delivers by proxy
+	deliver           *parsed[boot.Delivery]
+	bios              *parsed[boot.BIOSStyle]
+	reservations      []fileReservation
+	offer             fileOffer
+	dhcp              fileDHCP
+	reservationsKnown bool // nothing in them was unreadable
 }
 
 type fileUpload struct {
@@ -93,6 +98,7 @@ type fileUpload struct {
 type fileReservation struct {
 	at
 	mac        *parsed[boot.MAC]
+	ip         *parsed[netip.Addr]
 	name, boot *parsed[string]
 }
 
@@ -135,6 +141,7 @@ func (d *decoder) file(o object) *file {
 	if s, ok := o.section("http"); ok {
 		f.httpListen = one(s, "listen", parseListen(DefaultHTTPPort, true))
 	}
+	f.dhcp = d.dhcp(o, false)
 	f.dns = d.dns(o)
 	if s, ok := o.section("status"); ok {
 		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))
@@ -150,7 +157,7 @@ func (d *decoder) node(name string, o object) fileNode {
 		at: o.at, name: name,
 		address:    one(o, "address", parseAddr),
 		interfaces: words(o, "interfaces", parseInterface),
-		roles:      words(o, "roles", parseChoice(RoleProxyDHCP, RoleTFTP, RoleHTTP, RoleDNS)),
+		roles:      words(o, "roles", parseChoice(RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS)),
 	}
 	n.bad = o.unsure()
 	return n
@@ -174,6 +181,8 @@ func (d *decoder) rule(o object) fileRule {
 		ipxe:     one(o, "ipxe", parseChoice(boot.IPXEScript, boot.IPXEFile)),
 		contains: one(o, "contains", parseText),
 		sha256:   one(o, "sha256", parseSHA256),
+		rootPath: one(o, "root_path", parseRootPath),
+		options:  readOptions(o),
 	}
 	if w, ok := o.section("when"); ok {
 		r.bad = w.unsure()
@@ -202,12 +211,14 @@ func (d *decoder) network(name string, o object) fileNetwork {
 	if t, ok := o.section("tftp"); ok {
 		n.offer = readOffer(t)
 	}
-	o.each("reservations", func(_ int, r object) {
+	n.dhcp = d.dhcp(o, true)
+	n.reservationsKnown = o.each("reservations", func(_ int, r object) {
 		n.reservations = append(n.reservations, fileReservation{
 			at:   r.at,
 			mac:  one(r, "mac", parseMAC),
 			name: one(r, "name", parseName),
 			boot: one(r, "boot", parseName),
+			ip:   one(r, "ip", parseAddr),
 		})
 	})
 	return n
@@ -221,6 +232,11 @@ func (f *file) byProxy() bool {
 	return slices.ContainsFunc(f.networks, func(n fileNetwork) bool { return n.proxy })
 }
 
+// byDHCP reports whether any network is given its addresses by the nodes.
+func (f *file) byDHCP() bool {
+	return slices.ContainsFunc(f.networks, func(n fileNetwork) bool { return n.byDHCP() })
+}
+
 // runs lists the roles of a node.
 func (f *file) runs(n *fileNode) []string {
 	if len(n.roles) > 0 {
@@ -229,6 +245,9 @@ func (f *file) runs(n *fileNode) []string {
 	roles := []string{RoleTFTP, RoleHTTP}
 	if f.byProxy() {
 		roles = slices.Insert(roles, 0, RoleProxyDHCP)
+	}
+	if f.byDHCP() {
+		roles = slices.Insert(roles, len(roles)-2, RoleDHCP)
 	}
 	if f.dns != nil {
 		roles = append(roles, RoleDNS)

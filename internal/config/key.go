@@ -57,6 +57,8 @@ var (
 	scalarEndpoint = &Scalar{Name: "address, or address:port", JSON: "string", Pattern: `^\d+\.\d+\.\d+\.\d+(:\d+)?$`}
 	scalarListen   = &Scalar{Name: "address, or address:port", JSON: "string", Pattern: `^(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:]+\])(:\d+)?$`}
 	scalarSubnet   = &Scalar{Name: "IPv4 subnet", JSON: "string", Pattern: `^\d+\.\d+\.\d+\.\d+/\d+$`}
+	scalarRange    = &Scalar{Name: "IPv4 address, or FIRST-LAST", JSON: "string", Pattern: `^\d+\.\d+\.\d+\.\d+( *- *\d+\.\d+\.\d+\.\d+)?$`}
+	scalarOption   = &Scalar{Name: "number of an option, or its name", JSON: "string", Number: true}
 	scalarIface    = &Scalar{Name: "network interface", JSON: "string", Pattern: `^[^/\s]{1,15}$`}
 	scalarMAC      = &Scalar{Name: "MAC address in quotes", JSON: "string", Pattern: `^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$|^[0-9A-Fa-f]{4}(\.[0-9A-Fa-f]{4}){2}$`}
 	scalarMACStart = &Scalar{Name: "MAC address or its first pairs, in quotes", JSON: "string", Pattern: `^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){0,5}[:-]?$|^[0-9A-Fa-f]{4}(\.[0-9A-Fa-f]{4}){2}$`}

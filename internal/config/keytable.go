@@ -4,16 +4,15 @@ import "surefoot/internal/boot"
 
 // laterTop are the sections of the design that later versions bring.
 var laterTop = []Later{
-	{"store", "the state store, which address leases need"},
+	{"store", "the state store that several nodes share"},
 	{"lb", "the load balancer"},
 	{"vip", "service addresses that move between nodes"},
-	{"dhcp", "the DHCP server"},
 	{"bdm", "boot device images"},
 }
 
 // laterDeliver are the deliveries that later versions bring.
 var laterDeliver = map[string]string{
-	"dhcp": "the DHCP server", "vip": "service addresses that move between nodes",
+	"vip": "service addresses that move between nodes",
 }
 
 func keyTable() []Key {
@@ -26,7 +25,7 @@ func keyTable() []Key {
 			Name: "root", Scalar: scalarDir, Default: "(none: only the built-in test bootstrap)", Example: "root: /srv/boot",
 			Doc: "The directory with the boot files, on every node. Nothing outside of it is ever handed out.",
 		},
-		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dnsKey(), statusKey(), historyKey(), alertsKey(), watchKey(), stateKey(),
+		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dhcpKey(), dnsKey(), statusKey(), historyKey(), alertsKey(), watchKey(), stateKey(),
 		{
 			Name: "drain_timeout", Scalar: scalarDuration, Default: "30s", Example: "drain_timeout: 30s",
 			Doc: "How long transfers that are running may go on when a node is stopped. 0s ends them at once.",
@@ -47,12 +46,12 @@ func nodesKey() Key {
 			},
 			{
 				Name: "interfaces", Form: FormWords, Scalar: scalarIface, Example: "interfaces: [eth1]",
-				Default: "(none: no ProxyDHCP; `surefoot serve --interface` names them as well)",
+				Default: "(none: no ProxyDHCP and no DHCP; `surefoot serve --interface` names them as well)",
 				Doc:     "The interfaces on which the node answers broadcasts. Nothing is answered on an interface that is not named.",
 			},
 			{
-				Name: "roles", Form: FormWords, Scalar: scalarChoice, Choice: []string{RoleProxyDHCP, RoleTFTP, RoleHTTP, RoleDNS},
-				Default: "(tftp and http; proxydhcp too where a network has deliver: proxy, and dns where the file has a section dns)", Example: "roles: [tftp, http]",
+				Name: "roles", Form: FormWords, Scalar: scalarChoice, Choice: []string{RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS},
+				Default: "(tftp and http; proxydhcp and dhcp too where a network is delivered so, and dns where the file has a section dns)", Example: "roles: [tftp, http]",
 				Doc: "What the node does. Without proxydhcp it only hands out files.",
 			},
 		},
@@ -110,6 +109,11 @@ func bootKey() Key {
 				Example: "sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 				Doc:     "The SHA-256 of the right file, as sha256sum prints it.",
 			},
+			{
+				Name: "root_path", Scalar: scalarText, Default: "(none)", Example: `root_path: "pvs:[pvs.hq.example.net]:17:6910"`,
+				Doc: "Option 17 for these machines, in networks with deliver: dhcp. The UEFI bootstrap of Citrix Provisioning finds its servers by it.",
+			},
+			dhcpOptionsKey("(none)"),
 		},
 	}
 }

@@ -14,9 +14,9 @@ func networksKey() Key {
 				Doc: "The addresses of the network. One network may do without.",
 			},
 			{
-				Name: "deliver", Scalar: scalarChoice, Choice: []string{string(boot.DeliverProxy), string(boot.DeliverDNS), string(boot.DeliverNone)}, Default: "proxy", Example: "deliver: proxy",
+				Name: "deliver", Scalar: scalarChoice, Choice: []string{string(boot.DeliverProxy), string(boot.DeliverDHCP), string(boot.DeliverDNS), string(boot.DeliverNone)}, Default: "proxy", Example: "deliver: proxy",
 				Doc: "How clients hear of their file: proxy answers as ProxyDHCP, beside whatever DHCP server gives them " +
-					"their address; dns leaves it to that DHCP server, which names a DNS name of the section dns and the file (surefoot explain shows both); none stays silent.",
+					"their address; dhcp gives them the address too, with all that they need to boot; dns leaves it to that DHCP server, which names a DNS name of the section dns and the file (surefoot explain shows both); none stays silent.",
 			},
 			{
 				Name: "bios", Scalar: scalarChoice, Choice: []string{string(boot.BIOSDirect), string(boot.BIOSDiscover)}, Default: "(direct with one node that runs proxydhcp, discover with several)", Example: "bios: discover",
@@ -25,17 +25,16 @@ func networksKey() Key {
 			},
 			{
 				Name: "reservations", Form: FormObjects, Default: "(none)", Example: `reservations: [{mac: "52:54:00:12:34:56", name: pc-90, boot: uefi}]`,
-				Doc:   "Single machines that are bound to a rule.",
-				Later: []Later{{"ip", "the DHCP server, which would give it out"}},
+				Doc: "Single machines that are bound to a rule or to an address.",
 				Keys: []Key{
 					{Name: "mac", Scalar: scalarMAC, Required: true, Example: `mac: "52:54:00:12:34:56"`, Doc: "The machine. Always in quotes: some YAML readers take the bare form for a number."},
 					{Name: "name", Scalar: scalarName, Default: "(the MAC address)", Example: "name: pc-90", Doc: "What the machine is called in stories."},
+					{Name: "ip", Scalar: scalarAddr, Default: "(one of the range)", Example: "ip: 10.10.0.90", Doc: "The address that it always gets, in the network's subnet, within its ranges or outside of them. Where deliver is dhcp."},
 					{Name: "boot", Scalar: scalarName, Default: "(the first rule that matches)", Example: "boot: uefi", Doc: "The rule that holds for it, by its name, whatever the rule's conditions say."},
 				},
 			},
-			networkTFTPKey(),
+			networkTFTPKey(), networkDHCPKey(),
 		},
-		Later: []Later{{"dhcp", "the DHCP server"}},
 	}
 }
 

@@ -58,6 +58,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.Offer = f.offer.over(defaultOffer())
 	c.NetworkOffers = f.networkOffers(c.Site.Networks, c.Offer)
 	c.Watch = f.resolveWatch(c)
+	c.resolveDHCP(f)
 	c.resolveDNS(f)
 	return c
 }
@@ -124,6 +125,7 @@ func (r *fileRule) rule() boot.Rule {
 	return boot.Rule{
 		Name: r.name.or(""), When: m, File: r.file.or(""), From: plainList(r.from),
 		IPXE: r.ipxe.or(boot.IPXEScript), Contains: r.contains.or(""), SHA256: r.sha256.or(""),
+		RootPath: r.rootPath.or(""), Options: bootOptions(r.options),
 	}
 }
 
@@ -160,7 +162,7 @@ func (f *file) resolveNetworks() []boot.Network {
 				b.Reservations = map[boot.MAC]boot.Reservation{}
 			}
 			mac := r.mac.or(boot.MAC{})
-			b.Reservations[mac] = boot.Reservation{Name: r.name.or(mac.String()), Rule: r.boot.or("")}
+			b.Reservations[mac] = boot.Reservation{Name: r.name.or(mac.String()), Rule: r.boot.or(""), Addr: r.ip.or(netip.Addr{})}
 		}
 		out = append(out, b)
 	}

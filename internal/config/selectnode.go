@@ -43,6 +43,10 @@ func (d *decoder) checkNode(f *file, n *fileNode, interfaces []string) {
 		d.report(n.at, faultf("network %s is answered by proxy, but node %s names no interface to answer on", f.proxyNetwork(), n.name).
 			write(n.example(f)).do("interfaces can also be named by `surefoot serve --interface`; roles: [tftp, http] leaves answering to other nodes"))
 	}
+	if slices.Contains(roles, RoleDHCP) && f.byDHCP() && !n.bad && n.interfaces == nil && len(interfaces) == 0 && !slices.Contains(roles, RoleProxyDHCP) {
+		d.report(n.at, faultf("node %s gives out addresses, but names no interface to answer on", n.name).
+			write(n.example(f)).do("interfaces can also be named by `surefoot serve --interface`; roles: [tftp, http] leaves answering to other nodes"))
+	}
 	if n.address == nil {
 		return
 	}

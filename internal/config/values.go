@@ -234,5 +234,5 @@ func parseDeliver(v *value) (boot.Delivery, *fault) {
 	if what := laterDeliver[word]; what != "" {
 		return "", faultf("%q is not in this version of Surefoot: it belongs to %s", v.text, what).write(string(boot.DeliverProxy))
 	}
-	return parseChoice(boot.DeliverProxy, boot.DeliverDNS, boot.DeliverNone)(v)
+	return parseChoice(boot.DeliverProxy, boot.DeliverDHCP, boot.DeliverDNS, boot.DeliverNone)(v)
 }

@@ -12,12 +12,12 @@ var layers = [][]string{
 	{"cmd", "e2e", "scripts"},
 	{"cli"},
 	{"app"},
-	{"serve", "web", "config", "lab", "storm", "publish"},
+	{"serve", "web", "config", "lab", "storm", "publish", "diagnose"},
 	{"watch"},
 	{"probe", "alert", "inbox"},
 	{"journal", "files", "testboot", "kernel", "store"},
 	{"wire", "health", "lease"},
-	{"boot", "phase", "rate", "chart"},
+	{"boot", "phase", "rate", "chart", "typo"},
 }
 
 // family are rooms whose folders may import each other; serve is not among them: roles meet in
@@ -136,12 +136,13 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/serve/tftp/", "", "options of its own UDP sockets, the address that was asked (IP_PKTINFO)"},
 	{"internal/storm/", "", "epoll and recvmmsg over the UDP sockets of its simulated clients"},
 	{"internal/web/client.go", "golang.org/x/sys/unix", "names of errors"},
-	{"internal/store/sqlite/lock.go", "golang.org/x/sys/unix", "one writer of a file (flock)"},
+	{"internal/store/sqlfile/", "golang.org/x/sys/unix", "one writer of a file (flock), names of errors"},
 	{"internal/files/", "golang.org/x/sys/unix", "opens without blocking on a pipe that lies in the root"},
 	{"internal/inbox/", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/publish/", "golang.org/x/sys/unix", "locks a root, asks how full its disk is, names of errors"},
 	{"internal/lab/", "", "makes network namespaces and ends the processes that it started"},
 	{"scripts/soak/", "syscall", "names of signals, and a server that ends with the soak"},
+	{"scripts/watchload/", "syscall", "names of signals, and servers that end with the program"},
 	{"e2e/", "", "makes network namespaces and ends the processes that it started"},
 }
 

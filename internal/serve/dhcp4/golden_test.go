@@ -220,7 +220,7 @@ func TestManyServers(t *testing.T) {
 // TestDeadServer: a server that is known to be down leaves every field.
 func TestDeadServer(t *testing.T) {
 	k := newDesk(t, nil)
-	k.d.down = func(server, _ string) bool { return server == "boot1" }
+	k.d.down = func(server, _ string, _ boot.Protocol) bool { return server == "boot1" }
 	p := rom(clientMAC, boot.ArchBIOS, 1)
 	p.Set(wire.ParameterList, []byte{66, 150})
 	_, offer := k.hear(p, nil)

@@ -5,38 +5,19 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
-	driver "modernc.org/sqlite"
-	lib "modernc.org/sqlite/lib"
+	"surefoot/internal/store/sqlfile"
 )
 
-// dsn is the name by which the driver opens a file with settings.
-func dsn(file, mode string, pragmas ...string) string {
-	v := url.Values{"mode": {mode}, "_txlock": {"immediate"}}
-	for _, p := range append([]string{fmt.Sprintf("busy_timeout(%d)", busy)}, pragmas...) {
-		v.Add("_pragma", p)
+// named is the history's file, with the words for it.
+func named(path string) sqlfile.File {
+	return sqlfile.File{
+		Path: path, Name: "history",
+		InUse: "give this node a file of its own: history: {file: PATH}, or none: history: {file: none}",
+		Newer: "move the file away and a new history is begun, or give this version another: history: {file: PATH}",
 	}
-	return (&url.URL{Scheme: "file", OmitHost: true, Path: file, RawQuery: v.Encode()}).String()
-}
-
-// VersionError says that a newer Surefoot wrote the file.
-type VersionError struct {
-	File      string
-	Has, Want int
-}
-
-func (e *VersionError) Error() string {
-	return fmt.Sprintf("the history %s has the form %d of a newer surefoot, this one knows %d", e.File, e.Has, e.Want)
-}
-
-// Hint says how to get on.
-func (e *VersionError) Hint() []string {
-	return []string{"move the file away and a new history is begun, or give this version another: history: {file: PATH}"}
 }
 
 // open opens the file for writing, and makes it if it is not there. A file that is broken is
@@ -46,10 +27,10 @@ func (d *DB) open(ctx context.Context) (*sql.DB, error) {
 		return nil, fmt.Errorf("make the folder of the history: %w", err)
 	}
 	db, err := d.openOnce(ctx)
-	if !broken(err) {
+	if !sqlfile.Broken(err) {
 		return db, err
 	}
-	aside, asideErr := moveAside(d.cfg.File, d.now().UTC().Format("20060102T150405"))
+	aside, asideErr := named(d.cfg.File).MoveAside(d.now().UTC().Format("20060102T150405"))
 	if asideErr != nil {
 		return nil, errors.Join(err, asideErr)
 	}
@@ -64,8 +45,8 @@ func (d *DB) openOnce(ctx context.Context) (*sql.DB, error) {
 		return nil, fmt.Errorf("open the history: %w", err)
 	}
 	_ = f.Close()
-	db, err := sql.Open("sqlite", dsn(
-		d.cfg.File, "rwc", "auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(FULL)",
+	db, err := sql.Open("sqlite", named(d.cfg.File).DSN(
+		"rwc", "auto_vacuum(INCREMENTAL)", "journal_mode(WAL)", "synchronous(FULL)",
 		"journal_size_limit(16777216)", "cache_size(-4000)",
 	))
 	if err != nil {
@@ -88,11 +69,14 @@ func (d *DB) prepare(ctx context.Context, db *sql.DB) error {
 	}
 	switch {
 	case has > version:
-		return &VersionError{d.cfg.File, has, version}
+		return &sqlfile.VersionError{File: named(d.cfg.File), Has: has, Want: version}
 	case has == 0:
 		if err := create(ctx, db); err != nil {
 			return err
 		}
+	}
+	if _, err := db.ExecContext(ctx, later); err != nil {
+		return err
 	}
 	if n, err := getMark(ctx, db, markOpen); err != nil {
 		return err
@@ -102,7 +86,7 @@ func (d *DB) prepare(ctx context.Context, db *sql.DB) error {
 			return err
 		}
 		if says != "ok" {
-			return &brokenError{says}
+			return &sqlfile.DamageError{Says: says}
 		}
 	}
 	// Above the size that retention keeps to: nothing but a fault of ours should meet it.
@@ -127,63 +111,11 @@ func create(ctx context.Context, db *sql.DB) error {
 
 // openRead opens connections for questions: two, so that one long question does not keep a short
 // one waiting.
-func openRead(file string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn(file, "ro", "query_only(1)", "cache_size(-4000)"))
+func openRead(path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", named(path).DSN("ro", "query_only(1)", "cache_size(-4000)"))
 	if err != nil {
 		return nil, err
 	}
 	db.SetMaxOpenConns(2)
 	return db, nil
-}
-
-// brokenError is what quick_check found.
-type brokenError struct{ says string }
-
-func (e *brokenError) Error() string { return e.says }
-
-// broken reports whether an error means that the file's content is damaged.
-func broken(err error) bool {
-	var b *brokenError
-	if errors.As(err, &b) {
-		return true
-	}
-	switch code(err) {
-	case lib.SQLITE_CORRUPT, lib.SQLITE_NOTADB:
-		return true
-	}
-	return false
-}
-
-// code is SQLite's primary result code, 0 if the error is not one of SQLite's.
-func code(err error) int {
-	var e *driver.Error
-	if errors.As(err, &e) {
-		return e.Code() & 0xff
-	}
-	return 0
-}
-
-// moveAside renames a file and what belongs to it, and removes those that were moved before, so
-// that broken histories do not fill the disk.
-func moveAside(file, stamp string) (string, error) {
-	old, err := filepath.Glob(globEscape(file) + ".broken-*")
-	if err != nil {
-		return "", err
-	}
-	for _, name := range old {
-		if err := os.Remove(name); err != nil {
-			return "", fmt.Errorf("remove an older broken history: %w", err)
-		}
-	}
-	aside := file + ".broken-" + stamp
-	for _, tail := range []string{"-wal", "-shm"} {
-		if err := os.Rename(file+tail, aside+tail); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return "", err
-		}
-	}
-	return aside, os.Rename(file, aside)
-}
-
-func globEscape(s string) string {
-	return strings.NewReplacer("\\", "\\\\", "*", "\\*", "?", "\\?", "[", "\\[").Replace(s)
 }

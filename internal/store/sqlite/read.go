@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"surefoot/internal/store"
+	"surefoot/internal/store/sqlfile"
 )
 
 // OpenRead opens a history for questions alone, while no node writes it, or beside one that does.
@@ -34,7 +35,7 @@ func OpenRead(file string) (*DB, error) {
 	}
 	if has != version {
 		_ = read.Close()
-		return nil, &VersionError{file, has, version}
+		return nil, &sqlfile.VersionError{File: named(file), Has: has, Want: version}
 	}
 	d.read = read
 	return d, nil

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"compress/flate"
 	"context"
 	"database/sql"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"surefoot/internal/store"
+	"surefoot/internal/store/sqlfile"
 )
 
 // Run opens the file and writes until ctx ends, then what still waits. It is ready at once, and
@@ -67,6 +69,7 @@ type writer struct {
 	series map[of]int64
 	now    func() time.Time
 	tidy   tidier
+	press  *flate.Writer // of pack; nil: not made yet
 }
 
 // of is a series by its names.
@@ -77,7 +80,7 @@ func (d *DB) begin(ctx context.Context) (*writer, error) {
 	if err := os.MkdirAll(filepath.Dir(d.cfg.File), 0o750); err != nil {
 		return nil, err
 	}
-	held, err := lock(d.cfg.File)
+	held, err := named(d.cfg.File).Lock()
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +91,13 @@ func (d *DB) begin(ctx context.Context) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{DB: d, db: db, lock: held, series: map[of]int64{}, now: d.now}
-	w.tidy = tidier{w: w, ages: store.NewAges(d.cfg.Keep)}
+	w.tidy = tidier{w: w, ages: d.cfg.ages()}
 	if err := w.loadSeries(ctx); err != nil {
+		w.close(ctx)
+		return nil, err
+	}
+	found, err := w.loadContents(ctx)
+	if err != nil {
 		w.close(ctx)
 		return nil, err
 	}
@@ -100,6 +108,9 @@ func (d *DB) begin(ctx context.Context) (*writer, error) {
 	}
 	d.mu.Lock()
 	d.read, d.fault = read, nil
+	if d.found == nil {
+		d.found = found
+	}
 	d.mu.Unlock()
 	d.log.Info("history open", "file", d.cfg.File, "took", time.Since(began).Round(time.Millisecond))
 	return w, nil
@@ -142,7 +153,7 @@ func (w *writer) run(ctx, work context.Context) error {
 			continue
 		case <-tidy.C:
 			more, err := w.tidy.step(work)
-			if broken(err) {
+			if sqlfile.Broken(err) {
 				return err
 			}
 			if err != nil {
@@ -162,7 +173,7 @@ func (w *writer) run(ctx, work context.Context) error {
 		}
 		err := w.writeAll(work)
 		switch {
-		case broken(err):
+		case sqlfile.Broken(err):
 			return err
 		case err != nil:
 			wait = min(max(2*wait, retryFirst), retryMost)
@@ -209,7 +220,7 @@ func (w *writer) writeAll(ctx context.Context) error {
 			return nil
 		}
 		err := w.commit(ctx, batch)
-		if code(err) == lib.SQLITE_FULL { // perhaps by our own bound: what is too old may make room
+		if sqlfile.Code(err) == lib.SQLITE_FULL { // perhaps by our own bound: what is too old may make room
 			if w.tidyAll(ctx) == nil {
 				err = w.commit(ctx, batch)
 			}
@@ -217,7 +228,7 @@ func (w *writer) writeAll(ctx context.Context) error {
 		if err != nil {
 			w.refused(err)
 			w.stats.failed.Add(1)
-			if passing(err) || broken(err) {
+			if sqlfile.Passing(err) || sqlfile.Broken(err) {
 				w.queue.fail(err)
 				return err
 			}

@@ -92,3 +92,6 @@ func (p *Packet) size() int {
 	}
 	return n
 }
+
+// encodedLen is what an option with a value of n bytes takes, in parts if it has to.
+func encodedLen(n int) int { return n + 2*max(1, (n+254)/255) }

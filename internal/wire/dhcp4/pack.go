@@ -6,90 +6,98 @@ import (
 	"net/netip"
 )
 
-// zeros is what packets are padded with.
-var zeros [minLen]byte
-
-// pack decides where each option goes. While all fit into the options field, that is where they go.
-// Else the more important ones are placed before the others (see rank), each into the first of
-// options, file and sname that has room for it. Where that leaves one over, the longest are placed
-// first; and where that does too, the less important ones that found no room are dropped.
-func (w *Writer) pack() error {
-	w.dropped, w.over = w.dropped[:0], 0
-	room := w.Limit - optionsAt - 1 // End
-	total := 0
-	for i := range w.options {
-		e := &w.options[i]
-		e.area = 0
-		if e.code == Pad || e.code == End || e.code == Overload {
-			return fmt.Errorf("%s is not for callers to set", e.code)
-		}
-		total += encodedLen(int(e.to - e.from))
-	}
-	if total <= room {
-		return nil
-	}
-	return w.squeeze(room)
+// packing is what a Writer needs when its options do not fit into the options field.
+type packing struct {
+	all     []byte // the options as they go on the wire, one behind the other
+	entries []entry
+	dropped []Code
+	over    uint8 // which fields take options, as option 52 says it
 }
 
-const nowhere = 255 // an entry's area if it is dropped
+// entry is one option of a reply, all its parts: a place in all.
+type entry struct {
+	code     Code
+	area     uint8 // 0 options, 1 file, 2 sname, as the bits of option 52
+	from, to int
+}
 
-func (w *Writer) squeeze(room int) error {
+const nowhere = 255 // the area of an entry that is dropped, or not placed yet
+
+// pack decides where each option goes that do not all fit into the options field. The more important ones
+// are placed before the others (see rank), each into the first of options, file and sname that has
+// room for it. Where that leaves one over, the longest are placed first; and where that does too, the
+// less important ones that found no room are dropped.
+func (w *Writer) pack(room int) error {
+	w.list()
 	free := [3]int{room, 0, 0}
 	if !w.NoOverload {
 		// A field ends in an End option and a NUL: some PXE ROMs read it as text whatever option 52
 		// says (dnsmasq does the same).
 		if w.mayOverloadFile() {
-			free[1] = fileLen - 2
+			free[inFile] = fileLen - 2
 		}
 		if w.mayOverloadSName() {
-			free[2] = snameLen - 2
+			free[inSName] = snameLen - 2
 		}
-		if free[1]+free[2] > 0 {
+		if free[inFile]+free[inSName] > 0 {
 			free[0] -= 3 // option 52
 		}
 	}
-	if err := w.placeByRank(free); err != nil || len(w.dropped) == 0 || free[1]+free[2] == 0 {
+	if err := w.placeByRank(free, w.Limit); err != nil || len(w.dropped) == 0 || free[inFile]+free[inSName] == 0 {
 		return err
 	}
 	if w.placeByLength(free) {
 		return nil
 	}
-	return w.placeByRank(free)
+	return w.placeByRank(free, w.Limit)
 }
 
-func (w *Writer) placeByRank(free [3]int) error {
-	w.dropped, w.over = w.dropped[:0], 0
+// list finds the options again, in the order in which they go on the wire.
+func (w *Writer) list() {
+	w.all = append(append(append(w.all[:0], w.first...), w.middle...), w.last...)
+	w.entries = w.entries[:0]
+	for i := 0; i < len(w.all); {
+		next := i + 2 + int(w.all[i+1])
+		if n := len(w.entries); n > 0 && w.entries[n-1].code == Code(w.all[i]) {
+			w.entries[n-1].to = next // one more part of it
+		} else {
+			w.entries = append(w.entries, entry{code: Code(w.all[i]), from: i, to: next})
+		}
+		i = next
+	}
+}
+
+func (p *packing) placeByRank(free [3]int, limit int) error {
+	p.dropped, p.over = p.dropped[:0], 0
 	for level := range leastRank + 1 {
-		for i := range w.options {
-			e := &w.options[i]
-			if rank(e.code) != level {
+		for i := range p.entries {
+			e := &p.entries[i]
+			if rank(e.code) != level || p.place(e, &free) {
 				continue
 			}
-			if !w.place(e, &free, level == 0) {
-				if level == 0 {
-					return fmt.Errorf("%s does not fit into %d bytes: %w", e.code, w.Limit, ErrTooLarge)
-				}
-				w.dropped = append(w.dropped, e.code)
+			if level == 0 {
+				return fmt.Errorf("%s does not fit into %d bytes: %w", e.code, limit, ErrTooLarge)
 			}
+			p.dropped = append(p.dropped, e.code)
 		}
 	}
 	return nil
 }
 
 // placeByLength reports whether it found room for all.
-func (w *Writer) placeByLength(free [3]int) bool {
-	w.dropped, w.over = w.dropped[:0], 0
-	for i := range w.options {
-		e := &w.options[i]
+func (p *packing) placeByLength(free [3]int) bool {
+	p.dropped, p.over = p.dropped[:0], 0
+	for i := range p.entries {
+		e := &p.entries[i]
 		e.area = nowhere
-		if rank(e.code) == 0 && !w.place(e, &free, true) {
+		if rank(e.code) == 0 && !p.place(e, &free) {
 			return false
 		}
 	}
 	for {
 		var longest *entry
-		for i := range w.options {
-			e := &w.options[i]
+		for i := range p.entries {
+			e := &p.entries[i]
 			if e.area == nowhere && (longest == nil || e.to-e.from > longest.to-longest.from) {
 				longest = e
 			}
@@ -97,21 +105,21 @@ func (w *Writer) placeByLength(free [3]int) bool {
 		if longest == nil {
 			return true
 		}
-		if !w.place(longest, &free, false) {
+		if !p.place(longest, &free) {
 			return false
 		}
 	}
 }
 
-// place puts an option into the first area with room for it; what a reply is none without goes into the
-// options field, which every client reads.
-func (w *Writer) place(e *entry, free *[3]int, vital bool) bool {
-	n := encodedLen(int(e.to - e.from))
+// place puts an option into the first area with room for it. That without which a reply is none goes into
+// the options field, which every client reads.
+func (p *packing) place(e *entry, free *[3]int) bool {
+	n := e.to - e.from
 	for area := range free {
-		if n <= free[area] && (area == 0 || !vital) {
+		if n <= free[area] && (area == 0 || rank(e.code) > 0) {
 			free[area] -= n
 			e.area = uint8(area)
-			w.over |= uint8(area) // inFile is 1 and inSName 2, as the areas
+			p.over |= uint8(area)
 			return true
 		}
 	}
@@ -127,69 +135,34 @@ func (w *Writer) mayOverloadFile() bool {
 
 func (w *Writer) mayOverloadSName() bool { return w.SName == "" || w.Has(TFTPServerName) }
 
-const leastRank = 4
-
-// rank is how little a client misses an option, 0 if a reply without it is none.
-func rank(c Code) int {
-	switch c {
-	case MessageTypeOption, ServerID, LeaseTime, SubnetMask, RelayAgentInfo:
-		return 0
-	case Router, ClasslessRoutes, MicrosoftRoutes, ClientID, RenewalTime, RebindingTime, // to be on the network
-		VendorClass, VendorSpecific, BootFileName, TFTPServerName, ClientUUID: // to boot
-		return 1
-	case TFTPServers, RootPath, BootFileSize, RLPServer, IPXE, PXELinuxMagic, PXELinuxConfig, PXELinuxPrefix, PXELinuxReboot, Message:
-		return 2
-	case DNSServer, DomainName, HostName, InterfaceMTU, BroadcastAddress:
-		return 3
+// fillFields writes what pack has placed there into the fields of the header h.
+func (p *packing) fillFields(h []byte) {
+	for _, f := range [...]struct{ area, at, size int }{{inFile, fileAt, fileLen}, {inSName, snameAt, snameLen}} {
+		if int(p.over)&f.area == 0 {
+			continue
+		}
+		field := h[f.at : f.at : f.at+f.size]
+		for _, e := range p.entries {
+			if int(e.area) == f.area {
+				field = append(field, p.all[e.from:e.to]...)
+			}
+		}
+		_ = append(field, byte(End))
 	}
-	return leastRank
 }
 
-// encodedLen is what an option with a value of n bytes takes, in parts if it has to.
-func encodedLen(n int) int { return n + 2*max(1, (n+254)/255) }
-
-// field writes text or options into one of the header's fields.
-func (w *Writer) field(f []byte, text string, area uint8) {
-	if w.over&area == 0 {
-		copy(f, text)
-		return
-	}
-	out := f[:0]
-	for i := range w.options {
-		if w.options[i].area == area {
-			out = w.appendEntry(out, &w.options[i])
+// appendPlaced writes what pack has placed in the options field.
+func (p *packing) appendPlaced(dst []byte) []byte {
+	pending := p.over != 0 // option 52, behind 53
+	for _, e := range p.entries {
+		if pending && e.code != MessageTypeOption {
+			dst, pending = append(dst, byte(Overload), 1, p.over), false
 		}
-	}
-	_ = append(out, byte(End))
-}
-
-// appendOptions writes the options field.
-func (w *Writer) appendOptions(dst []byte) []byte {
-	if i := w.find(MessageTypeOption); i >= 0 {
-		dst = w.appendEntry(dst, &w.options[i])
-	}
-	if w.over != 0 {
-		dst = append(dst, byte(Overload), 1, w.over)
-	}
-	agent := -1
-	for i := range w.options {
-		e := &w.options[i]
-		switch {
-		case e.code == MessageTypeOption || e.area != 0:
-		case e.code == RelayAgentInfo:
-			agent = i
-		default:
-			dst = w.appendEntry(dst, e)
+		if e.area == 0 {
+			dst = append(dst, p.all[e.from:e.to]...)
 		}
-	}
-	if agent >= 0 {
-		dst = w.appendEntry(dst, &w.options[agent])
 	}
 	return dst
-}
-
-func (w *Writer) appendEntry(dst []byte, e *entry) []byte {
-	return appendValue(dst, e.code, w.data[e.from:e.to])
 }
 
 func putAddr(b []byte, a netip.Addr) {
@@ -199,5 +172,6 @@ func putAddr(b []byte, a netip.Addr) {
 
 // isPXE reports whether the client is a network card's boot ROM, or a program that acts as one.
 func isPXE(req *View) bool {
-	return bytes.HasPrefix(req.Text(VendorClass), []byte("PXEClient"))
+	class, _ := req.Get(VendorClass)
+	return bytes.HasPrefix(class, []byte("PXEClient"))
 }

@@ -54,10 +54,3 @@ func ParseRoutes(b []byte) ([]Route, error) {
 	}
 	return out, nil
 }
-
-// PutRoutes adds option 121 or 249.
-func (w *Writer) PutRoutes(c Code, routes []Route) {
-	from := len(w.data)
-	w.data = AppendRoutes(w.data, routes)
-	w.put(c, from)
-}

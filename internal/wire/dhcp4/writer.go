@@ -1,7 +1,6 @@
 package dhcp4
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 )
@@ -28,25 +27,20 @@ type Writer struct {
 	// NoOverload keeps options out of the fields sname and file. Reset sets it for BOOTP.
 	NoOverload bool
 
-	head    [headerLen]byte
-	bootp   bool
-	pxe     bool // the client may read the field file whatever option 52 says
-	options []entry
-	data    []byte // the values of options
-	dropped []Code
-	over    uint8
+	head  [snameAt]byte // the header as far as its addresses
+	bootp bool
+	pxe   bool      // the client may read the field file whatever option 52 says
+	has   [4]uint64 // which options there are, a bit each
+	// Options as they go on the wire, parts and all: 53, the others in their order, 82.
+	first, middle, last []byte
+
+	packing // for what does not fit
 }
 
-// entry is one option of a reply.
-type entry struct {
-	code     Code
-	area     uint8 // 0 options, 1 file, 2 sname, see pack
-	from, to uint32
-}
-
-// Reset begins the reply to a request.
+// Reset begins the reply to a request, which Parse has read without an error.
 func (w *Writer) Reset(req *View) {
-	w.options, w.data, w.dropped, w.over = w.options[:0], w.data[:0], w.dropped[:0], 0
+	w.first, w.middle, w.last, w.has = w.first[:0], w.middle[:0], w.last[:0], [4]uint64{}
+	w.dropped, w.over = w.dropped[:0], 0
 	w.CIAddr, w.YIAddr, w.SIAddr = netip.Addr{}, netip.Addr{}, netip.Addr{}
 	w.SName, w.File = "", ""
 	w.Flags = req.Flags()
@@ -57,22 +51,19 @@ func (w *Writer) Reset(req *View) {
 	if w.bootp {
 		w.Limit = minLen // RFC 951: the packet of BOOTP has one size
 	}
-	clear(w.head[:])
-	w.head[0], w.head[1], w.head[2] = OpReply, req.HType(), req.HLen()
-	copy(w.head[4:8], req.b[4:8])     // xid
-	copy(w.head[24:28], req.b[24:28]) // giaddr
-	copy(w.head[28:44], req.b[28:44])
+	w.head = [snameAt]byte(req.b[:snameAt])
+	w.head[0], w.head[3] = OpReply, 0 // no hops
+	w.head[8], w.head[9] = 0, 0       // no secs
 	if agent, ok := req.Get(RelayAgentInfo); ok {
 		w.Put(RelayAgentInfo, agent)
 	}
 }
 
-// Put adds an option, or replaces the value that it has. The value is copied. A value that is too
-// long for one option goes out in parts (RFC 3396).
+// Put adds an option; one that is there is replaced, and moves behind the others. The value is copied. One
+// that is too long for one option goes out in parts (RFC 3396).
 func (w *Writer) Put(c Code, data []byte) {
-	from := len(w.data)
-	w.data = append(w.data, data...)
-	w.put(c, from)
+	b := w.begin(c)
+	*b = appendValue(*b, c, data)
 }
 
 // PutType says what kind of message the reply is.
@@ -80,82 +71,114 @@ func (w *Writer) PutType(t MessageType) { w.PutUint8(MessageTypeOption, uint8(t)
 
 // PutUint8 adds an option of one byte.
 func (w *Writer) PutUint8(c Code, n uint8) {
-	from := len(w.data)
-	w.data = append(w.data, n)
-	w.put(c, from)
+	b := w.begin(c)
+	*b = append(*b, byte(c), 1, n)
 }
 
 // PutUint16 adds an option of two bytes.
 func (w *Writer) PutUint16(c Code, n uint16) {
-	from := len(w.data)
-	w.data = binary.BigEndian.AppendUint16(w.data, n)
-	w.put(c, from)
+	b := w.begin(c)
+	*b = append(*b, byte(c), 2, byte(n>>8), byte(n))
 }
 
 // PutUint32 adds an option of four bytes.
 func (w *Writer) PutUint32(c Code, n uint32) {
-	from := len(w.data)
-	w.data = binary.BigEndian.AppendUint32(w.data, n)
-	w.put(c, from)
+	b := w.begin(c)
+	*b = append(*b, byte(c), 4, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
 // PutAddr adds an option of one IPv4 address.
 func (w *Writer) PutAddr(c Code, a netip.Addr) {
-	from, b := len(w.data), addrBytes(a)
-	w.data = append(w.data, b[:]...)
-	w.put(c, from)
+	b, x := w.begin(c), addrBytes(a)
+	*b = append(*b, byte(c), 4, x[0], x[1], x[2], x[3])
 }
 
 // PutAddrs adds an option that is a list of IPv4 addresses.
 func (w *Writer) PutAddrs(c Code, list []netip.Addr) {
-	from := len(w.data)
+	b := w.begin(c)
+	at := len(*b)
+	*b = append(*b, byte(c), 0)
 	for _, a := range list {
-		b := addrBytes(a)
-		w.data = append(w.data, b[:]...)
+		x := addrBytes(a)
+		*b = append(*b, x[0], x[1], x[2], x[3])
 	}
-	w.put(c, from)
+	seal(b, at)
+}
+
+// PutRoutes adds option 121 or 249.
+func (w *Writer) PutRoutes(c Code, routes []Route) {
+	b := w.begin(c)
+	at := len(*b)
+	*b = AppendRoutes(append(*b, byte(c), 0), routes)
+	seal(b, at)
 }
 
 // PutText adds a text option without a NUL.
 func (w *Writer) PutText(c Code, s string) {
-	from := len(w.data)
-	w.data = append(w.data, s...)
-	w.put(c, from)
+	b := w.begin(c)
+	at := len(*b)
+	*b = append(append(*b, byte(c), 0), s...)
+	seal(b, at)
 }
 
 // PutBootFile adds option 67 with a NUL at its end, see Packet.SetBootFile.
 func (w *Writer) PutBootFile(name string) {
-	from := len(w.data)
-	w.data = append(append(w.data, name...), 0)
-	w.put(BootFileName, from)
+	b := w.begin(BootFileName)
+	at := len(*b)
+	*b = append(append(append(*b, byte(BootFileName), 0), name...), 0)
+	seal(b, at)
 }
 
 // Has reports whether the reply has an option.
-func (w *Writer) Has(c Code) bool { return w.find(c) >= 0 }
+func (w *Writer) Has(c Code) bool { return w.has[c>>6]&(1<<(c&63)) != 0 }
 
 // Del removes an option if it is there.
 func (w *Writer) Del(c Code) {
-	if i := w.find(c); i >= 0 {
-		w.options = append(w.options[:i], w.options[i+1:]...)
-	}
-}
-
-func (w *Writer) put(c Code, from int) {
-	e := entry{code: c, from: uint32(from), to: uint32(len(w.data))}
-	if i := w.find(c); i >= 0 {
-		w.options[i] = e
+	if !w.Has(c) {
 		return
 	}
-	w.options = append(w.options, e)
+	w.has[c>>6] &^= 1 << (c & 63)
+	b := w.part(c)
+	for i := 0; i < len(*b); {
+		next := i + 2 + int((*b)[i+1])
+		if Code((*b)[i]) == c {
+			*b = append((*b)[:i], (*b)[next:]...)
+			continue
+		}
+		i = next
+	}
 }
 
-func (w *Writer) find(c Code) int {
-	for i := range w.options {
-		if w.options[i].code == c {
-			return i
-		}
+// begin returns where an option is to be appended.
+func (w *Writer) begin(c Code) *[]byte {
+	if w.Has(c) {
+		w.Del(c)
 	}
-	return -1
+	w.has[c>>6] |= 1 << (c & 63)
+	return w.part(c)
+}
+
+// part is where an option belongs.
+func (w *Writer) part(c Code) *[]byte {
+	switch c {
+	case MessageTypeOption:
+		return &w.first
+	case RelayAgentInfo:
+		return &w.last
+	}
+	return &w.middle
+}
+
+// seal fills in the length of the option that begins at a place and goes on to the end, and writes it in
+// parts if it has to.
+func seal(b *[]byte, at int) {
+	n := len(*b) - at - 2
+	if n <= 255 {
+		(*b)[at+1] = byte(n)
+		return
+	}
+	whole := append([]byte{}, (*b)[at+2:]...)
+	*b = appendValue((*b)[:at], Code((*b)[at]), whole)
 }
 
 // Append writes the reply at the end of dst: option 53 first and 82 last, the others in the order in
@@ -169,23 +192,43 @@ func (w *Writer) Append(dst []byte) ([]byte, error) {
 	if len(w.File) > MaxFile {
 		return dst, fmt.Errorf("encode dhcp reply: file of %d bytes, %d fit", len(w.File), MaxFile)
 	}
-	if err := w.pack(); err != nil {
-		return dst, fmt.Errorf("encode dhcp reply: %w", err)
+	for _, c := range [...]Code{Pad, Overload, End} {
+		if w.Has(c) {
+			return dst, fmt.Errorf("encode dhcp reply: %s is not for callers to set", c)
+		}
+	}
+	w.dropped, w.over = w.dropped[:0], 0
+	room := w.Limit - optionsAt - 1 // End
+	fits := len(w.first)+len(w.middle)+len(w.last) <= room
+	if !fits {
+		if err := w.pack(room); err != nil {
+			return dst, fmt.Errorf("encode dhcp reply: %w", err)
+		}
 	}
 	start := len(dst)
 	dst = append(dst, w.head[:]...)
-	h := dst[start : start+headerLen : start+headerLen]
-	binary.BigEndian.PutUint16(h[10:], w.Flags)
+	dst = append(dst, make([]byte, optionsAt-snameAt)...) // no allocation: the compiler clears room in dst
+	h := dst[start : start+optionsAt]
+	h[10], h[11] = byte(w.Flags>>8), byte(w.Flags)
 	putAddr(h[12:], w.CIAddr)
 	putAddr(h[16:], w.YIAddr)
 	putAddr(h[20:], w.SIAddr)
-	w.field(h[snameAt:snameAt+snameLen], w.SName, 2)
-	w.field(h[fileAt:fileAt+fileLen], w.File, 1)
-	dst = append(dst, magicCookie[:]...)
-	dst = w.appendOptions(dst)
+	if w.over&inSName == 0 {
+		copy(h[snameAt:], w.SName)
+	}
+	if w.over&inFile == 0 {
+		copy(h[fileAt:], w.File)
+	}
+	copy(h[headerLen:], magicCookie[:])
+	if fits {
+		dst = append(append(append(dst, w.first...), w.middle...), w.last...)
+	} else {
+		w.fillFields(h)
+		dst = w.appendPlaced(dst)
+	}
 	dst = append(dst, byte(End))
 	if n := start + minLen - len(dst); n > 0 {
-		dst = append(dst, zeros[:n]...)
+		dst = append(dst, make([]byte, n)...)
 	}
 	return dst, nil
 }

@@ -78,7 +78,7 @@ func TestWriter(t *testing.T) {
 		t.Errorf("%d bytes, want %d behind what was there", len(b), minLen)
 	}
 	b = b[len(before):]
-	if d := cmp.Diff([]Code{53, 1, 3, 51, 12, 26, 67, 82}, wireOrder(b)); d != "" {
+	if d := cmp.Diff([]Code{53, 1, 3, 12, 26, 67, 51, 82}, wireOrder(b)); d != "" {
 		t.Errorf("order on the wire: %s", d)
 	}
 	want := &Packet{
@@ -89,10 +89,10 @@ func TestWriter(t *testing.T) {
 	want.SetType(Offer)
 	want.Set(SubnetMask, []byte{255, 255, 0, 0})
 	want.Set(Router, []byte{10, 77, 0, 1, 10, 77, 0, 3})
-	want.Set(LeaseTime, []byte{0, 0, 14, 16})
 	want.SetText(HostName, "pc")
 	want.Set(InterfaceMTU, []byte{5, 0x78})
 	want.Set(BootFileName, []byte("nbp.0\x00"))
+	want.Set(LeaseTime, []byte{0, 0, 14, 16})
 	want.Set(RelayAgentInfo, []byte{1, 4, 'e', 't', 'h', '1'})
 	got, err := Decode(b)
 	if err != nil {
@@ -241,6 +241,19 @@ func TestWriterOverload(t *testing.T) {
 	}
 }
 
+// wanted is what a writer was asked for.
+func wanted(w *Writer) map[Code][]byte {
+	out := map[Code][]byte{}
+	for _, b := range [][]byte{w.first, w.middle, w.last} {
+		for len(b) > 0 {
+			n := 2 + int(b[1])
+			out[Code(b[0])] = append(out[Code(b[0])], b[2:n]...)
+			b = b[n:]
+		}
+	}
+	return out
+}
+
 // complete checks a reply against what its writer was asked for.
 func complete(t *testing.T, w *Writer, b []byte) *View {
 	t.Helper()
@@ -261,14 +274,13 @@ func complete(t *testing.T, w *Writer, b []byte) *View {
 			t.Fatalf("field %q, want %q", f, text)
 		}
 	}
-	for i := range w.options {
-		e := &w.options[i]
-		got, ok := v.Get(e.code)
-		if dropped := slices.Contains(w.Dropped(), e.code); dropped == ok {
-			t.Fatalf("%s: there %v, dropped %v", e.code, ok, dropped)
+	for c, value := range wanted(w) {
+		got, ok := v.Get(c)
+		if dropped := slices.Contains(w.Dropped(), c); dropped == ok {
+			t.Fatalf("%s: there %v, dropped %v", c, ok, dropped)
 		}
-		if ok && !bytes.Equal(got, w.data[e.from:e.to]) {
-			t.Fatalf("%s = % x, want % x", e.code, got, w.data[e.from:e.to])
+		if ok && !bytes.Equal(got, value) {
+			t.Fatalf("%s = % x, want % x", c, got, value)
 		}
 	}
 	v.Each(func(c Code, _ []byte) bool {
@@ -369,6 +381,44 @@ func TestWriterBOOTP(t *testing.T) {
 	}
 	if d := cmp.Diff([]Code{Router}, wireOrder(out)); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestWriterLong: each way to put an option splits what is longer than one.
+func TestWriterLong(t *testing.T) {
+	var w Writer
+	w.Reset(asked(t))
+	w.Limit = 60000
+	addrs := slices.Repeat([]netip.Addr{netip.MustParseAddr("10.1.2.3")}, 100)
+	routes := slices.Repeat([]Route{{netip.MustParsePrefix("10.1.2.0/24"), addrs[0]}}, 40)
+	w.PutAddrs(DNSServer, addrs)
+	w.PutText(DomainName, strings.Repeat("d", 255))
+	w.PutText(HostName, strings.Repeat("h", 256))
+	w.PutBootFile(strings.Repeat("b", 255))
+	w.PutRoutes(ClasslessRoutes, routes)
+	w.PutAddrs(Router, nil)
+	b, err := w.Append(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]Code{6, 6, 15, 12, 12, 67, 67, 121, 121, 3}, wireOrder(b)); d != "" {
+		t.Errorf("parts on the wire: %s", d)
+	}
+	v := complete(t, &w, b)
+	if got, _ := v.Get(DNSServer); len(got) != 400 {
+		t.Errorf("%d bytes of addresses", len(got))
+	}
+	got, _ := v.Get(ClasslessRoutes)
+	if back, err := ParseRoutes(got); err != nil || !slices.Equal(back, routes) {
+		t.Errorf("routes %v, %v", back, err)
+	}
+	if v.Asks(DNSServer) || string(v.Text(BootFileName)) != strings.Repeat("b", 255) {
+		t.Errorf("boot file %q", v.Text(BootFileName))
+	}
+	w.Del(ClasslessRoutes)
+	w.Del(DomainName)
+	if b, err = w.Append(nil); err != nil || !slices.Equal(wireOrder(b), []Code{6, 6, 12, 12, 67, 67, 3}) {
+		t.Errorf("after Del: %v, %v", wireOrder(b), err)
 	}
 }
 

@@ -1,0 +1,175 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"surefoot/internal/boot"
+	"surefoot/internal/config"
+	"surefoot/internal/lease"
+	"surefoot/internal/store/leasedb"
+)
+
+// leases are the addresses that this node gave out: in memory, and on disk once a network needs it.
+type leases struct {
+	book *lease.Book
+	log  *slog.Logger
+	now  func() time.Time
+
+	mu sync.Mutex  // guards what follows
+	db *leasedb.DB // nil: no network has needed it yet
+	up chan struct{}
+}
+
+func newLeases(cfg *config.Config, log *slog.Logger, now func() time.Time) (*leases, error) {
+	book, err := lease.NewBook(cfg.Node.Name, pools(cfg))
+	if err != nil {
+		return nil, err
+	}
+	return &leases{book: book, log: log, now: now, up: make(chan struct{})}, nil
+}
+
+// pools are the networks' addresses as the book has them.
+func pools(cfg *config.Config) []lease.Pool {
+	var out []lease.Pool
+	for _, s := range cfg.DHCP.Scopes {
+		p := lease.Pool{
+			Scope: s.Network, Subnet: s.Subnet, Reserved: map[lease.ID]netip.Addr{},
+			Lease: s.Lease, MinLease: s.MinLease, MaxLease: s.MaxLease,
+			Offer: s.OfferTime, Decline: s.DeclineTime, Rest: s.Rest, ByClientID: s.Identity == config.IdentityClientID,
+		}
+		for _, r := range s.Ranges {
+			p.Ranges = append(p.Ranges, lease.Range(r))
+		}
+		for _, r := range s.Exclude {
+			for a := r.From; !r.To.Less(a); a = a.Next() {
+				p.Exclude = append(p.Exclude, a)
+			}
+		}
+		for mac, r := range reservations(cfg, s.Network) {
+			if r.Addr.IsValid() {
+				p.Reserved[lease.Hardware(1, mac[:])] = r.Addr
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func reservations(cfg *config.Config, network string) map[boot.MAC]boot.Reservation {
+	for _, n := range cfg.Site.Networks {
+		if n.Name == network {
+			return n.Reservations
+		}
+	}
+	return nil
+}
+
+// configure takes the pools of another configuration; leases stay.
+func (l *leases) configure(cfg *config.Config) error {
+	if err := l.book.Configure(pools(cfg)); err != nil {
+		return err
+	}
+	for _, s := range cfg.DHCP.Scopes {
+		var others []lease.Range
+		for _, p := range s.Split {
+			if p.Node != cfg.Node.Name {
+				others = append(others, lease.Range(p.AddrRange))
+			}
+		}
+		l.book.SetOthers(s.Network, others)
+	}
+	return nil
+}
+
+// open opens the file and reads it, the first time that a network needs it.
+func (l *leases) open(ctx context.Context, file string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.db != nil {
+		return nil
+	}
+	db, err := leasedb.Open(ctx, leasedb.Config{File: file}, leasedb.Deps{
+		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.book.Load, All: l.all,
+	})
+	if err != nil {
+		return err
+	}
+	n := 0
+	began := l.now()
+	if err := db.Load(ctx, func(r lease.Record) { l.book.Load(r); n++ }); err != nil {
+		return errors.Join(fmt.Errorf("read the leases: %w", err), db.Close())
+	}
+	l.log.Info("leases read", "role", "leases", "file", file, "leases", n, "took", l.now().Sub(began).Round(time.Millisecond))
+	l.db = db
+	close(l.up)
+	return nil
+}
+
+// all returns everything that is in the book.
+func (l *leases) all() []lease.Record {
+	var out []lease.Record
+	l.book.Each("", func(r lease.Record) bool { out = append(out, r); return true })
+	return out
+}
+
+// file is the open file, nil if there is none.
+func (l *leases) file() *leasedb.DB {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.db
+}
+
+// Keep makes a record durable: the DHCP server's Keeper.
+func (l *leases) Keep(r lease.Record, done func(error)) {
+	if db := l.file(); db != nil {
+		db.Keep(r, done)
+		return
+	}
+	done(errors.New("the file of the leases is not open"))
+}
+
+// expireEvery is how often what has run out is looked for.
+const expireEvery = time.Second
+
+// run writes leases to the disk until ctx ends, and ends those that have run out.
+func (l *leases) run(ctx context.Context, ready func()) error {
+	ready()
+	select {
+	case <-l.up:
+	case <-ctx.Done():
+		return nil
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		t := time.NewTicker(expireEvery)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				l.book.Expire(l.now())
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	defer wg.Wait()
+	return l.file().Run(ctx, func() {})
+}
+
+// warnLeases tells of a disk that takes no leases.
+func (a *App) warnLeases(add adder) {
+	db := a.leases.file()
+	if db == nil {
+		return
+	}
+	if err := db.Fault(); err != nil {
+		add("leases-refused", "leases cannot be written to the disk", "machines with a lease keep it; new ones get none: "+firstLine(err),
+			"make room on the disk of the leases, or look at the file's owner and mode; it is tried again by itself")
+	}
+}
