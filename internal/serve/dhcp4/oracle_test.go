@@ -66,8 +66,10 @@ func TestUdhcpc(t *testing.T) {
 	c := newCable(t)
 	r := c.start(t, testConfig())
 	for _, flags := range [][]string{nil, {"-B"}} {
-		out := c.client.run(t, "busybox", append([]string{"udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "3", "-T", "3",
-			"-O", "tftp", "-O", "bootfile", "-O", "staticroutes", "-s", script(t, `[ "$1" = bound ] && set`)}, flags...)...)
+		out := c.client.run(t, "busybox", append([]string{
+			"udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "3", "-T", "3",
+			"-O", "tftp", "-O", "bootfile", "-O", "staticroutes", "-s", script(t, `[ "$1" = bound ] && set`),
+		}, flags...)...)
 		// The second time the lease goes on: it was not renewed, since it is a second old.
 		for _, want := range []string{"router='10.77.0.1'", "dns='10.77.0.5 10.77.0.6'", "lease='3", "mask='24'", "domain='lab.example'", "staticroutes='10.0.0.0/8 10.77.0.1'"} {
 			if !strings.Contains(out, want) {
@@ -89,8 +91,10 @@ func TestDhclient(t *testing.T) {
 		t.Fatal(err)
 	}
 	pidFile := filepath.Join(dir, "pid")
-	args := []string{"-4", "-1", "-v", "-cf", conf, "-lf", filepath.Join(dir, "leases"), "-pf", pidFile,
-		"-sf", script(t, `case "$reason" in BOUND|REBOOT) echo "bound to $new_ip_address by $new_dhcp_server_identifier router $new_routers";; esac; exit 0`), "eth0"}
+	args := []string{
+		"-4", "-1", "-v", "-cf", conf, "-lf", filepath.Join(dir, "leases"), "-pf", pidFile,
+		"-sf", script(t, `case "$reason" in BOUND|REBOOT) echo "bound to $new_ip_address by $new_dhcp_server_identifier router $new_routers";; esac; exit 0`), "eth0",
+	}
 	t.Cleanup(func() { endByPIDFile(t, pidFile) }) // it goes into the background
 	out := c.client.run(t, "dhclient", args...)
 	bound := regexp.MustCompile(`bound to (\S+) by 10.77.0.2 router 10.77.0.1`)
@@ -174,8 +178,10 @@ func TestRelay(t *testing.T) {
 	c, client := relayCable(t, "-a", "-m", "discard")
 	r := c.start(t, testConfig())
 	for _, flags := range [][]string{nil, {"-B"}} {
-		out := client.run(t, "busybox", append([]string{"udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "6", "-T", "1",
-			"-s", script(t, `[ "$1" = bound ] && set`)}, flags...)...)
+		out := client.run(t, "busybox", append([]string{
+			"udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "6", "-T", "1",
+			"-s", script(t, `[ "$1" = bound ] && set`),
+		}, flags...)...)
 		if !strings.Contains(out, "router='10.88.0.1'") {
 			t.Errorf("flags %v: no lease through the relay", flags)
 		}
