@@ -39,6 +39,10 @@ func newLineLog(log *slog.Logger) *lineLog { return &lineLog{log: log, seen: map
 
 func levelOf(ev *boot.Event) slog.Level {
 	switch ev.Kind {
+	case boot.AddressGiven, boot.AddressEnded:
+		return slog.LevelInfo
+	case boot.AddressRefused, boot.AddressInUse:
+		return slog.LevelWarn
 	case boot.OfferSent, boot.BootReplySent, boot.ScriptSent, boot.TransferEnd:
 		switch {
 		case ev.Reason == boot.TsizeProbe:

@@ -14,6 +14,7 @@ import (
 // Names of the metrics. docs/metrics.md explains each; a test holds the two together.
 const (
 	MetricPackets          = "surefoot_proxydhcp_packets_total"
+	MetricDHCP             = "surefoot_dhcp_packets_total"
 	MetricTFTPTransfers    = "surefoot_tftp_transfers_total"
 	MetricTFTPIgnored      = "surefoot_tftp_ignored_total"
 	MetricTFTPQueued       = "surefoot_tftp_queued_total"
@@ -48,6 +49,7 @@ const (
 type metrics struct {
 	reg         *prometheus.Registry
 	packets     *prometheus.CounterVec
+	dhcp        *prometheus.CounterVec
 	transfers   *prometheus.CounterVec
 	ignored     *prometheus.CounterVec
 	queued      *prometheus.CounterVec
@@ -99,6 +101,7 @@ func newMetrics(cfg Config) *metrics {
 		return h
 	}
 	m.packets = vec(MetricPackets, "DHCP and boot service packets, by step and by reason for what became of them.", "kind", "reason")
+	m.dhcp = vec(MetricDHCP, "Packets of the DHCP server, by step and by reason for what became of them.", "kind", "reason")
 	m.transfers = vec(MetricTFTPTransfers, "TFTP transfers that ended, by reason; tsize-probe is a size query and no failure.", "reason")
 	m.ignored = vec(MetricTFTPIgnored, "TFTP packets that got no answer, by reason.", "reason")
 	m.queued = vec(MetricTFTPQueued, "TFTP requests that had to wait for a place, by the limit they met.", "reason")
@@ -169,6 +172,11 @@ func (m *metrics) event(ev *boot.Event) {
 			m.offers.Add(1)
 		case boot.BootReplySent:
 			m.replies.Add(1)
+		}
+	case "dhcp4":
+		m.dhcp.WithLabelValues(string(ev.Kind), string(ev.Reason)).Inc()
+		if ev.Kind == boot.OfferSent {
+			m.offers.Add(1)
 		}
 	case "tftp":
 		m.tftp(ev)

@@ -16,7 +16,7 @@ import (
 
 // names lists the constants; TestMetrics finds out if one is not here.
 var names = []string{
-	MetricPackets, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPUploads, MetricTFTPReceived, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
+	MetricPackets, MetricDHCP, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPUploads, MetricTFTPReceived, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
 	MetricHTTPRequests, MetricHTTPBytes, MetricScripts, MetricDNSQueries, MetricDNSNamed, MetricStories, MetricOpen, MetricBootSeconds, MetricDropped, MetricMachines,
 	MetricTFTPPackets, MetricTFTPStalls, MetricTFTPRunning, MetricTFTPStalled, MetricForgotten, MetricBuildInfo, MetricReady, MetricConfigGood, MetricConfigGoodSecond, MetricVersion,
 }
@@ -30,6 +30,7 @@ func busy(t *testing.T) *Journal {
 		{Role: "proxydhcp", Kind: boot.OfferSent, MAC: mac, XID: 1, Reason: boot.Answered, File: "a.0", Server: "boot1"},
 		{Role: "proxydhcp", Kind: boot.RequestSeen, MAC: mac, IP: ip, XID: 1, Reason: boot.OtherMessage},
 		{Role: "proxydhcp", Kind: boot.Ignored, Reason: boot.NotPXE},
+		{Role: "dhcp4", Kind: boot.AddressGiven, MAC: boot.MAC{2, 0, 0, 0, 0, 9}, XID: 5, Reason: boot.Answered},
 		{Role: "tftp", Kind: boot.Ignored, Reason: boot.UnexpectedOpcode, IP: ip},
 		{Role: "tftp", Kind: boot.ReadRequest, IP: ip, File: "a.0", Transfer: 1},
 		{Role: "tftp", Kind: boot.TransferEnd, IP: ip, File: "crash/a", Transfer: 7, Upload: true, Reason: boot.Received, Bytes: 50},
@@ -129,6 +130,7 @@ func TestMetricValues(t *testing.T) {
 		want        float64
 	}{
 		{MetricPackets, "kind=discover reason=", 1},
+		{MetricDHCP, "kind=lease reason=answered", 1},
 		{MetricPackets, "kind=offer reason=answered", 1},
 		{MetricPackets, "kind=ignored reason=not-pxe", 1},
 		{MetricTFTPTransfers, "reason=done", 1},

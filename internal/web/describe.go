@@ -15,6 +15,8 @@ func Describe(ev boot.Event) string {
 		boot.BootRequestSeen: "asks on port 4011", boot.BootReplySent: "is told:", boot.Ignored: "is not answered",
 		boot.ReadRequest: "asks for", boot.WriteRequest: "wants to upload", boot.Waiting: "waits for a place", boot.OptionsSent: "is granted", boot.Progress: "gets",
 		boot.HTTPRequest: "asks by HTTP for", boot.ScriptSent: "gets its iPXE script",
+		boot.AddressOffered: "is offered an address", boot.AddressGiven: "has the address", boot.AddressRefused: "is refused the address",
+		boot.AddressEnded: "gives its address back", boot.AddressInUse: "somebody else has the address",
 		boot.NameAsked: "asks for the name " + ev.Detail + ":",
 	}[ev.Kind]
 	if ev.Kind == boot.TransferEnd {
@@ -34,6 +36,12 @@ func Describe(ev boot.Event) string {
 		if ev.Detail != "" {
 			return ev.Detail // which address, and whose
 		}
+		if ev.IP.IsValid() {
+			text += " " + ev.IP.String()
+		}
+	}
+	switch ev.Kind {
+	case boot.AddressOffered, boot.AddressGiven, boot.AddressRefused, boot.AddressEnded, boot.AddressInUse:
 		if ev.IP.IsValid() {
 			text += " " + ev.IP.String()
 		}
