@@ -33,6 +33,9 @@ func (s *scope) usable(pos uint32, q *asking) bool {
 	if !s.shared || s.authority(pos, q) {
 		return true
 	}
+	if s.kinds[pos] == own {
+		return false // it had another holder: after Sweep
+	}
 	if q.offline {
 		// Nothing may be promised but what the store has; it is not worth an OFFER if it is about
 		// to end.
@@ -100,10 +103,8 @@ func (s *scope) choose(q *asking) (uint32, bool) {
 		return 0, false // others may know more of an address that had a holder
 	}
 	for {
-		for set := range s.aged {
-			if pos, ok := s.oldest(set); ok && s.usable(pos, q) {
-				return pos, true
-			}
+		if pos, ok := s.oldest(0); ok && s.usable(pos, q) {
+			return pos, true
 		}
 		if at, _, ok := s.ending.top(); !ok || at >= q.now {
 			return 0, false

@@ -56,8 +56,8 @@ func (b *Book) Contact(ok bool, _ time.Time) {
 }
 
 // Sweep makes addresses of the node's own blocks fresh again whose leases are over: at most so
-// many grants, each to be claimed like any other. Only a fresh address can be given while the
-// shared store does not answer, since of any other it may know a lease that this node does not.
+// many grants, each to be claimed like any other. Only a fresh address passes to another ID without
+// the shared store, since of any other it may know a lease that this node does not.
 func (b *Book) Sweep(now time.Time, scope string, most int) []Grant {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -73,10 +73,11 @@ func (b *Book) Sweep(now time.Time, scope string, most int) []Grant {
 		if !ok || t <= plus(s.row(pos).expires, s.rest()) {
 			break
 		}
-		kept, used := s.serials(pos)
-		g := Grant{Prev: kept, Keep: true, Claim: true, Record: Record{
+		g, used := s.over(pos)
+		g.Keep, g.Claim = true, true
+		g.Record = Record{
 			Scope: scope, Addr: s.plan.addr(pos), Start: fromSecond(t), Expires: fromSecond(t), Node: b.node, Serial: used + 1,
-		}}
+		}
 		s.send(pos, &g)
 		out = append(out, g)
 	}

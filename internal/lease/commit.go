@@ -64,6 +64,8 @@ func (s *scope) apply(pos uint32, r *Record) bool {
 	same := w.mine(r.ID) && r.State != Declined
 	if w != nil {
 		switch {
+		case r.State == Free && !w.blank() && second(r.Start) <= w.expires:
+			return false // an old Sweep that came late: the address was given since
 		case r.Serial > w.serial:
 		case r.Serial == w.serial && !same && w.state == Declined:
 			// Ours was declined in memory only; somebody else's is in the store.
@@ -162,7 +164,7 @@ func (b *Book) Release(now time.Time, a Ask) (Record, boot.Reason) {
 	if !ok {
 		return Record{}, boot.UnknownLease
 	}
-	q := asking{Ask: &a, now: second(now)}
+	q := asking{Ask: &a, now: second(now), offline: b.offline(&a)}
 	w, h := s.row(pos), s.hold(pos, q.now)
 	if !w.mine(a.ID) || w.state != Active || h != nil && h.id != a.ID {
 		return Record{}, boot.UnknownLease
@@ -170,6 +172,7 @@ func (b *Book) Release(now time.Time, a Ask) (Record, boot.Reason) {
 	_, used := s.serials(pos)
 	g := Grant{Record: s.record(w)}
 	g.Record.State, g.Record.Serial, g.Record.Node = Released, used+1, b.node
+	g.Record.Own = s.shared && s.authority(pos, &q)
 	if !s.shared {
 		g.Record.Expires = fromSecond(q.now)
 	}

@@ -25,11 +25,15 @@
 // Every address is in one of three classes, said by SetOwn and SetOthers: shared, in an own block, in
 // a block of another node. Three rules hold whatever the network between the nodes does:
 //
-//  1. An address passes from one ID to another only by a claim: the shared store replaces the record
-//     with the Serial Prev by the grant's record, in one transaction that also finds the address in
-//     nobody else's block. Of two claims with one Prev the store lets one win, so it does not matter how
-//     late a claim arrives or how old the view was that it was made from. Only then the OFFER or ACK
-//     leaves.
+//  1. An address passes from one ID to another only by a claim: the shared store replaces what it has
+//     by the grant's record if that Fits, in one transaction that also finds the address in nobody's
+//     block. Fits means that the store has the Serial, the ID and at most the end that the node
+//     decided by, so of two claims one wins, and it does not matter how late a claim arrives or how
+//     old the view was that it was made from. Only then the OFFER or ACK leaves. (Serials alone are
+//     not enough: two nodes count on from the same one.) In a block a claim can only prolong what
+//     the ID has already, from whatever node, or be a Sweep by the owner; reservations are not
+//     subject to blocks. So a claim from before the grant of a block comes too late, also one of the
+//     owner itself, which may have been restarted since.
 //  2. A node gives an address on its own authority (Record.Own) if nobody else can give it: it is in an own
 //     block, and fresh, or this ID's anyway. Fresh means that the store never had a record of it, or
 //     has one that says Free (Sweep makes them, by a claim). Others can prolong a lease in the block
@@ -46,16 +50,18 @@
 //
 //   - A block is granted in the shared store, and the transaction of a claim checks it there.
 //     SetOwn names the block after all records up to its grant were loaded and are on the node's own
-//     disk. A node whose disk is new does not take up its old blocks. A block is given up only when
+//     disk. A node whose disk is new does not take up its old blocks. Sweep is called every minute or
+//     so, since an address of an own block passes to another ID in no other way. A block is given up only when
 //     the node's own records in it are published and nothing is offered from it.
 //   - A lost claim is reported by Committed with an error after Load of what the store has.
-//   - Records with Own are published when the store answers: put if their Serial is higher; if the
-//     store has a higher one of the same ID, its end is raised to theirs. Contact(true) is said when
+//   - Records with Own are published when the store answers: put if their Serial is higher, or with
+//     the next Serial over a record that says Free; if the store has a higher one of the same ID, or
+//     the address is declined, that stays and its end is raised to theirs. Contact(true) is said when
 //     that is done and the store's records are loaded.
 //   - All nodes have the same reservations. While one site file replaces another, a reservation that
 //     is new may be given on a node's own authority only after a contact.
-//   - Release and Decline replace a record of the same ID with a lower Serial in the store, and if that
-//     cannot be done they are not committed.
+//   - Release and Decline replace a record of the same ID with a lower Serial in the store, never
+//     lowering its end. If that cannot be done they are not committed, and a Decline is tried again.
 //
 // # Structure
 //

@@ -27,14 +27,14 @@ func (s *scope) span(q *asking) time.Duration {
 // draft is the grant of a position: the record with the next Serial, whose time is not lower than
 // what was promised to this ID before.
 func (s *scope) draft(node string, pos uint32, q *asking, state State, d time.Duration) Grant {
-	kept, used := s.serials(pos)
 	w := s.row(pos)
-	g := Grant{Prev: kept, For: d, Known: w.mine(q.ID), Keep: true}
-	g.Ping = !g.Known
+	g, used := s.over(pos)
+	g.For, g.Known, g.Ping, g.Keep = d, w.mine(q.ID), !w.mine(q.ID), true
+	g.Reserved = s.reservedFor(q.ID, pos)
 	end := s.notBefore(w, q.ID, plus(q.now, d))
 	if h := s.hold(pos, q.now); h != nil && h.pending > 0 {
-		g.Prev = h.serial // they are kept in order
 		end = max(end, h.end)
+		g.Prev, g.PrevID, g.PrevEnd = h.serial, q.ID, fromSecond(h.end) // they are kept in order
 	}
 	g.Record = Record{
 		Scope: s.pool.Scope, Addr: s.plan.addr(pos), ID: q.ID, MAC: q.MAC, State: state,
@@ -43,6 +43,16 @@ func (s *scope) draft(node string, pos uint32, q *asking, state State, d time.Du
 		Serial: used + 1, Own: s.shared && s.authority(pos, q),
 	}
 	return g
+}
+
+// over is a grant that follows what is known of a position, and the last Serial that was used.
+func (s *scope) over(pos uint32) (Grant, uint64) {
+	kept, used := s.serials(pos)
+	g := Grant{Prev: kept}
+	if w := s.row(pos); w != nil {
+		g.PrevID, g.PrevEnd = w.id, fromSecond(w.expires)
+	}
+	return g, used
 }
 
 // notBefore raises an end to what the same ID was promised before: it may not have heard of the
@@ -77,7 +87,7 @@ func (s *scope) confirm(pos uint32, q *asking, most time.Duration) (Grant, boot.
 	if s.shared && q.offline {
 		most = min(most, shortLease)
 	}
-	return Grant{Record: s.record(w), Prev: w.serial, For: min(left, most), Known: true}, boot.Answered
+	return Grant{Record: s.record(w), For: min(left, most), Known: true}, boot.Answered
 }
 
 // Offer chooses an address for a DISCOVER and keeps it for the ID (Q7). The same ID asking again

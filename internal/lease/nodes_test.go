@@ -31,14 +31,16 @@ func (s *store) put(r Record) {
 	s.log = append(s.log, event{rec: r, block: -1})
 }
 
-// claim is the transaction behind Grant.Claim: the record is the one with the Serial that the node
+// claim is the transaction behind Grant.Claim: the record is the one that the node
 // saw, and the address is in nobody else's block, unless a live lease of the same ID goes on.
-func (s *store) claim(t *rapid.T, node int, prev uint64, r Record) bool {
+func (s *store) claim(t *rapid.T, node int, g Grant) bool {
+	r := g.Record
 	have := s.recs[r.Addr]
-	if have.Serial != prev {
+	if !g.Fits(have) {
 		return false
 	}
-	if owner, ok := s.blocks[blockOf(r.Addr)]; ok && owner != node && have.ID != r.ID {
+	owner, ok := s.blocks[blockOf(r.Addr)]
+	if ok && !g.Reserved && have.ID != r.ID && !(r.State == Free && owner == node) {
 		return false
 	}
 	if r.Serial <= have.Serial {
@@ -58,6 +60,9 @@ func (s *store) publish(t *rapid.T, r Record) {
 			s.put(have)
 		}
 		return
+	}
+	if have.State == Free && have.Serial >= r.Serial {
+		r.Serial = have.Serial + 1
 	}
 	if have.ID != r.ID && have.State != Free {
 		t.Fatalf("%s was given to %s on a node's own authority, and the store has it for %s", r.Addr, r.ID, have.ID)
@@ -288,7 +293,7 @@ func (m *several) landOf(t *rapid.T, x *node) {
 		w := &x.ways[i]
 		if !w.landed {
 			if x.linked {
-				w.landed, w.won = true, m.store.claim(t, x.n, w.g.Prev, w.g.Record)
+				w.landed, w.won = true, m.store.claim(t, x.n, w.g)
 			}
 			return
 		}

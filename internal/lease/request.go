@@ -125,7 +125,7 @@ func (s *scope) extend(node string, pos uint32, q *asking) (Grant, boot.Reason) 
 	if idle && w.mine(q.ID) && w.state == Active && w.live(q.now) && w.says(q) {
 		if left := time.Duration(w.expires-q.now) * time.Second; left >= d-d/4 {
 			s.drop(pos)
-			return Grant{Record: s.record(w), Prev: w.serial, For: min(left, d), Known: true}, boot.Answered
+			return Grant{Record: s.record(w), For: min(left, d), Known: true}, boot.Answered
 		}
 	}
 	g := s.draft(node, pos, q, Active, d)
