@@ -58,6 +58,8 @@ type Event struct {
 	Rule   string `json:"rule,omitempty"`
 	File   string `json:"file,omitempty"`
 	Server string `json:"server,omitempty"` // the one the client was sent to
+	// Backend is whom a balancer got the file from for the client; several, if one took over from another.
+	Backend string `json:"backend,omitempty"`
 
 	// Where the file is from, when it is not simply there by its name.
 	Version  string `json:"version,omitempty"`  // of the tree of files, if it has versions

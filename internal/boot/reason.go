@@ -84,6 +84,15 @@ const (
 	MethodRefused    Reason = "method-refused"
 )
 
+// Reasons of load balancing.
+const (
+	NoBackend      Reason = "no-backend"
+	BackendSilent  Reason = "backend-silent"
+	BackendRefused Reason = "backend-refused"
+	BackendDiffers Reason = "backend-differs"
+	RelayFull      Reason = "relay-full"
+)
+
 // Reasons of what servers count as.
 const (
 	ServerUp       Reason = "server-up"
@@ -193,6 +202,12 @@ var reasonTexts = map[Reason]string{
 	BadBlock:         "an acknowledgement of a block that was never sent",
 	RangeRefused:     "the range asked for is not in the file",
 	MethodRefused:    "an HTTP method other than GET and HEAD",
+
+	NoBackend:      "no backend of the service delivers the file",
+	BackendSilent:  "the backend does not answer, or stopped in mid-transfer",
+	BackendRefused: "the backend answered with an error",
+	BackendDiffers: "the backends have different contents under this name, so none can go on where another stopped",
+	RelayFull:      "as many downloads for single clients run as the relay's memory allows",
 
 	ServerUp:       "the server hands the file out: enough downloads in a row were good",
 	ServerDown:     "the server does not hand the file out: enough downloads in a row were bad",

@@ -14,7 +14,7 @@ const maxText = 256
 // clean makes an event's texts short and printable. File names, vendor classes and error texts
 // come from whoever sends a packet, and end in terminals, logs and a web page.
 func clean(ev *boot.Event) {
-	for _, s := range []*string{&ev.File, &ev.Detail, &ev.Options, &ev.Quirk, &ev.Peer, &ev.Local, &ev.Network, &ev.Rule, &ev.Server, &ev.Version, &ev.Template} {
+	for _, s := range []*string{&ev.File, &ev.Detail, &ev.Options, &ev.Quirk, &ev.Peer, &ev.Local, &ev.Network, &ev.Rule, &ev.Server, &ev.Backend, &ev.Version, &ev.Template} {
 		*s = printable(*s)
 	}
 }

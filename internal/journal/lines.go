@@ -152,6 +152,7 @@ func attrs(ev *boot.Event, of label) []slog.Attr {
 	add("template", ev.Template)
 	add("quirk", ev.Quirk)
 	add("server", ev.Server)
+	add("backend", ev.Backend)
 	if ev.Bytes > 0 {
 		out = append(out, slog.Int64("bytes", ev.Bytes))
 	}

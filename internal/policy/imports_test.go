@@ -12,6 +12,7 @@ var layers = [][]string{
 	{"cmd", "e2e", "scripts"},
 	{"cli"},
 	{"app"},
+	{"lb"},
 	{"serve", "web", "config", "lab", "storm", "publish", "diagnose"},
 	{"watch"},
 	{"probe", "alert", "inbox"},
@@ -22,13 +23,16 @@ var layers = [][]string{
 
 // family are rooms whose folders may import each other; serve is not among them: roles meet in
 // app, through values.
-var family = []string{"wire", "kernel", "store", "alert"}
+var family = []string{"wire", "kernel", "store", "alert", "lb"}
 
 // never are imports that the layers would allow and the design forbids, with the reason.
 var never = []struct{ from, to, why string }{
 	{"serve", "journal", "a role emits events and does not know what becomes of them"},
 	{"serve", "watch", "a role reads what health says, and does not know how it was found out"},
 	{"serve", "probe", "a role does not test others"},
+	{"lb", "config", "a way of balancing gets typed values"},
+	{"lb", "journal", "it emits events and does not know what becomes of them"},
+	{"lb", "watch", "it reads what health says, and does not know how it was found out"},
 	{"lab", "web", "the lab watches through the command line, as a person would"},
 	{"lab", "serve", "the lab's nodes are real processes"},
 	{"lab", "config", "the lab's nodes are real processes"},
@@ -97,6 +101,8 @@ func TestRefuse(t *testing.T) {
 	}{
 		{"cmd/surefoot", "internal/cli", true},
 		{"internal/app", "internal/serve/tftp", true},
+		{"internal/lb/relay", "internal/serve/tftp", true},
+		{"internal/serve/tftp", "internal/lb", false},
 		{"internal/serve/tftp", "internal/wire/tftp", true},
 		{"internal/wire/pxe", "internal/wire/dhcp4", true},
 		{"internal/serve/tftp", "internal/serve/http", false},
@@ -134,6 +140,7 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/serve/proxydhcp/listen.go", "", "options of its own UDP socket, names of errors"},
 	{"internal/serve/proxydhcp/port.go", "golang.org/x/sys/unix", "the address that a packet was sent to (IP_PKTINFO)"},
 	{"internal/serve/tftp/", "", "options of its own UDP sockets, the address that was asked (IP_PKTINFO)"},
+	{"internal/lb/relay/", "golang.org/x/sys/unix", "options of its own UDP sockets"},
 	{"internal/storm/", "", "epoll and recvmmsg over the UDP sockets of its simulated clients"},
 	{"internal/web/client.go", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/store/sqlfile/", "golang.org/x/sys/unix", "one writer of a file (flock), names of errors"},

@@ -58,6 +58,9 @@ func Describe(ev boot.Event) string {
 	if ev.Server != "" {
 		text += " from " + ev.Server
 	}
+	if ev.Backend != "" && (ev.Kind == boot.OptionsSent || ev.Kind == boot.TransferEnd) {
+		text += " from backend " + ev.Backend
+	}
 	if ev.Options != "" {
 		text += " (" + ev.Options + ")"
 	}

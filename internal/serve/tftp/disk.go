@@ -87,4 +87,7 @@ func (t *transfer) closeFile() {
 	if t.file != nil {
 		_ = t.file.Close()
 	}
+	if t.stream != nil {
+		t.stream.Close()
+	}
 }

@@ -31,6 +31,7 @@ const (
 	opened      noteKind = iota // the file is open, or t.refusal says why not
 	admitted                    // it need not wait any more
 	haveRead                    // the worker is done with t.disk
+	refilled                    // t.stream has what was awaited, or will not have it
 	uploaded                    // the upload has its file, or has failed
 	interrupted                 // t.stopped says why
 	closeDoor                   // no new requests
@@ -82,6 +83,8 @@ func (l *loop) note(n note) {
 		l.uploaded(n.t)
 	case haveRead:
 		l.haveRead(n.t, n.fault)
+	case refilled:
+		l.refilled(n.t)
 	case interrupted:
 		if !n.t.over && (n.t.begun || n.t.waits) { // else start sees it
 			l.interrupted(n.t)

@@ -100,21 +100,28 @@ func (t *transfer) open() (verdict, bool) {
 		return judgeOpen(t.asked.File, err), false
 	}
 	t.tale.size = t.size
-	p, granted := t.negotiate(t.size)
-	_, tsize := wire.Lookup(granted, wire.OptTsize)
-	t.granted, t.m = granted, newSender(t.size, p, len(granted) > 0, tsize)
-	t.m.mind(mannersFor(t.asked))
-	if t.data != nil { // the copy is all that is needed
+	v, ok := t.serve(t.size)
+	switch {
+	case t.data != nil || !ok: // the copy is all that is needed
 		_ = f.Close()
-	} else {
-		t.readFrom(f, p)
+	default:
+		t.readFrom(f, t.m.profile)
 	}
+	return v, ok
+}
+
+// serve agrees on the options for a content of size bytes (< 0: not known), makes the machine, and
+// opens the socket.
+func (t *transfer) serve(size int64) (verdict, bool) {
+	p, granted := t.negotiate(size)
+	_, tsize := wire.Lookup(granted, wire.OptTsize)
+	t.granted, t.m = granted, newSender(max(size, 0), p, len(granted) > 0, tsize)
+	t.m.mind(mannersFor(t.asked))
 	if t.s.cfg.Ports.Single {
 		return verdict{}, true
 	}
 	fd, err := openTransfer(t.ends.local, &t.s.ports)
 	if err != nil {
-		t.closeFile()
 		return verdict{
 			reason: boot.SendFailed, detail: "open a socket for the transfer: " + err.Error(),
 			code: wire.ErrUndefined, text: "server busy, try again later",

@@ -172,6 +172,10 @@ func (l *loop) openNow(t *transfer) {
 		l.beginUpload(t)
 		return
 	}
+	if l.s.cfg.Source != nil {
+		l.openSource(t)
+		return
+	}
 	if l.s.open.submit(job{t, openFile}) {
 		l.opening++
 		l.asked = true

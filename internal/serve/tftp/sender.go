@@ -35,6 +35,7 @@ const (
 	ack                   // an ACK of the client
 	clientError           // an ERROR of the client
 	tick                  // the deadline passed
+	filled                // have or last became known, or grew
 )
 
 // output is what is to be done: send the OACK, or the blocks from..to (none if to < from), or
@@ -53,7 +54,8 @@ type output struct {
 type sender struct {
 	profile wire.Profile
 	first   int64 // number of the first packet: 0 with an OACK, else 1
-	last    int64 // number of the last block, which is short or empty
+	last    int64 // number of the last block, which is short or empty; unknownLast: not known yet
+	have    int64 // every block up to here can be sent: last, but for a content that still comes
 	tsize   bool  // the client was told the size
 
 	acked   int64 // every block up to here has arrived; -1: not even the OACK
@@ -80,7 +82,8 @@ type sender struct {
 
 // newSender makes the machine for size bytes of content. oack says that options are granted.
 func newSender(size int64, p wire.Profile, oack, tsize bool) *sender {
-	s := &sender{profile: p, first: 1, last: size/int64(p.BlockSize) + 1, tsize: tsize, wait: newRTO(p.Timeout, manners{})}
+	last := size/int64(p.BlockSize) + 1
+	s := &sender{profile: p, first: 1, last: last, have: last, tsize: tsize, wait: newRTO(p.Timeout, manners{})}
 	if oack {
 		s.first, s.acked = 0, -1
 	}
@@ -109,6 +112,8 @@ func (s *sender) step(now time.Time, in input) output {
 			return finish(boot.TsizeProbe)
 		}
 		return finish(boot.ClientError)
+	case filled:
+		return s.onFilled(now)
 	}
 	if now.Before(s.deadline()) {
 		return s.idle() // an alarm that came early
@@ -151,7 +156,7 @@ func (s *sender) looksOnly(in input) bool {
 // extend sends what completes the client's window, which begins after its ACK, and nothing that is
 // under way.
 func (s *sender) extend(now time.Time) output {
-	o := output{from: s.sent + 1, to: min(s.acked+int64(s.profile.WindowSize), s.last)}
+	o := output{from: s.sent + 1, to: min(s.acked+int64(s.profile.WindowSize), s.last, s.have)}
 	s.fresh = s.sent + 1
 	s.sent, s.lastTx = max(s.sent, o.to), now
 	o.deadline = s.deadline()
@@ -160,6 +165,9 @@ func (s *sender) extend(now time.Time) output {
 
 // window sends what follows the last acknowledged block, or the OACK.
 func (s *sender) window(now time.Time) output {
+	if s.acked >= 0 && min(s.acked+int64(s.profile.WindowSize), s.last) > s.have {
+		return s.part(now)
+	}
 	s.lastTx, s.fresh = now, s.sent+1
 	if s.acked < 0 {
 		s.sent = 0
@@ -183,6 +191,9 @@ func (s *sender) packets() int64 { return s.sent - s.first + 1 + int64(s.retrans
 func (s *sender) idle() output { return output{to: -1, deadline: s.deadline()} }
 
 func (s *sender) deadline() time.Time {
+	if s.starves() {
+		return s.lastTx.Add(starveLook)
+	}
 	if soon := s.wait.probe(); s.profile.WindowSize > 1 && !s.probed && s.acked >= 0 && soon < s.wait.now {
 		return s.lastTx.Add(soon)
 	}

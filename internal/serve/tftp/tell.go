@@ -15,6 +15,7 @@ const progressEvery = 250 * time.Millisecond
 type tale struct {
 	peer, local                    string
 	file, version, template, quirk string
+	backend                        string // where a relayed content comes from
 	size                           int64
 	number                         uint64
 	upload                         bool
@@ -32,7 +33,7 @@ func (t *transfer) tell(k boot.Kind, more func(*boot.Event)) {
 	c := &t.tale
 	ev := boot.Event{
 		Kind: k, IP: t.ends.client.Addr(), Peer: c.peer, Local: c.local, File: c.file, Version: c.version, Template: c.template,
-		Quirk: c.quirk, Transfer: c.number, Upload: c.upload, Size: c.size,
+		Quirk: c.quirk, Backend: c.backend, Transfer: c.number, Upload: c.upload, Size: c.size,
 	}
 	more(&ev)
 	t.s.emit(ev)
@@ -56,6 +57,9 @@ func (t *transfer) end(why boot.Reason, detail string) {
 	t.tell(boot.TransferEnd, func(ev *boot.Event) {
 		ev.Reason, ev.Detail = why, detail
 		t.measures(ev)
+		if t.stream != nil {
+			ev.Backend = t.stream.Origin()
+		}
 	})
 }
 
@@ -91,6 +95,9 @@ func (t *transfer) position() string {
 	if t.m.acked < 0 {
 		return "the options were not acknowledged yet"
 	}
+	if t.m.last == unknownLast {
+		return fmt.Sprintf("%d blocks were acknowledged", t.m.acked)
+	}
 	return fmt.Sprintf("%d of %d blocks were acknowledged", t.m.acked, t.m.last)
 }
 
@@ -99,6 +106,9 @@ func (t *transfer) stuck(now time.Time) string {
 	what := "the options"
 	if t.m.acked >= 0 {
 		what = fmt.Sprintf("block %d of %d", t.m.acked+1, t.m.last)
+		if t.m.last == unknownLast {
+			what = fmt.Sprintf("block %d", t.m.acked+1)
+		}
 	}
 	s := fmt.Sprintf("no ACK of %s for %s", what, now.Sub(t.m.heard).Round(time.Second))
 	if t.m.acked < 0 {

@@ -6,7 +6,8 @@
 // request port means; both see neither socket nor clock. The rest moves packets: loop.go
 // serves many transfers by epoll, requests.go reads the request port in batches,
 // opener.go opens files where a slow disk delays nobody else, transmit.go sends windows in one
-// system call from cache.go's shared copies.
+// system call from cache.go's shared copies. source.go is for contents that are not in files, and
+// may come while they are sent.
 //
 // A loop for each core, not a goroutine for each transfer: a goroutine with its own net.UDPConn
 // measured 288 against 375 MB/s (1 MiB, 100 clients in lock-step) and 4.9 against 3.7 us of CPU
@@ -51,6 +52,8 @@ type Config struct {
 	Node         string
 	Listen       netip.AddrPort // a wildcard address is fine; port 0 takes any
 	Files        *files.Root
+	Source       Source        // where contents come from instead of Files; see source.go
+	FirstNumber  uint64        // transfers are counted from here: several servers in one process tell theirs apart
 	Limits       Limits        // of transfers at the same time
 	DrainTimeout time.Duration // how long transfers may go on after the end
 
@@ -110,7 +113,7 @@ type Server struct {
 
 // New checks the configuration. It opens nothing and starts nothing.
 func New(cfg Config, d Deps) (*Server, error) {
-	if cfg.Files == nil {
+	if cfg.Files == nil && cfg.Source == nil {
 		return nil, errors.New("tftp: no root of files")
 	}
 	if !cfg.Listen.IsValid() {
@@ -147,6 +150,7 @@ func New(cfg Config, d Deps) (*Server, error) {
 		ports: portRange{low: cfg.Ports.Low, high: cfg.Ports.High},
 	}
 	s.shut = make(chan struct{})
+	s.last.Store(cfg.FirstNumber)
 	s.files.Store(cfg.Files)
 	s.uploads.Store(cfg.Uploads)
 	s.ApplyOffers(cfg.Offer, cfg.Networks)

@@ -31,6 +31,8 @@ type transfer struct {
 	data    []byte // the whole content, shared with others; nil: from content or disk
 	content content
 	disk    *disk
+	stream  Content // from a Source, instead of all these
+	awaits  bool    // the stream will tell when there is more
 	file    *files.File // open while data is nil
 	size    int64       // of the content
 	granted []wire.Option
@@ -156,6 +158,10 @@ func (l *loop) finish(t *transfer, why boot.Reason, detail string) {
 // step lets the machine work on an input, and does what it says.
 func (l *loop) step(t *transfer, now time.Time, in input) {
 	acked := t.m.acked
+	var short error // why a stream ends early
+	if t.stream != nil {
+		short = t.refill()
+	}
 	do := t.m.step(now, in)
 	switch {
 	case do.end == boot.ClientError, do.end == boot.TsizeProbe:
@@ -180,6 +186,9 @@ func (l *loop) step(t *transfer, now time.Time, in input) {
 		l.alarms.set(t, do.deadline)
 		t.want(do)
 		l.flush(t)
+		if t.stream != nil && !t.over {
+			l.attend(t, short)
+		}
 	}
 }
 

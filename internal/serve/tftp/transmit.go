@@ -92,6 +92,9 @@ func (l *loop) view(t *transfer, from, to int64) ([]byte, error) {
 		return t.data[off:end], nil
 	}
 	dst := l.out.content[:end-off]
+	if t.stream != nil {
+		return t.stream.View(dst, off), nil
+	}
 	if t.disk != nil {
 		return t.disk.view(dst, off)
 	}
