@@ -52,7 +52,11 @@ func (f *flight) run(ctx context.Context) {
 				continue
 			}
 			had := f.held()
-			err := f.try(ctx, b, patience[round])
+			left := sorryAfter - time.Since(moved)
+			if left <= 0 {
+				break
+			}
+			err := f.try(ctx, b, min(patience[round], left))
 			if err == nil {
 				f.launch()
 				return
@@ -77,7 +81,7 @@ func (f *flight) run(ctx context.Context) {
 			continue
 		}
 		round++
-		if round == len(patience) || hopeless(failures, len(queue)) || f.held() == 0 && slices.ContainsFunc(failures, missing) || time.Since(moved) > sorryAfter {
+		if round == len(patience) || hopeless(failures, len(queue)) || f.held() == 0 && slices.ContainsFunc(failures, missing) || time.Since(moved) >= sorryAfter {
 			f.fail(f.verdict(failures))
 			return
 		}

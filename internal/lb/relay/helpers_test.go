@@ -159,11 +159,12 @@ type site struct {
 
 	mu     sync.Mutex // guards events
 	events []boot.Event
+	news   chan struct{} // gets a value, if it is empty, with each event
 }
 
 func start(t testing.TB, change func(*Config), backends ...netip.AddrPort) *site {
 	t.Helper()
-	s := &site{t: t}
+	s := &site{t: t, news: make(chan struct{}, 1)}
 	cfg := Config{Node: "n1", Cache: DefaultCache, DrainTimeout: 10 * time.Millisecond, Service: lb.Service{
 		Name: "boot", Mode: lb.Relay, Listen: netip.MustParseAddrPort("127.0.0.1:0"),
 	}}
@@ -188,19 +189,34 @@ func (s *site) emit(ev boot.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.events = append(s.events, ev)
+	select {
+	case s.news <- struct{}{}:
+	default:
+	}
 }
 
-// ends returns the events of transfers that ended.
-func (s *site) ends() []boot.Event {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []boot.Event
-	for _, ev := range s.events {
-		if ev.Kind == boot.TransferEnd && ev.Reason != boot.TsizeProbe {
-			out = append(out, ev)
+// ends waits for so many transfers to end, and returns how.
+func (s *site) ends(n int) []boot.Event {
+	s.t.Helper()
+	late := time.After(10 * time.Second)
+	for {
+		s.mu.Lock()
+		var out []boot.Event
+		for _, ev := range s.events {
+			if ev.Kind == boot.TransferEnd && ev.Reason != boot.TsizeProbe {
+				out = append(out, ev)
+			}
+		}
+		s.mu.Unlock()
+		if len(out) >= n {
+			return out
+		}
+		select {
+		case <-s.news:
+		case <-late:
+			s.t.Fatalf("%d transfers ended of %d", len(out), n)
 		}
 	}
-	return out
 }
 
 func (s *site) get(file string, as probe.Style) probe.Result {
@@ -224,7 +240,7 @@ func (s *site) want(file string, as probe.Style, b []byte) {
 // wantFault downloads in vain.
 func (s *site) wantFault(file string) string {
 	s.t.Helper()
-	res := s.get(file, probe.StyleIPXE)
+	res := s.get(file, probe.IPXE)
 	if res.Fault == nil {
 		s.t.Fatalf("%s was delivered", file)
 	}
