@@ -98,10 +98,13 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	}
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)
-	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.dnsSlot(), a.dhcpSlot(), a.proxySlot()} // what sends clients to the others comes last
+	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.lbSlot(), a.dnsSlot(), a.dhcpSlot(), a.proxySlot()} // what sends clients to the others comes last
 	a.drains.Add(len(a.slots))
 	for _, s := range a.slots {
 		s.swaps, s.drains = make(chan swap), a.drains.Done
+	}
+	if err := a.journal.Register(newLBMetrics(a)); err != nil {
+		return nil, err
 	}
 	if a.web, err = a.newWeb(first); err != nil {
 		return nil, err

@@ -35,7 +35,7 @@ func watchConfig(cfg *config.Config) watch.Config {
 	if c.SlowStart == 0 {
 		out.Health.SlowStart = -1
 	}
-	out.Tests, out.Groups = watch.Derive(&cfg.Site, c.Every, c.Timeout)
+	out.Tests, out.Groups = watch.Derive(withBackends(cfg), c.Every, c.Timeout)
 	if !c.Enabled {
 		out.Tests = nil
 		return out

@@ -16,6 +16,7 @@ const (
 	roleHTTP  = "http"
 	roleDNS   = "dns"
 	roleDHCP  = "dhcp"
+	roleLB    = "lb"
 )
 
 func (s *setup) has(role string) bool { return slices.Contains(s.Node.Roles, role) }

@@ -17,7 +17,7 @@ import (
 func (a *App) newWeb(s *setup) (*web.Server, error) {
 	d := web.Deps{
 		Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
-		Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS, Alerting: a.alerting,
+		Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS, Balance: a.askLB, Alerting: a.alerting,
 		Probing: a.probing,
 	}
 	if a.history != nil {
@@ -127,6 +127,8 @@ func (s *setup) listens(role string) []string {
 		return []string{"udp " + s.TFTP.String()}
 	case roleHTTP:
 		return []string{"tcp " + s.HTTP.String()}
+	case roleLB:
+		return s.balanced()
 	case roleDNS:
 		return []string{"udp and tcp " + s.DNS.Listen.String() + ": " + strings.Join(s.DNS.Zones, " ")}
 	case roleProxy:
@@ -157,7 +159,7 @@ func (a *App) Banner() []string {
 	for _, r := range s.Site.Rules {
 		out = append(out, fmt.Sprintf("  rule %-12s gives %s from %s", r.Name, r.File, strings.Join(r.From, ", ")))
 	}
-	for _, role := range []string{roleProxy, roleTFTP, roleHTTP, roleDNS} {
+	for _, role := range []string{roleProxy, roleTFTP, roleHTTP, roleDNS, roleLB} {
 		if role == roleProxy && (!s.has(role) || len(s.Node.Interfaces) == 0) {
 			out = append(out, "  "+role+"    off: no interface is named (--interface IF)")
 			continue

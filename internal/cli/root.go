@@ -31,6 +31,7 @@ func newRootCommand(env *Env) *cobra.Command {
 		newConfigCommand(env),
 		newExplainCommand(env),
 		newDNSCommand(env),
+		newLBCommand(env),
 		newStatusCommand(env),
 		newStoryCommand(env),
 		newServerCommand(env),

@@ -41,6 +41,7 @@ type Config struct {
 	Uploads      []Upload       // folders below the root that take files by TFTP
 	DHCP         DHCP           // the DHCP server, if there is one
 	DNS          DNS            // the DNS server, if there is one
+	Balances     []Balance      // the services of the load balancer
 	DrainTimeout time.Duration  // how long running transfers may take to end after a stop
 
 	Offer         TFTPOffer      // which TFTP options are granted ...
@@ -80,7 +81,7 @@ type Node struct {
 	Name       string
 	Addr       netip.Addr // the one that clients are told
 	Interfaces []string   // where ProxyDHCP and DHCP listen
-	Roles      []string   // any of RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS
+	Roles      []string   // any of RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS, RoleLB
 }
 
 // The roles that a node may have.
@@ -90,6 +91,7 @@ const (
 	RoleTFTP      = "tftp"
 	RoleHTTP      = "http"
 	RoleDNS       = "dns"
+	RoleLB        = "lb"
 )
 
 // The values that stand in when the file names none.

@@ -47,6 +47,7 @@ func (c *Config) YAML() []byte {
 	line("http: {listen: %s}", addrText(c.HTTP))
 	c.writeDHCP(line)
 	c.writeDNS(line)
+	c.writeBalances(line)
 	probing := "" // off stays unsaid
 	if c.Probe != ProbeNobody {
 		probing = ", probe: " + c.Probe.String()
@@ -62,7 +63,9 @@ func (c *Config) YAML() []byte {
 func (c *Config) writeTFTP(line func(string, ...any)) {
 	s := c.Serving
 	line("\ntftp:")
-	line("  listen: %s", addrText(c.TFTP))
+	if !c.besideService() { // else it is another one on each node
+		line("  listen: %s", addrText(c.TFTP))
+	}
 	line("  fold_names: %t", c.Fold)
 	line("  max_transfers: %d", c.MaxTransfers)
 	line("  max_per_client: %d", s.PerClient)

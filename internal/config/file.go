@@ -36,6 +36,7 @@ type file struct {
 	past                      fileHistory
 	dhcp                      fileDHCP
 	dns                       *fileDNS // nil: not there
+	balances                  []fileBalance
 	nodesAt, bootAt           at       // of the keys
 	namesKnown                bool     // nothing in nodes and servers was unreadable
 	rulesKnown, networksKnown bool     // the same of boot and of networks
@@ -143,6 +144,7 @@ func (d *decoder) file(o object) *file {
 	}
 	f.dhcp = d.dhcp(o, false)
 	f.dns = d.dns(o)
+	f.balances = d.balances(o)
 	if s, ok := o.section("status"); ok {
 		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))
 		f.socket = one(s, "socket", parseSocket)
@@ -157,7 +159,7 @@ func (d *decoder) node(name string, o object) fileNode {
 		at: o.at, name: name,
 		address:    one(o, "address", parseAddr),
 		interfaces: words(o, "interfaces", parseInterface),
-		roles:      words(o, "roles", parseChoice(RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS)),
+		roles:      words(o, "roles", parseChoice(RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS, RoleLB)),
 	}
 	n.bad = o.unsure()
 	return n
@@ -251,6 +253,9 @@ func (f *file) runs(n *fileNode) []string {
 	}
 	if f.dns != nil {
 		roles = append(roles, RoleDNS)
+	}
+	if len(f.balances) > 0 {
+		roles = append(roles, RoleLB)
 	}
 	return roles
 }

@@ -5,7 +5,6 @@ import "surefoot/internal/boot"
 // laterTop are the sections of the design that later versions bring.
 var laterTop = []Later{
 	{"store", "the state store that several nodes share"},
-	{"lb", "the load balancer"},
 	{"vip", "service addresses that move between nodes"},
 	{"bdm", "boot device images"},
 }
@@ -25,7 +24,7 @@ func keyTable() []Key {
 			Name: "root", Scalar: scalarDir, Default: "(none: only the built-in test bootstrap)", Example: "root: /srv/boot",
 			Doc: "The directory with the boot files, on every node. Nothing outside of it is ever handed out.",
 		},
-		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dhcpKey(), dnsKey(), statusKey(), historyKey(), alertsKey(), watchKey(), stateKey(),
+		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dhcpKey(), dnsKey(), lbKey(), statusKey(), historyKey(), alertsKey(), watchKey(), stateKey(),
 		{
 			Name: "drain_timeout", Scalar: scalarDuration, Default: "30s", Example: "drain_timeout: 30s",
 			Doc: "How long transfers that are running may go on when a node is stopped. 0s ends them at once.",
@@ -50,8 +49,8 @@ func nodesKey() Key {
 				Doc:     "The interfaces on which the node answers broadcasts. Nothing is answered on an interface that is not named.",
 			},
 			{
-				Name: "roles", Form: FormWords, Scalar: scalarChoice, Choice: []string{RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS},
-				Default: "(tftp and http; proxydhcp and dhcp too where a network is delivered so, and dns where the file has a section dns)", Example: "roles: [tftp, http]",
+				Name: "roles", Form: FormWords, Scalar: scalarChoice, Choice: []string{RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS, RoleLB},
+				Default: "(tftp and http; proxydhcp and dhcp too where a network is delivered so, dns where the file has a section dns, and lb where it has services to balance)", Example: "roles: [tftp, http]",
 				Doc: "What the node does. Without proxydhcp it only hands out files.",
 			},
 		},

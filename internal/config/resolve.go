@@ -38,7 +38,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 		c.Nodes = append(c.Nodes, n)
 	}
 	listen := listenAddr(c.Node)
-	c.TFTP = f.tftpListen.or(netip.AddrPortFrom(listen, DefaultTFTPPort))
+	c.TFTP = f.tftpListen.or(f.beside(c.Node, netip.AddrPortFrom(listen, DefaultTFTPPort)))
 	c.HTTP = f.httpListen.or(netip.AddrPortFrom(listen, DefaultHTTPPort))
 	c.Site = boot.Site{Name: f.site.or("default"), Self: self, Servers: map[string]boot.Server{}}
 	c.addNodeServers()
@@ -60,6 +60,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.Watch = f.resolveWatch(c)
 	c.resolveDHCP(f)
 	c.resolveDNS(f)
+	c.resolveBalances(f)
 	return c
 }
 

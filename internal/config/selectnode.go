@@ -50,6 +50,7 @@ func (d *decoder) checkNode(f *file, n *fileNode, interfaces []string) {
 	if n.address == nil {
 		return
 	}
+	d.checkBalanceAddresses(f, n)
 	for _, l := range []struct {
 		role   string
 		listen *parsed[netip.AddrPort]

@@ -28,6 +28,7 @@ func (s *Server) api(control bool) *http.ServeMux {
 	mux.HandleFunc("GET /api/v1/stories/{machine}", s.stories)
 	mux.HandleFunc("GET /api/v1/tftp", s.tftp)
 	mux.HandleFunc("GET /api/v1/dns", s.dns)
+	mux.HandleFunc("GET /api/v1/lb", s.balance)
 	mux.HandleFunc("GET /api/v1/follow", s.follow)
 	s.pastAPI(mux, control)
 	mux.HandleFunc("GET /ready", s.ready)

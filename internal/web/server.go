@@ -43,6 +43,8 @@ type Deps struct {
 	TFTPLimits func() TFTPLimits // nil: not known
 	Probing    func() Probing    // nil: /probe is off
 
+	// Balance lists the services of the load balancer, or explains whom a client gets. Nil: there is none.
+	Balance func(service, from, file string) (any, error)
 	// DNS explains an answer of the node's DNS server, or lists its names. Nil: it has none.
 	DNS func(name, qtype, from string) (any, error)
 }

@@ -33,7 +33,6 @@ type BackendStats struct {
 	Running  int                   `json:"running"` // downloads
 	Bytes    int64                 `json:"bytes"`   // that were new
 	Ended    map[boot.Reason]int64 `json:"ended,omitempty"`
-	TookOver int64                 `json:"took_over,omitempty"` // went on where another one had stopped
 }
 
 func (s *stats) at(name string) *backend {

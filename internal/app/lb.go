@@ -1,0 +1,303 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"surefoot/internal/boot"
+	"surefoot/internal/config"
+	"surefoot/internal/lb"
+	"surefoot/internal/lb/relay"
+	"surefoot/internal/serve/tftp"
+)
+
+// balancer is the role lb: all services of the site file, each by its way of balancing.
+type balancer struct{ relays []*relay.Relay }
+
+func (b *balancer) Listen(ctx context.Context) error {
+	for i, r := range b.relays {
+		if err := r.Listen(ctx); err != nil {
+			for _, open := range b.relays[:i] {
+				_ = open.Close()
+			}
+			return fmt.Errorf("service %s: %w", r.Service().Name, err)
+		}
+	}
+	return nil
+}
+
+func (b *balancer) Close() error {
+	var err error
+	for _, r := range b.relays {
+		err = errors.Join(err, r.Close())
+	}
+	return err
+}
+
+// Run is ready when all services are. One that ends by itself ends all.
+func (b *balancer) Run(ctx context.Context, ready func()) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(b.relays))
+	var all, started sync.WaitGroup
+	started.Add(len(b.relays))
+	for i, r := range b.relays {
+		all.Go(func() {
+			defer cancel()
+			once := sync.OnceFunc(started.Done)
+			defer once()
+			errs[i] = r.Run(ctx, once)
+		})
+	}
+	started.Wait()
+	if ready != nil {
+		ready()
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// Shut is closed when no service begins anything new.
+func (b *balancer) Shut() <-chan struct{} {
+	all := make(chan struct{})
+	go func() {
+		for _, r := range b.relays {
+			<-r.Shut()
+		}
+		close(all)
+	}()
+	return all
+}
+
+// numberStep keeps the numbers of transfers of several servers in one process apart, and within what
+// JSON's readers count exactly.
+const numberStep = 1 << 40
+
+func (a *App) lbSlot() *slot {
+	return &slot{
+		name: roleLB,
+		make: func(cfg *setup) (server, error) {
+			if !cfg.has(roleLB) || len(cfg.Balances) == 0 {
+				return nil, nil
+			}
+			offer, networks := cfg.offers()
+			out := &balancer{}
+			for i, b := range cfg.Balances {
+				r, err := relay.New(
+					relay.Config{
+						Node: cfg.Node.Name, Service: service(cfg.Config, b), Cache: b.Cache, Fresh: b.Fresh,
+						Limits: cfg.limits(), Ports: tftp.Ports(cfg.Serving.Ports), DrainTimeout: cfg.DrainTimeout, BusyPoll: cfg.Serving.BusyPoll,
+						Offer: offer, Networks: networks, FirstNumber: uint64(i+1) * numberStep,
+					},
+					relay.Deps{Log: a.log, Now: a.now, Emit: a.emit, Down: a.backendDown, Network: a.networkOf},
+				)
+				if err != nil {
+					return nil, fmt.Errorf("service %s: %w", b.Name, err)
+				}
+				out.relays = append(out.relays, r)
+			}
+			return out, nil
+		},
+		same: func(was, is *setup) bool {
+			return was.has(roleLB) == is.has(roleLB) && was.MaxTransfers == is.MaxTransfers && was.Serving == is.Serving &&
+				was.DrainTimeout == is.DrainTimeout && slices.EqualFunc(was.Balances, is.Balances, func(x, y config.Balance) bool {
+				return x.Name == y.Name && x.Listen == y.Listen && x.Cache == y.Cache && x.Fresh == y.Fresh
+			})
+		},
+		apply: func(s server, cfg *setup) {
+			offer, networks := cfg.offers()
+			for i, r := range s.(*balancer).relays {
+				r.Apply(service(cfg.Config, cfg.Balances[i]), offer, networks)
+			}
+		},
+	}
+}
+
+// service is one of the site file in the words of package lb.
+func service(cfg *config.Config, b config.Balance) lb.Service {
+	s := lb.Service{
+		Name: b.Name, Listen: b.Listen, Mode: lb.Mode(b.Mode), Scheduler: lb.Scheduler(b.Scheduler), Persist: b.Persist, Sorry: b.Sorry,
+	}
+	for _, w := range b.Backends {
+		s.Backends = append(s.Backends, lb.Backend{Name: w.Name, TFTP: cfg.Site.Servers[w.Name].TFTP, Weight: w.Weight})
+	}
+	return s
+}
+
+// backendDown is the one health set as a balancer asks it: for any file, also one of which nothing is
+// known. A server of which every file that is tested looks dead counts as dead for the others too.
+func (a *App) backendDown(server, file string) bool {
+	return deadFor(a.setup().Config, a.health.down, server, file)
+}
+
+func deadFor(cfg *config.Config, down boot.Down, server, file string) bool {
+	if down(server, file, boot.ByTFTP) {
+		return true
+	}
+	tested := 0
+	for _, r := range withBackends(cfg).Rules {
+		if !slices.Contains(r.From, server) {
+			continue
+		}
+		name := testName(r.File)
+		if strings.TrimLeft(name, "/") == strings.TrimLeft(file, "/") || !down(server, name, boot.ByTFTP) {
+			return false
+		}
+		tested++
+	}
+	return tested > 0
+}
+
+// withBackends is the site with the backends of each service as servers of the files that machines are
+// sent to the service for: so the monitor tests them, and drains know who is left.
+func withBackends(cfg *config.Config) *boot.Site {
+	if len(cfg.Balances) == 0 {
+		return &cfg.Site
+	}
+	site := cfg.Site
+	site.Rules = slices.Clone(site.Rules)
+	for _, b := range cfg.Balances {
+		var names []string
+		for _, w := range b.Backends {
+			names = append(names, w.Name)
+		}
+		for _, r := range cfg.Site.Rules {
+			if slices.ContainsFunc(r.From, func(s string) bool { return cfg.Site.Servers[s].TFTP == b.Listen }) {
+				r.From, r.When = names, boot.Match{Firmware: []boot.Firmware{boot.FirmwarePXE}}
+				site.Rules = append(site.Rules, r)
+			}
+		}
+	}
+	return &site
+}
+
+// balanced says where the services listen.
+func (s *setup) balanced() []string {
+	var out []string
+	for _, b := range s.Balances {
+		var names []string
+		for _, w := range b.Backends {
+			names = append(names, w.Name)
+		}
+		out = append(out, fmt.Sprintf("%s: udp %s, %s to %s", b.Name, b.Listen, b.Mode, strings.Join(names, ", ")))
+	}
+	return out
+}
+
+// BalanceView is a service as it is at present.
+type BalanceView struct {
+	lb.Service
+	State []BackendView `json:"state"`
+	Stats *relay.Stats  `json:"stats,omitempty"` // nil: it does not run here
+}
+
+// BackendView is what a backend counts as.
+type BackendView struct {
+	Name    string   `json:"name"`
+	Down    bool     `json:"down"` // for every file that is tested
+	DownFor []string `json:"down_for,omitempty"`
+	Suspect bool     `json:"suspect,omitempty"`
+}
+
+// BalanceChoice is whom a client gets, and why.
+type BalanceChoice struct {
+	Node    string `json:"node"`
+	Service string `json:"service"`
+	From    string `json:"from"`
+	File    string `json:"file"`
+	lb.Choice
+}
+
+// askLB lists the services that run now, or explains a choice.
+func (a *App) askLB(name, from, file string) (any, error) {
+	cfg := a.setup().Config
+	for _, s := range a.slots {
+		srv, _ := s.get()
+		b, ok := srv.(*balancer)
+		if !ok {
+			continue
+		}
+		var views []BalanceView
+		for _, r := range b.relays {
+			svc := r.Service()
+			if name != "" && svc.Name != name {
+				continue
+			}
+			if from != "" {
+				addr, err := netip.ParseAddr(from)
+				if err != nil {
+					return nil, err
+				}
+				return BalanceChoice{cfg.Node.Name, svc.Name, from, file, r.Explain(addr, file)}, nil
+			}
+			st := r.Stats()
+			views = append(views, viewOf(cfg, a.health.down, svc, &st))
+		}
+		if len(views) == 0 {
+			return nil, fmt.Errorf("there is no service %q; there are %s", name, strings.Join(serviceNames(cfg), ", "))
+		}
+		return views, nil
+	}
+	return nil, errors.New("this node balances nothing: it does not have the role lb, or the site file has no lb.services")
+}
+
+func serviceNames(cfg *config.Config) []string {
+	var out []string
+	for _, b := range cfg.Balances {
+		out = append(out, b.Name)
+	}
+	return out
+}
+
+func viewOf(cfg *config.Config, down boot.Down, svc lb.Service, st *relay.Stats) BalanceView {
+	v := BalanceView{Service: svc, Stats: st}
+	for _, b := range svc.Backends {
+		x := BackendView{Name: b.Name, Suspect: st != nil && slices.Contains(st.Suspects, b.Name)}
+		tested := 0
+		for _, r := range withBackends(cfg).Rules {
+			if !slices.Contains(r.From, b.Name) {
+				continue
+			}
+			if tested++; down(b.Name, testName(r.File), boot.ByTFTP) && !slices.Contains(x.DownFor, r.File) {
+				x.DownFor = append(x.DownFor, r.File)
+			}
+		}
+		x.Down = tested > 0 && len(x.DownFor) > 0 && deadFor(cfg, down, b.Name, "")
+		v.State = append(v.State, x)
+	}
+	return v
+}
+
+// Balances shows the services of a site file without running them; with a client it explains whom that
+// one gets first.
+func Balances(cfg *config.Config, down boot.Down, name string) ([]BalanceView, error) {
+	var out []BalanceView
+	for _, b := range cfg.Balances {
+		if name == "" || b.Name == name {
+			out = append(out, viewOf(cfg, down, service(cfg, b), nil))
+		}
+	}
+	switch {
+	case len(cfg.Balances) == 0:
+		return nil, errors.New("the site file has no lb.services")
+	case len(out) == 0:
+		return nil, fmt.Errorf("there is no service %q; there are %s", name, strings.Join(serviceNames(cfg), ", "))
+	}
+	return out, nil
+}
+
+// ExplainBalance says whom a client would get as the first that asks.
+func ExplainBalance(cfg *config.Config, down boot.Down, name string, from netip.Addr, file string) (BalanceChoice, error) {
+	list, err := Balances(cfg, down, name)
+	if err != nil {
+		return BalanceChoice{}, err
+	}
+	svc := list[0].Service
+	c := lb.Choose(&svc, from, file, lb.State{Down: func(server, file string) bool { return deadFor(cfg, down, server, file) }})
+	return BalanceChoice{cfg.Node.Name, svc.Name, from.String(), file, c}, nil
+}
