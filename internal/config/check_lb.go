@@ -64,6 +64,7 @@ func (d *decoder) checkBackends(f *file, b *fileBalance) {
 		for i := range f.balances {
 			if o := &f.balances[i]; o.listen != nil && at.IsValid() && o.listen.v == at {
 				d.report(w.at, faultf("%s is at %s, which is the address of service %s itself: it would ask itself", name, at, o.name).do("name the servers that have the files"))
+				break
 			}
 		}
 	}
@@ -94,6 +95,7 @@ func (d *decoder) checkBalanceAddresses(f *file, n *fileNode) {
 		case f.tftpListen != nil && (f.tftpListen.v.Addr().IsUnspecified() || f.tftpListen.v.Addr() == b.listen.v.Addr()):
 			d.report(f.tftpListen.at, faultf("node %s would listen for its own TFTP server at %s, which takes the address of service %s (%s) as well", n.name, f.tftpListen.v, b.name, b.listen.v).
 				do("leave tftp.listen out: beside a service, each node listens at its own address"))
+			return
 		}
 	}
 }

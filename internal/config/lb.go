@@ -103,7 +103,7 @@ func parseBackend(v *value) (Backend, *fault) {
 func parseMode(v *value) (string, *fault) {
 	for _, m := range laterModes() {
 		if v.text == m {
-			return "", faultf("mode %s is not in this version of Surefoot", m).write("mode: relay").do("relay needs nothing of the kernel and of the backends; docs/relay.md says when another way would be better")
+			return "", faultf("mode %s is not in this version of Surefoot", m).write("relay").do("relay needs nothing of the kernel and of the backends; docs/relay.md says when another way would be better")
 		}
 	}
 	return parseChoice(ModeRelay)(v)

@@ -96,7 +96,7 @@ func New(cfg Config, d Deps) (*Relay, error) {
 	r.service.Store(&cfg.Service)
 	var err error
 	r.server, err = tftp.New(tftp.Config{
-		Node: cfg.Node, Listen: cfg.Service.Listen, Source: r, FirstNumber: cfg.FirstNumber,
+		Node: cfg.Node, Listen: cfg.Service.Listen, Source: r, AnyAddress: true, FirstNumber: cfg.FirstNumber,
 		Limits: cfg.Limits, DrainTimeout: cfg.DrainTimeout, BusyPoll: cfg.BusyPoll, Ports: cfg.Ports,
 		Offer: cfg.Offer, Networks: cfg.Networks,
 	}, tftp.Deps{Log: d.Log, Now: d.Now, Emit: d.Emit, Network: d.Network, Who: nobody})

@@ -37,8 +37,8 @@ type requestSocket struct {
 // The first is bound without SO_REUSEPORT, which fails if anybody else has the port; only then
 // may the others join it. A second server, here or in another process, always begins with a first
 // socket and so is refused, instead of taking half of the clients in silence.
-func listenRequests(ctx context.Context, at netip.AddrPort, n int, single bool) ([]*requestSocket, error) {
-	first, err := listenRequest(ctx, at, false, single)
+func listenRequests(ctx context.Context, at netip.AddrPort, n int, single, free bool) ([]*requestSocket, error) {
+	first, err := listenRequest(ctx, at, false, single, free)
 	if err != nil {
 		return nil, bind.Explain(err, "udp", at, "")
 	}
@@ -55,7 +55,7 @@ func listenRequests(ctx context.Context, at netip.AddrPort, n int, single bool) 
 		}
 	}
 	for len(all) < n {
-		s, err := listenRequest(ctx, netip.AddrPortFrom(at.Addr(), first.addr.Port()), true, single)
+		s, err := listenRequest(ctx, netip.AddrPortFrom(at.Addr(), first.addr.Port()), true, single, free)
 		if err != nil {
 			return fail(err)
 		}
@@ -64,11 +64,11 @@ func listenRequests(ctx context.Context, at netip.AddrPort, n int, single bool) 
 	return all, nil
 }
 
-func listenRequest(ctx context.Context, at netip.AddrPort, shared, single bool) (*requestSocket, error) {
+func listenRequest(ctx context.Context, at netip.AddrPort, shared, single, free bool) (*requestSocket, error) {
 	v6 := at.Addr().Is6() && !at.Addr().Is4In6()
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
-		cerr := c.Control(func(fd uintptr) { err = requestOptions(int(fd), v6, shared, single) })
+		cerr := c.Control(func(fd uintptr) { err = requestOptions(int(fd), v6, shared, single, free) })
 		return errors.Join(cerr, err)
 	}}
 	pc, err := lc.ListenPacket(ctx, networkOf(at.Addr()), at.String())
@@ -85,7 +85,12 @@ func listenRequest(ctx context.Context, at netip.AddrPort, shared, single bool) 
 	return s, errors.Join(cerr, err)
 }
 
-func requestOptions(fd int, v6, shared, single bool) error {
+func requestOptions(fd int, v6, shared, single, free bool) error {
+	if free && !v6 { // the address may come later, and move between nodes
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_FREEBIND, 1); err != nil {
+			return err
+		}
+	}
 	// Forced if we may, else as much as the machine allows: less is slower, not wrong.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer)

@@ -10,7 +10,7 @@ import (
 
 // Listen opens the request port. An error says who holds the port or what is missing.
 func (s *Server) Listen(ctx context.Context) error {
-	socks, err := listenRequests(ctx, s.cfg.Listen, s.cfg.Loops, s.cfg.Ports.Single)
+	socks, err := listenRequests(ctx, s.cfg.Listen, s.cfg.Loops, s.cfg.Ports.Single, s.cfg.AnyAddress)
 	if err != nil {
 		return err
 	}

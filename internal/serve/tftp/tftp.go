@@ -53,6 +53,7 @@ type Config struct {
 	Listen       netip.AddrPort // a wildcard address is fine; port 0 takes any
 	Files        *files.Root
 	Source       Source        // where contents come from instead of Files; see source.go
+	AnyAddress   bool          // listen also at an address that the machine does not have (yet)
 	FirstNumber  uint64        // transfers are counted from here: several servers in one process tell theirs apart
 	Limits       Limits        // of transfers at the same time
 	DrainTimeout time.Duration // how long transfers may go on after the end
