@@ -15,7 +15,7 @@ const (
 
 // lbMetrics asks the services that run now.
 type lbMetrics struct {
-	a                                          *App
+	a                                         *App
 	downloads, bytes, running, shared, cached *prometheus.Desc
 }
 

@@ -37,9 +37,9 @@ type file struct {
 	dhcp                      fileDHCP
 	dns                       *fileDNS // nil: not there
 	balances                  []fileBalance
-	nodesAt, bootAt           at       // of the keys
-	namesKnown                bool     // nothing in nodes and servers was unreadable
-	rulesKnown, networksKnown bool     // the same of boot and of networks
+	nodesAt, bootAt           at   // of the keys
+	namesKnown                bool // nothing in nodes and servers was unreadable
+	rulesKnown, networksKnown bool // the same of boot and of networks
 }
 
 type fileNode struct {

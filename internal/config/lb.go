@@ -35,7 +35,9 @@ const (
 )
 
 // schedulers are the words of package lb; a test of package app holds the two together.
-func schedulers() []string { return []string{"round-robin", "weighted", "least-transfers", "rendezvous"} }
+func schedulers() []string {
+	return []string{"round-robin", "weighted", "least-transfers", "rendezvous"}
+}
 
 // laterModes are the ways of balancing that later versions bring.
 func laterModes() []string { return []string{"nat", "dsr"} }
@@ -95,7 +97,7 @@ func parseBackend(v *value) (Backend, *fault) {
 		}
 	}
 	if b.Weight < 1 || b.Weight > 100 {
-		return Backend{}, faultf("the weight of %s is %d, and 1 to 100 are possible", b.Name, b.Weight).write(b.Name + "*3").do("to take a server out for a while: surefoot server drain %s", b.Name)
+		return Backend{}, faultf("the weight of %s is %d, and 1 to 100 are possible", b.Name, b.Weight).write(b.Name+"*3").do("to take a server out for a while: surefoot server drain %s", b.Name)
 	}
 	return b, nil
 }

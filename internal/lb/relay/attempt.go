@@ -18,6 +18,10 @@ import (
 const (
 	// firstResend is the wait before the last packet is sent again: it doubles with each repetition.
 	firstResend = 80 * time.Millisecond
+	// slowest is how long a backend may be silent that delivers to others meanwhile: to go on to the next
+	// one would only make more work for all. It is looked at every lookAgain.
+	slowest   = 1500 * time.Millisecond
+	lookAgain = 100 * time.Millisecond
 	// receiveBuffer in bytes: some windows.
 	receiveBuffer = 256 << 10
 )
@@ -36,6 +40,8 @@ type attempt struct {
 	to, peer netip.AddrPort
 	patience time.Duration
 	progress time.Time
+	end      time.Time // then it counts as silent
+	of       *backend
 	began    time.Time
 	backend  string
 }
@@ -43,18 +49,18 @@ type attempt struct {
 // try downloads from one backend, from the beginning: what came already is compared. A backend that does
 // not like the options is asked once more without any.
 func (f *flight) try(ctx context.Context, b lb.Backend, patience time.Duration) error {
-	done := f.r.stats.begin(b.Name)
+	of, done := f.r.stats.begin(b.Name)
 	had := f.held()
-	err := f.attempt(ctx, b, patience, false)
+	err := f.attempt(ctx, b, of, patience, false)
 	var e *said
 	if errors.As(err, &e) && e.code == wire.ErrNegotiation {
-		err = f.attempt(ctx, b, patience, true)
+		err = f.attempt(ctx, b, of, patience, true)
 	}
 	done(f.held()-had, err)
 	return err
 }
 
-func (f *flight) attempt(ctx context.Context, b lb.Backend, patience time.Duration, plain bool) error {
+func (f *flight) attempt(ctx context.Context, b lb.Backend, of *backend, patience time.Duration, plain bool) error {
 	conn, err := dial(b.TFTP.Addr())
 	if err != nil {
 		return fmt.Errorf("open a socket: %w", err)
@@ -64,7 +70,7 @@ func (f *flight) attempt(ctx context.Context, b lb.Backend, patience time.Durati
 	now := time.Now()
 	a := &attempt{
 		f: f, m: newReceiver(f.key.file, f.key.mode, plain), v: f.verifier(), conn: conn, to: b.TFTP, patience: patience,
-		progress: now, began: now, backend: b.Name,
+		progress: now, end: now.Add(patience), began: now, backend: b.Name, of: of,
 	}
 	err = a.run(ctx)
 	if a.peer.IsValid() && err != nil && a.stops(err) {
@@ -84,11 +90,11 @@ func (a *attempt) run(ctx context.Context) error {
 	if err := a.send(a.m.last); err != nil {
 		return err
 	}
-	resend, wait := a.began.Add(firstResend), firstResend
+	wait := a.patience / 2 // a request that comes twice is two transfers to many servers
+	resend := a.began.Add(wait)
 	for !a.m.done {
-		end := a.progress.Add(a.patience)
-		due := end
-		if resend.Before(end) {
+		due := a.end
+		if resend.Before(due) {
 			due = resend
 		}
 		if err := a.conn.SetReadDeadline(due); err != nil {
@@ -107,6 +113,8 @@ func (a *attempt) run(ctx context.Context) error {
 			if moved {
 				now := time.Now()
 				a.progress, resend, wait = now, now.Add(firstResend), firstResend
+				a.end = now.Add(a.patience)
+				a.of.heard.Store(now.UnixNano())
 			}
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -114,8 +122,12 @@ func (a *attempt) run(ctx context.Context) error {
 			return errClosed
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return err
-		case !time.Now().Before(end):
-			return a.silence()
+		case !time.Now().Before(a.end):
+			now := time.Now()
+			if now.Sub(a.progress) >= slowest || !a.of.alive(now, a.patience) {
+				return a.silence()
+			}
+			a.end = now.Add(lookAgain)
 		case !time.Now().Before(resend):
 			if err := a.send(a.m.last); err != nil {
 				return err
@@ -129,9 +141,9 @@ func (a *attempt) run(ctx context.Context) error {
 
 func (a *attempt) silence() error {
 	if a.m.block == 0 {
-		return fmt.Errorf("%w within %s", errSilent, a.patience)
+		return fmt.Errorf("%w within %s", errSilent, time.Since(a.began).Round(time.Millisecond))
 	}
-	return fmt.Errorf("%w for %s after block %d", errSilent, a.patience, a.m.block)
+	return fmt.Errorf("%w for %s after block %d", errSilent, time.Since(a.progress).Round(time.Millisecond), a.m.block)
 }
 
 func (a *attempt) send(b []byte) error {
@@ -156,7 +168,7 @@ func (a *attempt) packet(ctx context.Context, b []byte, from netip.AddrPort) (mo
 			_, _ = a.conn.WriteToUDPAddrPort(wire.AppendError(nil, wire.ErrUnknownTID, "unknown transfer ID"), from)
 		}
 		return false, nil
-	case !a.peer.IsValid() && from.Addr() != a.to.Addr():
+	case !a.peer.IsValid() && (from.Addr() != a.to.Addr() || !begins(b)):
 		return false, nil
 	}
 	a.peer = from
@@ -195,6 +207,13 @@ func (a *attempt) packet(ctx context.Context, b []byte, from netip.AddrPort) (mo
 		moved = true
 	}
 	return moved, a.send(reply)
+}
+
+// begins reports whether a packet can be the first of an answer: a late one to whoever had this port before
+// is not.
+func begins(b []byte) bool {
+	p, err := wire.ParsePacket(b)
+	return err == nil && p.Op != wire.OpACK && (p.Op != wire.OpDATA || p.Block == 1)
 }
 
 // agreed takes the size from the OACK.

@@ -24,14 +24,14 @@ type key struct {
 // have not acknowledged yet, and remembers the rest by hashes, so that another backend can go on
 // where one stopped only if it has the same.
 type flight struct {
-	r      *Relay
-	key    key
-	ask    tftp.Ask // of whoever asked first
-	cancel context.CancelFunc
-	seed   maphash.Seed
-	room   chan struct{} // gets a value when the clients moved on
-	streaming atomic.Bool // nobody may join any more; set under Relay.mu
-	older  *flight       // a content that is stale, good again if its size is still right
+	r         *Relay
+	key       key
+	ask       tftp.Ask // of whoever asked first
+	cancel    context.CancelFunc
+	seed      maphash.Seed
+	room      chan struct{} // gets a value when the clients moved on
+	streaming atomic.Bool   // nobody may join any more; set under Relay.mu
+	older     *flight       // a content that is stale, good again if its size is still right
 
 	// Guarded by Relay.mu.
 	shared  bool  // others may join
@@ -70,8 +70,14 @@ type await struct {
 // chunk is the unit, in bytes, in which content is held and compared.
 const chunk = 64 << 10
 
-// ahead is how many bytes a download that is not shared may be ahead of its clients.
-const ahead = 256 << 10
+// A download that is not shared is at most so many bytes ahead of its client: fewer where there are many.
+const (
+	mostAhead  = 256 << 10
+	leastAhead = 64 << 10
+	aheadInAll = 256 << 20
+)
+
+func ahead(streams int64) int64 { return min(mostAhead, max(leastAhead, aheadInAll/max(streams, 1))) }
 
 var (
 	errDiffers  = errors.New("it has another content than the backend before it")
@@ -245,7 +251,7 @@ func (f *flight) full() bool {
 	if !f.private() || len(f.awaits) > 0 {
 		return false
 	}
-	return f.have-int64(f.first)*chunk >= ahead
+	return f.have-int64(f.first)*chunk >= ahead(f.r.streams.Load())
 }
 
 // trim drops what every client has, of a content that is held for them alone. f.mu is held.

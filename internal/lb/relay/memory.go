@@ -8,8 +8,8 @@ import (
 // uses it and something newer needs the room; what finds no room there is not shared, and holds no
 // more than ahead, or a window. Of those, maxStreams run at the same time.
 
-// maxStreams bounds the downloads that are not shared: 1024 of 256 KiB.
-const maxStreams = 1024
+// maxStreams bounds the downloads that are not shared.
+const maxStreams = 8192
 
 // placed is a flight's place among those that can be evicted.
 type placed = list.Element
@@ -116,4 +116,3 @@ func (r *Relay) forget(f *flight) {
 		delete(r.flights, f.key)
 	}
 }
-

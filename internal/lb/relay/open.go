@@ -34,7 +34,7 @@ func (r *Relay) open(a tftp.Ask, opened func(tftp.Content, error), shared bool) 
 			return
 		}
 		older = f
-	} else if r.streams >= maxStreams {
+	} else if r.streams.Load() >= maxStreams {
 		r.mu.Unlock()
 		opened(nil, &tftp.OpenError{
 			Reason: boot.RelayFull, Code: wire.ErrUndefined, Text: "server busy, try again later",
@@ -48,7 +48,7 @@ func (r *Relay) open(a tftp.Ask, opened func(tftp.Content, error), shared bool) 
 	if shared {
 		r.flights[k] = f
 	} else {
-		r.streams++
+		r.streams.Add(1)
 	}
 	f.waiters = append(f.waiters, waiter{a, opened})
 	ctx, cancel := context.WithCancel(r.ctx)
@@ -70,9 +70,7 @@ func (r *Relay) landed(f *flight, shared bool) {
 		f.fail(fmt.Errorf("a fault: %v", p))
 	}
 	if !shared {
-		r.mu.Lock()
-		r.streams--
-		r.mu.Unlock()
+		r.streams.Add(-1)
 	}
 	r.release(f)
 }

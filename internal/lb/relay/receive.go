@@ -38,7 +38,8 @@ func newReceiver(file, mode string, plain bool) *receiver {
 	r := &receiver{blockSize: wire.DefaultBlockSize, window: 1, size: -1}
 	if !plain {
 		r.asked = []wire.Option{
-			{Name: wire.OptTsize, Value: "0"}, {Name: wire.OptBlockSize, Value: strconv.Itoa(blockSize)},
+			{Name: wire.OptTsize, Value: "0"},
+			{Name: wire.OptBlockSize, Value: strconv.Itoa(blockSize)},
 			{Name: wire.OptWindowSize, Value: strconv.Itoa(windowSize)},
 		}
 		if mode != "octet" {

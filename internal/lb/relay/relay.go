@@ -74,7 +74,8 @@ type Relay struct {
 	flights map[key]*flight
 	idle    list.List // of *flight: complete ones that nobody uses, the oldest first
 	used    int64     // bytes of the cache
-	streams int       // downloads that run and are not shared
+
+	streams atomic.Int64 // downloads that run and are not shared
 }
 
 // New checks the configuration. It opens nothing and starts nothing.

@@ -67,7 +67,7 @@ func TestDelivers(t *testing.T) {
 				s.want("x", probe.Plain, poor.content)
 				s.want("x", probe.IPXE, poor.content)
 			}
-			for _, ev := range good.ends(len(sizes)*len(probe.Styles())) {
+			for _, ev := range good.ends(len(sizes) * len(probe.Styles())) {
 				if ev.Reason != boot.Done || ev.Backend != "b1" || ev.Bytes != ev.Size {
 					t.Fatalf("the story of a transfer: %+v", ev)
 				}
@@ -321,15 +321,12 @@ func TestOwnDownloadWaitsForItsClient(t *testing.T) {
 		f.mu.Unlock()
 		x.Passed(off)
 	}
-	if most > ahead+2*chunk {
+	if most > mostAhead+2*chunk {
 		t.Errorf("%d bytes were held", most)
 	}
 	x.Close()
 	for deadline := time.Now().Add(10 * time.Second); ; {
-		s.r.mu.Lock()
-		n := s.r.streams
-		s.r.mu.Unlock()
-		if n == 0 {
+		if s.r.streams.Load() == 0 {
 			break
 		}
 		if time.Now().After(deadline) {

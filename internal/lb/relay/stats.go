@@ -25,14 +25,20 @@ type stats struct {
 
 type backend struct {
 	BackendStats
-	suspect time.Time // until then
+	suspect time.Time    // until then
+	heard   atomic.Int64 // when it last sent anything new, in Unix nanoseconds
+}
+
+// alive reports whether a backend delivers to somebody at present: then it is slow, not dead.
+func (b *backend) alive(now time.Time, within time.Duration) bool {
+	return now.Sub(time.Unix(0, b.heard.Load())) < within
 }
 
 // BackendStats are what one backend did since the start.
 type BackendStats struct {
-	Running  int                   `json:"running"` // downloads
-	Bytes    int64                 `json:"bytes"`   // that were new
-	Ended    map[boot.Reason]int64 `json:"ended,omitempty"`
+	Running int                   `json:"running"` // downloads
+	Bytes   int64                 `json:"bytes"`   // that were new
+	Ended   map[boot.Reason]int64 `json:"ended,omitempty"`
 }
 
 func (s *stats) at(name string) *backend {
@@ -48,14 +54,15 @@ func (s *stats) at(name string) *backend {
 }
 
 // begin counts a download; done is called at its end.
-func (s *stats) begin(name string) (done func(bytes int64, err error)) {
+func (s *stats) begin(name string) (of *backend, done func(bytes int64, err error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.at(name).Running++
-	return func(bytes int64, err error) {
+	of = s.at(name)
+	of.Running++
+	return of, func(bytes int64, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		b := s.at(name)
+		b := of
 		b.Running--
 		b.Bytes += bytes
 		b.Ended[reasonOf(err)]++

@@ -31,8 +31,8 @@ type transfer struct {
 	data    []byte // the whole content, shared with others; nil: from content or disk
 	content content
 	disk    *disk
-	stream  Content // from a Source, instead of all these
-	awaits  bool    // the stream will tell when there is more
+	stream  Content     // from a Source, instead of all these
+	awaits  bool        // the stream will tell when there is more
 	file    *files.File // open while data is nil
 	size    int64       // of the content
 	granted []wire.Option
