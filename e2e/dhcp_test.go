@@ -247,13 +247,20 @@ type stormed struct {
 // storm has machines ask for addresses from a part of the lab.
 func (s *stage) storm(part string, args ...string) stormed {
 	s.t.Helper()
+	r, err := s.tryStorm(part, args...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return r
+}
+
+func (s *stage) tryStorm(part string, args ...string) (r stormed, err error) {
 	cmd := s.in(part, append([]string{s.binary, "storm", "dhcp", "--interface", "eth0", "--json"}, args...)...)
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, _ := cmd.Output() // 3 says that not everybody was served: that is for the scenario to judge
-	var r stormed
-	if err := json.Unmarshal(out, &r); err != nil {
-		s.t.Fatalf("surefoot storm dhcp: %v: %s%s", err, out, errs.String())
+	if err = json.Unmarshal(out, &r); err != nil {
+		err = fmt.Errorf("surefoot storm dhcp: %w: %s%s", err, out, errs.String())
 	}
-	return r
+	return r, err
 }
