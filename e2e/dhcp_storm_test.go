@@ -42,19 +42,22 @@ func (s *stage) start() {
 func dhcpBurst(t *testing.T, b *bench) {
 	const machines = 3000
 	s := b.raiseWide(t, addressSite{})
+	var first byte
 	row := func(server string, args ...string) stormed {
-		r := s.storm("n2", append([]string{"--offers", "--machines", strconv.Itoa(machines), "--retry", "none", "--patience", "2s"}, args...)...)
-		t.Logf("RESULT %-9s %-22s %4d of %d machines have an offer to their first packet", server, strings.Join(args, " "), r.Offered, machines)
+		first++ // other machines each time
+		r := s.storm("n2", append([]string{
+			"--offers", "--machines", strconv.Itoa(machines), "--retry", "none", "--patience", "2s", "--first", fmt.Sprintf("02:5f:%02x:00:00:00", first),
+		}, args...)...)
+		t.Logf("RESULT %-9s %-25s %4d of %d machines have an offer to their first packet", server, strings.Join(args, " "), r.Offered, machines)
 		return r
 	}
-	if r := row("surefoot"); r.Offered != machines {
-		t.Errorf("surefoot: %d of %d machines were answered", r.Offered, machines)
-	}
-	if r := row("surefoot", "--broadcast", "--first", "02:5f:01:00:00:00"); r.Offered != machines {
-		t.Errorf("surefoot: %d of %d machines were answered by broadcast", r.Offered, machines)
+	for _, args := range [][]string{{}, {"--broadcast"}, {"--rate", "3000"}} {
+		if r := row("surefoot", args...); r.Offered != machines {
+			t.Errorf("surefoot: %d of %d machines were answered (%q)", r.Offered, machines, args)
+		}
 	}
 	// All of it: address, disk, ACK.
-	r := s.storm("n2", "--machines", strconv.Itoa(machines), "--first", "02:5f:02:00:00:00", "--retry", "1s,2s,4s")
+	r := s.storm("n2", "--machines", strconv.Itoa(machines), "--first", "02:5f:77:00:00:00", "--retry", "1s,2s,4s")
 	t.Logf("RESULT surefoot  DISCOVER to ACK        %4d of %d machines have an address, by try %d", r.Leases, machines, r.ByTry)
 	if r.Leases != machines || len(r.Twice) > 0 {
 		t.Errorf("surefoot: %d of %d machines have an address; twice: %q", r.Leases, machines, r.Twice)
@@ -63,8 +66,9 @@ func dhcpBurst(t *testing.T, b *bench) {
 		t.Fatal(err)
 	}
 	s.dnsmasq("--dhcp-range=10.77.16.0,10.77.47.255,255.255.0.0,1h", "--dhcp-lease-max=10000")
-	row("dnsmasq", "--first", "02:5f:03:00:00:00")
-	row("dnsmasq", "--broadcast", "--first", "02:5f:04:00:00:00")
+	for _, args := range [][]string{{}, {"--broadcast"}, {"--rate", "3000"}, {"--rate", "3000", "--broadcast"}} {
+		row("dnsmasq", args...)
+	}
 }
 
 // dnsmasq starts another DHCP server in place of the nodes'.
@@ -306,7 +310,7 @@ func (s *stage) metric(n *lab.Node, reason string) (sum int) {
 		s.t.Fatalf("metrics of node %s: %v", n.Name, err)
 	}
 	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, `reason="`+reason+`"`) && strings.Contains(line, "dhcp4") {
+		if strings.Contains(line, `reason="`+reason+`"`) && strings.HasPrefix(line, "surefoot_dhcp_packets_total") {
 			f := strings.Fields(line)
 			v, err := strconv.ParseFloat(f[len(f)-1], 64)
 			if err != nil {

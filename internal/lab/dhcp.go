@@ -81,6 +81,9 @@ func (l *Lab) startRelay(ctx context.Context) error {
 	return p.awaitLog(ctx, "relaying", "Sending on")
 }
 
+// StopRelay ends the lab's relay, for another one in its place.
+func (l *Lab) StopRelay(ctx context.Context) error { return l.relay.Stop(ctx) }
+
 // awaitLog waits until the process has said something.
 func (p *Process) awaitLog(ctx context.Context, what, word string) error {
 	return p.await(ctx, what, func() error {
