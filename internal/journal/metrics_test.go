@@ -30,7 +30,6 @@ func busy(t *testing.T) *Journal {
 		{Role: "proxydhcp", Kind: boot.OfferSent, MAC: mac, XID: 1, Reason: boot.Answered, File: "a.0", Server: "boot1"},
 		{Role: "proxydhcp", Kind: boot.RequestSeen, MAC: mac, IP: ip, XID: 1, Reason: boot.OtherMessage},
 		{Role: "proxydhcp", Kind: boot.Ignored, Reason: boot.NotPXE},
-		{Role: "dhcp4", Kind: boot.AddressGiven, MAC: boot.MAC{2, 0, 0, 0, 0, 9}, XID: 5, Reason: boot.Answered},
 		{Role: "tftp", Kind: boot.Ignored, Reason: boot.UnexpectedOpcode, IP: ip},
 		{Role: "tftp", Kind: boot.ReadRequest, IP: ip, File: "a.0", Transfer: 1},
 		{Role: "tftp", Kind: boot.TransferEnd, IP: ip, File: "crash/a", Transfer: 7, Upload: true, Reason: boot.Received, Bytes: 50},
@@ -47,6 +46,7 @@ func busy(t *testing.T) *Journal {
 		{Role: "http", Kind: boot.HTTPRequest, IP: ip, File: "b", Reason: boot.MethodRefused},
 		{Role: "http", Kind: boot.ScriptSent, IP: ip, MAC: mac, Reason: boot.Answered},
 		{Role: "dns", Kind: boot.NameAsked, IP: ip, Detail: "uefi.boot.example.net.", Options: "A", Reason: boot.Answered, Server: "boot1"},
+		{Role: "dhcp4", Kind: boot.AddressGiven, Reason: boot.Answered},
 	} {
 		ev.Time, ev.Node = start.Add(time.Duration(i)*time.Second), "boot1"
 		j.Emit(ev)
