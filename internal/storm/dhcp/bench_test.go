@@ -228,7 +228,7 @@ func (w *benchWire) doras(p pool, bin string) {
 type perf struct {
 	sent, got  [2]int
 	times      [2][]time.Duration // DISCOVER to OFFER, REQUEST to ACK
-	first, end time.Duration
+	end        time.Duration
 }
 
 var perfLine = regexp.MustCompile(`^sent / received: (\d+)\.(\d+) / (\d+)\.(\d+)$`)
