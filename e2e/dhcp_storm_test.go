@@ -117,10 +117,11 @@ func dhcpKill(t *testing.T, b *bench) {
 		}
 		s.start()
 		r := <-began
-		if r.Leases != machines || len(r.Twice) > 0 || r.Refused > 0 {
-			t.Errorf("round %d: %d of %d machines have an address, %d heard NAK, twice: %q", i+1, r.Leases, machines, r.Refused, r.Twice)
+		// An OFFER is not on the disk: after the kill somebody else may have the address, which is a NAK.
+		if r.Leases != machines || len(r.Twice) > 0 {
+			t.Errorf("round %d: %d of %d machines have an address, twice: %q", i+1, r.Leases, machines, r.Twice)
 		}
-		t.Logf("round %d: killed in the middle; %d addresses, answered by try %d", i+1, r.Leases, r.ByTry)
+		t.Logf("round %d: killed in the middle; %d addresses, answered by try %d, %d NAKs", i+1, r.Leases, r.ByTry, r.Refused)
 	}
 	if err := s.Node("n1").Process().Kill(); err != nil {
 		t.Fatal(err)
