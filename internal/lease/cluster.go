@@ -76,7 +76,7 @@ func (b *Book) Sweep(now time.Time, scope string, most int) []Grant {
 		g := Grant{Prev: kept, Keep: true, Claim: true, Record: Record{
 			Scope: scope, Addr: s.plan.addr(pos), Start: fromSecond(t), Expires: fromSecond(t), Node: b.node, Serial: used + 1,
 		}}
-		s.send(pos, &g, t)
+		s.send(pos, &g)
 		out = append(out, g)
 	}
 	return out

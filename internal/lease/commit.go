@@ -34,9 +34,16 @@ func (b *Book) Committed(r Record, err error) {
 			s.supersede(before, pos, r.Start)
 		}
 	}
-	if h != nil && h.pending == 0 && (r.ID.IsZero() || err == nil && r.State != Offered) {
+	if h != nil && h.pending == 0 && !s.offerStands(h) {
 		s.drop(pos)
 	}
+}
+
+// offerStands reports that a hold of which nothing is on its way any more is of an OFFER that its
+// lease does not cover.
+func (s *scope) offerStands(h *hold) bool {
+	w := s.row(h.pos)
+	return h.until != 0 && !(w.mine(h.id) && w.state == Active && w.expires >= h.until)
 }
 
 // supersede ends the former lease of an ID that was given another address: a client holds one
@@ -165,7 +172,7 @@ func (b *Book) Release(now time.Time, a Ask) (Record, boot.Reason) {
 	if !s.shared {
 		g.Record.Expires = fromSecond(q.now)
 	}
-	s.send(pos, &g, q.now)
+	s.send(pos, &g)
 	return g.Record, boot.Answered
 }
 
@@ -209,8 +216,8 @@ func (s *scope) decline(node string, pos uint32, a *Ask, now time.Time) Record {
 	w := s.row(pos)
 	_, used := s.serials(pos)
 	end := plus(second(now), s.pool.Decline)
-	if s.shared && !w.blank() {
-		end = max(end, w.expires) // another node may still confirm the lease until then
+	if !w.blank() && (s.shared || w.id != a.ID) {
+		end = max(end, w.expires) // whoever has it may go on, and another node may confirm it
 	}
 	r := Record{
 		Scope: s.pool.Scope, Addr: s.plan.addr(pos), MAC: a.MAC, State: Declined,

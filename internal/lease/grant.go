@@ -55,8 +55,8 @@ func (s *scope) notBefore(w *row, id ID, end uint32) uint32 {
 func unmapped(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // send counts a record that is on its way.
-func (s *scope) send(pos uint32, g *Grant, now uint32) {
-	h := s.keep(pos, g.Record.ID, plus(now, s.pool.Offer))
+func (s *scope) send(pos uint32, g *Grant) {
+	h := s.keep(pos, g.Record.ID, 0)
 	h.pending++
 	h.serial = g.Record.Serial
 	if h.first == 0 {
@@ -108,7 +108,7 @@ func (b *Book) Offer(now time.Time, a Ask) (Grant, boot.Reason) {
 		g.For = min(g.For, time.Duration(w.expires-q.now)*time.Second)
 	}
 	if g.Claim {
-		s.send(pos, &g, q.now)
+		s.send(pos, &g)
 	}
 	return g, boot.Answered
 }

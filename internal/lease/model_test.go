@@ -24,6 +24,8 @@ type client struct {
 	gen     int // of its exchange: it ignores answers to former ones
 }
 
+func (c *client) String() string { return c.id.String() }
+
 func (c *client) uses(now time.Time) bool { return c.held.IsValid() && !now.After(c.until) }
 
 // stop is the client beginning anew: it uses nothing (INIT).
@@ -114,7 +116,9 @@ func (m *one) start(t *rapid.T) {
 	}
 }
 
-func (m *one) client(t *rapid.T) *client { return rapid.SampledFrom(m.clients).Draw(t, "client") }
+func (m *one) client(t *rapid.T) *client {
+	return m.clients[rapid.IntRange(0, len(m.clients)-1).Draw(t, "client")]
+}
 
 func (m *one) ask(t *rapid.T, c *client, want netip.Addr) Ask {
 	return Ask{Scope: "lan", ID: c.id, Want: want, For: time.Duration(rapid.SampledFrom([]int{0, 0, 0, 1, 45, 9999}).Draw(t, "for")) * time.Second}
@@ -201,6 +205,7 @@ func (m *one) reboot(t *rapid.T) {
 		return
 	}
 	c.stop()
+	c.offer = netip.Addr{} // the Book ends it too
 	how := rapid.SampledFrom([]How{InitReboot, InitReboot, BootP}).Draw(t, "how")
 	g, why := m.book.Request(m.now, m.ask(t, c, c.last), how)
 	m.answer(t, c, g, why)
@@ -249,6 +254,9 @@ func (m *one) end(t *rapid.T) {
 		end = m.book.Decline
 	}
 	r, why := end(m.now, a)
+	if now, _ := m.book.ByAddr(c.held); why != boot.Answered && now.State == Declined {
+		return // by Busy
+	}
 	if why != boot.Answered {
 		t.Fatalf("%s ends its lease of %s: %s", c.id, c.held, why)
 	}
@@ -256,6 +264,7 @@ func (m *one) end(t *rapid.T) {
 		m.void(c.held)
 	}
 	c.stop()
+	c.offer = netip.Addr{}
 	m.way = append(m.way, underway{rec: r})
 }
 

@@ -130,7 +130,7 @@ func (s *scope) extend(node string, pos uint32, q *asking) (Grant, boot.Reason) 
 	}
 	g := s.draft(node, pos, q, Active, d)
 	g.Claim = s.shared && !alone
-	s.send(pos, &g, q.now)
+	s.send(pos, &g)
 	return g, boot.Answered
 }
 

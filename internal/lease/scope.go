@@ -31,7 +31,7 @@ type ref struct{ row, hold uint32 }
 type hold struct {
 	id         ID
 	pos        uint32 // nowhere: not in use
-	until, due uint32
+	until, due uint32 // until: an OFFER stands; 0: there was none
 	pending    uint32 // records on their way
 	first      uint64 // Serial of the first record that was sent under this hold
 	serial     uint64 // and of the last
@@ -92,8 +92,8 @@ func (s *scope) hold(pos, now uint32) *hold {
 	return h
 }
 
-// keep makes or prolongs the hold of an ID on a position that it may have. An older one of the
-// same ID elsewhere ends, unless a record of it is on its way.
+// keep makes the hold of an ID on a position that it may have, or prolongs it. An older one of
+// the same ID elsewhere ends, unless a record of it is on its way.
 func (s *scope) keep(pos uint32, id ID, until uint32) *hold {
 	r := s.ids[id]
 	if r.hold != 0 {
@@ -114,8 +114,10 @@ func (s *scope) keep(pos uint32, id ID, until uint32) *hold {
 		s.ids[id] = r
 	}
 	h := s.holds.at(i)
-	h.until = max(h.until, until)
-	s.lapse.put(&h.due, h.until, i)
+	if until > h.until {
+		h.until = until
+		s.lapse.put(&h.due, until, i)
+	}
 	return h
 }
 
