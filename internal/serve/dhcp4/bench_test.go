@@ -69,7 +69,7 @@ func benchDecider(b testing.TB) *Decider {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return newDecider(p, book, nil, newGuard(Limits{}.orDefault()))
+	return newDecider(p, book, nil, newGuard(Limits{Offered: 1 << 20}.orDefault()))
 }
 
 func benchmark(b *testing.B, p *wire.Packet, machines int) {

@@ -94,6 +94,8 @@ type guard struct {
 	limits Limits
 	fresh  *rate.Keyed[place]
 	open   map[place]*window
+	recent map[lease.ID]struct{} // new machines that were let in a short time ago
+	before map[lease.ID]struct{} // and those before them
 }
 
 // window counts the offers of a place that were not asked for, in this minute and the one before.
@@ -103,11 +105,16 @@ type window struct {
 }
 
 func newGuard(l Limits) *guard {
-	return &guard{limits: l, fresh: rate.NewKeyed[place](l.NewMachines, maxPlaces), open: map[place]*window{}}
+	return &guard{limits: l, fresh: rate.NewKeyed[place](l.NewMachines, maxPlaces), open: map[place]*window{}, recent: map[lease.ID]struct{}{}}
 }
 
 // admit reports whether a DISCOVER may have an address: of a machine that is known always.
 func (g *guard) admit(now time.Time, h Heard, o *Outcome, book *lease.Book) boot.Reason {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.asksAgain(o.Ask.ID) {
+		return boot.Answered
+	}
 	if _, known := book.ByID(o.Scope, o.Ask.ID); known {
 		return boot.Answered
 	}
@@ -115,20 +122,30 @@ func (g *guard) admit(now time.Time, h Heard, o *Outcome, book *lease.Book) boot
 		return boot.Answered
 	}
 	at := place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit}
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	if !g.fresh.Take(now, at) {
 		return boot.StarvationLimit
 	}
-	if at.circuit == "" {
-		return boot.Answered
+	if at.circuit != "" {
+		w := g.window(now, at)
+		if w.now+w.old >= g.limits.Offered {
+			return boot.StarvationLimit
+		}
+		w.now++
 	}
-	w := g.window(now, at)
-	if w.now+w.old >= g.limits.Offered {
-		return boot.StarvationLimit
+	if len(g.recent) >= maxMachines {
+		g.recent, g.before = make(map[lease.ID]struct{}, maxMachines), g.recent
 	}
-	w.now++
+	g.recent[o.Ask.ID] = struct{}{}
 	return boot.Answered
+}
+
+// asksAgain reports whether a new machine was let in already: it has an address reserved, and gets the same.
+func (g *guard) asksAgain(id lease.ID) bool {
+	if _, ok := g.recent[id]; ok {
+		return true
+	}
+	_, ok := g.before[id]
+	return ok
 }
 
 // taken notes that an offer was asked for.

@@ -26,9 +26,10 @@ func (d *Decider) hostName(v *wire.View) string {
 // printable writes a circuit as text, or in hexadecimal.
 func (d *Decider) printable(b []byte) string {
 	if isText(b) {
-		return string(b[:min(len(b), maxCircuit)])
+		return d.names.Text(b[:min(len(b), maxCircuit)])
 	}
-	return hex.EncodeToString(b[:min(len(b), maxCircuit/2)])
+	var room [maxCircuit]byte
+	return d.names.Text(hex.AppendEncode(room[:0], b[:min(len(b), maxCircuit/2)]))
 }
 
 func isText(b []byte) bool {
