@@ -18,10 +18,10 @@ ALONE   := $(if $(ROOT),unshare -n sh -c 'ip link set lo up && exec "$$@"' sh)
 export PATH := $(PATH):$(CURDIR)/.cache/oracles/usr/sbin:$(CURDIR)/.cache/oracles/usr/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test check generate conform bench microbench e2e fuzz soak deb clean setup
+.PHONY: help run build test check generate conform bench bench-watch microbench e2e fuzz soak deb clean setup
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## build, and boot an emulated PC through Surefoot in a lab on this machine
 	@scripts/setup run
@@ -58,6 +58,11 @@ bench: ## our TFTP and DNS servers beside others, a table each (6 minutes); BENC
 	@scripts/setup test
 	@$(MAKE) --no-print-directory build
 	$(REQUIRE) SUREFOOT_BIN=$(CURDIR)/$(BIN) SUREFOOT_BENCH='$(BENCH)' $(GO) test -run '^$$' -bench '^BenchmarkServers$$' -timeout 30m ./internal/storm ./internal/serve/dns
+
+bench-watch: ## 10,000 real tests every 10 s by one node: CPU, memory, late starts, answers meanwhile (2 minutes)
+	@$(MAKE) --no-print-directory build
+	@$(GO) build -o bin/watchload ./scripts/watchload
+	@$(ALONE) bin/watchload
 
 microbench: ## benchmarks of parts
 	$(GO) test -run '^$$' -bench . -benchmem ./...

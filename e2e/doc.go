@@ -12,6 +12,7 @@
 //	make e2e                        every scenario; the last line is "N passed, N failed"
 //	make e2e E2E=uefi-pxe4          one scenario
 //	make e2e E2E=two-nodes          every scenario whose name begins so
+//	make e2e E2E=steer              how soon answers follow the health of servers: a table
 //	E2E_REALTIME=1 make e2e         the failover scenarios with real clocks as well, for durations
 //	SUREFOOT_BIN=PATH make e2e      prove that binary instead of a fresh build
 //

@@ -21,13 +21,14 @@ const (
 	ContentDiffers Code = "content-differs"
 	ContentChanged Code = "content-changed"
 	NobodyAnswers  Code = "nobody-answers"
+	DeafTo         Code = "deaf"
 	RogueService   Code = "rogue-pxe"
 	BootsFail      Code = "boots-fail"
 )
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, RogueService, BootsFail}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail}
 }
 
 // Severity is how much it matters.

@@ -66,58 +66,6 @@ func (m *Machine) share(now time.Time) {
 	})
 }
 
-// Offer is an answer to a DISCOVER, as a probe saw it.
-type Offer struct {
-	From    string // the address of who sent it
-	Server  string // option 54
-	File    string
-	Address bool // it offers an address
-	PXE     bool // it says what to boot
-	Known   bool // the site file knows who sent it
-}
-
-// Discover is what became of one DISCOVER that a probe sent.
-type Discover struct {
-	Network string
-	Offers  []Offer
-}
-
-// Discovered takes what a DISCOVER was answered with.
-func (m *Machine) Discovered(now time.Time, d Discover) {
-	labels := []string{"network", d.Network}
-	if len(d.Offers) > 0 {
-		delete(m.silent, d.Network)
-		m.clear(now, NobodyAnswers, labels...)
-	} else if m.silent[d.Network]++; m.silent[d.Network] >= m.rules.NobodyProbes {
-		m.find(now, finding{
-			code: NobodyAnswers, severity: Critical, labels: labels,
-			title:    fmt.Sprintf("nobody answers DISCOVERs on network %s", orWord(d.Network, "(unnamed)")),
-			evidence: []string{fmt.Sprintf("%d DISCOVERs in a row without an offer", m.silent[d.Network])},
-			meaning:  "machines there get no address, and do not even ask for a bootstrap",
-			fix:      "look at the DHCP server, its pool (is it exhausted?), and the relay of that network",
-		})
-	}
-	seen := map[string]bool{}
-	for _, o := range d.Offers {
-		if !o.PXE || o.Known {
-			continue
-		}
-		seen[o.From] = true
-		m.find(now, finding{
-			code: RogueService, severity: Critical, labels: append(slices.Clone(labels), "from", o.From),
-			title:    fmt.Sprintf("a PXE service that the site does not know answers on network %s: %s", orWord(d.Network, "(unnamed)"), o.From),
-			evidence: []string{fmt.Sprintf("offer from %s (option 54: %s) names the file %q", o.From, orWord(o.Server, "none"), o.File)},
-			meaning:  "machines that meet it first boot what it says",
-			fix:      "find its port by its MAC address (ip neigh, the switch's table) and switch it off; if it is yours, name it under servers in the site file",
-		})
-	}
-	for _, h := range m.alerts {
-		if h.Code == RogueService && h.Labels["network"] == d.Network && !seen[h.Labels["from"]] && h.is {
-			h.is, h.over = false, now
-		}
-	}
-}
-
 // forgetAfter is how long a test that is not run any more is remembered.
 const forgetAfter = 24 * time.Hour
 
@@ -129,30 +77,39 @@ func (m *Machine) age(now time.Time) {
 	for s := range m.flaps {
 		m.flap(now, s)
 	}
-	for s, t := range m.tests {
-		if !t.seen.IsZero() && now.Sub(t.seen) > forgetAfter {
-			delete(m.tests, s)
-			m.clear(now, Slow, "test", s.test, "server", s.server, "file", s.file)
-			m.compare(now, s.file)
-		}
-	}
+	m.dropTests(now, func(_ subject, t *test) bool { return !t.seen.IsZero() && now.Sub(t.seen) > forgetAfter })
 }
 
 // Forget removes what is known of servers and tests that the site file names no more.
 func (m *Machine) Forget(now time.Time, gone func(server, file string) bool) {
-	for s := range m.servers {
-		if gone(s.name, s.file) {
-			delete(m.servers, s)
-			delete(m.flaps, s)
-			m.clear(now, ServerDown, "server", s.name, "file", s.file)
-			m.clear(now, Flapping, "server", s.name, "file", s.file)
+	for file, servers := range m.servers {
+		for s := range servers {
+			if gone(s.name, s.file) {
+				delete(servers, s)
+				delete(m.flaps, s)
+				m.clear(now, ServerDown, s.labels()...)
+				m.clear(now, Flapping, s.labels()...)
+			}
+		}
+		if len(servers) == 0 {
+			delete(m.servers, file)
 		}
 	}
-	for s := range m.tests {
-		if gone(s.server, s.file) {
-			delete(m.tests, s)
-			m.clear(now, Slow, "test", s.test, "server", s.server, "file", s.file)
-			m.compare(now, s.file)
+	m.dropTests(now, func(s subject, _ *test) bool { return gone(s.server, s.file) })
+}
+
+// dropTests forgets tests.
+func (m *Machine) dropTests(now time.Time, drop func(subject, *test) bool) {
+	for file, tests := range m.tests {
+		for s, t := range tests {
+			if drop(s, t) {
+				delete(tests, s)
+				m.clear(now, Slow, "test", s.test, "server", s.server, "file", s.file)
+				m.compare(now, s.file)
+			}
+		}
+		if len(tests) == 0 {
+			delete(m.tests, file)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package alert
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"surefoot/internal/store"
@@ -15,11 +16,12 @@ type Machine struct {
 	alerts   map[string]*held
 	silences []store.Silence
 
-	tests   map[subject]*test
-	servers map[server]*standing
+	tests   map[string]map[subject]*test // by file: a change looks at its own file's alone, of ten thousand
+	servers map[string]map[server]*standing
 	flaps   map[server][]store.Change
-	silent  map[string]int // DISCOVERs without an offer in a row, by network
 	boots   []told
+
+	segments map[string]*inRow // by network and interface
 }
 
 // held is an alert with what is kept beside it.
@@ -32,8 +34,28 @@ type held struct {
 	lapses time.Time     // when it ends by itself; zero: when it is cleared
 }
 
-// server is one that hands out one file.
-type server struct{ name, file string }
+// server is one that hands out one file by one protocol.
+type server struct{ name, file, by string }
+
+// labels are those of an alert about it: the protocol is one where it is not the usual one.
+func (s server) labels() []string {
+	by := s.by
+	if by == usual {
+		by = ""
+	}
+	return []string{"server", s.name, "file", s.file, "by", by}
+}
+
+// usual is the protocol that alerts do not name: TFTP.
+const usual = "tftp"
+
+// word names the protocol in a title.
+func (s server) word() string {
+	if s.by == "" {
+		return ""
+	}
+	return " by " + strings.ToUpper(s.by)
+}
 
 // subject is one test.
 type subject struct{ test, server, file string }
@@ -41,8 +63,8 @@ type subject struct{ test, server, file string }
 // New makes a machine. It knows nothing yet.
 func New(r Rules) *Machine {
 	return &Machine{
-		rules: r.WithDefaults(), alerts: map[string]*held{}, tests: map[subject]*test{}, servers: map[server]*standing{},
-		flaps: map[server][]store.Change{}, silent: map[string]int{},
+		rules: r.WithDefaults(), alerts: map[string]*held{}, tests: map[string]map[subject]*test{}, servers: map[string]map[server]*standing{},
+		flaps: map[server][]store.Change{}, segments: map[string]*inRow{},
 	}
 }
 
@@ -67,6 +89,9 @@ func (m *Machine) find(now time.Time, f finding) *held {
 
 // clear notes that a finding is true no more.
 func (m *Machine) clear(now time.Time, code Code, labels ...string) {
+	if len(m.alerts) == 0 {
+		return // after every good download: mostly there is nothing, and the key is work
+	}
 	key, _ := (&finding{code: code, labels: labels}).key()
 	if h := m.alerts[key]; h != nil && h.is {
 		h.is, h.over = false, now

@@ -93,6 +93,36 @@ func TestAllDown(t *testing.T) {
 	w.want("one comes back", w.wait(2*time.Minute), "all-servers-down file=a.0 resolved", "server-down file=a.0 server=pvs2 resolved")
 }
 
+// TestProtocols: TFTP and HTTP of a server are two things that can be down, and the content of the one
+// that is up counts.
+func TestProtocols(t *testing.T) {
+	w := begin(t, Rules{ContentAfter: 10 * time.Minute})
+	change := func(server, by, to string) {
+		w.Changed(w.at, store.Change{Test: by + server, Server: server, File: "a.0", By: by, At: w.at, From: "unknown", To: to, Cause: "no-answer"})
+	}
+	measure := func(server, by, content string) {
+		w.Measured(w.at, store.Measurement{Test: by + server, Server: server, File: "a.0", At: w.at, Available: true, Response: time.Millisecond, Content: content})
+	}
+	change("pvs1", "tftp", "up")
+	change("pvs2", "tftp", "up")
+	change("pvs1", "http", "down")
+	w.want("HTTP of one", w.wait(time.Minute), "all-servers-down by=http file=a.0 firing", "server-down by=http file=a.0 server=pvs1 firing")
+	if title := w.Alerts()[1].Title; title != "pvs1 does not deliver a.0 by HTTP" {
+		t.Error(title)
+	}
+	change("pvs2", "http", "up")
+	change("pvs1", "tftp", "down")
+	w.want("HTTP of another, and then TFTP", w.wait(2*time.Minute), downKey+" firing", "all-servers-down by=http file=a.0 resolved")
+	change("pvs1", "http", "up")
+	w.want("HTTP comes back, TFTP does not", w.wait(2*time.Minute), "server-down by=http file=a.0 server=pvs1 resolved")
+	measure("pvs1", "tftp", "old")
+	measure("pvs1", "http", "new")
+	measure("pvs2", "tftp", "new")
+	w.want("what its dead TFTP had does not count", w.wait(30*time.Minute))
+	change("pvs1", "tftp", "up")
+	w.want("both are up, and deliver different content", w.wait(30*time.Minute), downKey+" resolved", "content-differs file=a.0 firing")
+}
+
 // TestSlow: slow is slow against what the test itself was, not against a fixed figure; it says the
 // figures; and what lasts half a day becomes the new normal.
 func TestSlow(t *testing.T) {
@@ -166,21 +196,107 @@ func TestContent(t *testing.T) {
 	w.want("a change is news for an hour", w.wait(time.Hour), "content-changed file=a.0 server=pvs1 resolved", "content-changed file=a.0 server=pvs2 resolved")
 }
 
+// TestContentAcrossRestart: what the process before this one saw counts, whether it is recalled before
+// the first download or after; and a content that nobody has seen since is no difference.
+func TestContentAcrossRestart(t *testing.T) {
+	recall := func(w *world, server, content string) {
+		w.Recall(w.at, store.Content{Test: server, Server: server, File: "a.0", SHA256: content})
+	}
+	const key = "content-changed file=a.0 server=pvs1"
+	for name, c := range map[string]struct {
+		order string // r: recall aaaa; others: a download of that content
+		want  []string
+	}{
+		"the same":                {"raa", nil},
+		"the same, recalled late": {"ara", nil},
+		"another":                 {"rbb", []string{key + " firing"}},
+		"another, recalled late":  {"brb", []string{key + " firing"}},
+		"nothing comes":           {"r", nil},
+	} {
+		w := begin(t, Rules{})
+		for _, x := range c.order {
+			if x == 'r' {
+				recall(w, "pvs1", "aaaa")
+				continue
+			}
+			w.measure("pvs1", time.Millisecond, strings.Repeat(string(x), 4))
+		}
+		got := w.wait(time.Minute)
+		w.want(name, got, c.want...)
+		if len(got) > 0 && !strings.Contains(strings.Join(w.Alerts()[0].Evidence, "\n"), "aaaa, before this node was started anew\nSHA-256 now:    bbbb") {
+			t.Errorf("%s: evidence %q", name, w.Alerts()[0].Evidence)
+		}
+	}
+	w := begin(t, Rules{ContentAfter: time.Minute})
+	recall(w, "pvs2", "bbbb")
+	w.measure("pvs1", time.Millisecond, "aaaa")
+	w.want("nobody knows what pvs2 has now", w.wait(time.Hour))
+}
+
 func TestDiscovers(t *testing.T) {
 	w := begin(t, Rules{})
 	dhcp := Offer{From: "10.0.0.2", Address: true}
-	rogue := Offer{From: "10.0.0.66", PXE: true, File: "evil.0"}
+	rogue := Offer{From: "10.0.0.66", PXE: true, File: "evil.0", MAC: "aa:bb:cc:dd:ee:ff", Text: "no address; the file evil.0"}
 	ours := Offer{From: "10.0.0.11", PXE: true, Known: true}
 	send := func(offers ...Offer) []string {
-		w.Discovered(w.at, Discover{Network: "vdi", Offers: offers})
+		w.Discovered(w.at, Discover{Network: "vdi", Interface: "eth1", Offers: offers})
 		return w.wait(time.Minute)
 	}
+	const nobody, stranger = "nobody-answers interface=eth1 network=vdi", "rogue-pxe from=10.0.0.66 interface=eth1 mac=aa:bb:cc:dd:ee:ff network=vdi"
 	w.want("normal", send(dhcp, ours))
 	w.want("twice nobody", append(send(), send()...))
-	w.want("three times", send(), "nobody-answers network=vdi firing")
-	w.want("somebody", append(send(dhcp), send(dhcp)...), "nobody-answers network=vdi resolved")
-	w.want("a stranger", send(dhcp, rogue), "rogue-pxe from=10.0.0.66 network=vdi firing")
-	w.want("gone", append(send(dhcp), send(dhcp)...), "rogue-pxe from=10.0.0.66 network=vdi resolved")
+	w.want("three times", send(), nobody+" firing")
+	w.want("somebody", append(send(dhcp), send(dhcp)...), nobody+" resolved")
+	w.want("an offer without an address is none", append(append(send(ours), send(ours)...), send(ours)...), nobody+" firing")
+	if e := fmt.Sprint(w.Alerts()[0].Evidence); !strings.Contains(e, "3 probes in a row") || !strings.Contains(e, "10.0.0.11 answers") {
+		t.Errorf("evidence: %s", e)
+	}
+	w.Discovered(w.at, Discover{Network: "other", Interface: "eth2", Offers: []Offer{dhcp}})
+	w.want("another segment's answer ends nothing", w.wait(2*time.Minute))
+	w.want("somebody again", append(send(dhcp), send(dhcp)...), nobody+" resolved")
+	w.want("a stranger", send(dhcp, rogue), stranger+" firing")
+	if a := fmt.Sprint(w.Alerts()); !strings.Contains(a, "aa:bb:cc:dd:ee:ff") || !strings.Contains(a, "the file evil.0") {
+		t.Errorf("it does not say who, and what: %s", a)
+	}
+	w.want("one lost packet", append(send(dhcp), send(dhcp, rogue)...))
+	w.want("gone", append(send(dhcp), append(send(dhcp), send(dhcp)...)...), stranger+" resolved")
+}
+
+// TestUnsure: where silence says nothing, none is told, and what is true stays true until it is known
+// not to be.
+func TestUnsure(t *testing.T) {
+	w := begin(t, Rules{NobodyProbes: 1})
+	w.Discovered(w.at, Discover{Network: "vdi", Interface: "eth1", Unsure: true})
+	w.want("unsure", w.wait(time.Minute))
+	w.Discovered(w.at, Discover{Network: "vdi", Interface: "eth1"})
+	w.want("nobody", w.wait(time.Minute), "nobody-answers interface=eth1 network=vdi firing")
+	w.ForgetSegments(w.at, func(_, iface string) bool { return iface == "eth2" })
+	w.want("another interface goes", w.wait(2*time.Minute))
+	w.ForgetSegments(w.at, func(network, iface string) bool { return network == "vdi" && iface == "eth1" })
+	w.want("the interface goes", w.wait(2*time.Minute), "nobody-answers interface=eth1 network=vdi resolved")
+	if len(w.segments) != 0 {
+		t.Errorf("left over: %v", w.segments)
+	}
+}
+
+func TestDeaf(t *testing.T) {
+	w := begin(t, Rules{})
+	send := func(lost string) []string {
+		w.Discovered(w.at, Discover{
+			Network: "vdi", Interface: "eth1", Offers: []Offer{{From: "10.0.0.2", Address: true}}, Lost: lost,
+			Text: "only answers to the broadcast address arrive", Hints: []string{"iPXE gets no address", "look at the relay"},
+		})
+		return w.wait(time.Minute)
+	}
+	const key = "deaf interface=eth1 lost_flags="
+	w.want("twice", append(send("0"), send("0")...))
+	w.want("the other way round begins anew", append(send("0x8000"), send("0")...))
+	w.want("three in a row", append(send("0"), send("0")...), key+"0 network=vdi firing")
+	a := w.Alerts()[0]
+	if a.Evidence[0] != "only answers to the broadcast address arrive" || a.Meaning != "iPXE gets no address" || a.Fix != "look at the relay" {
+		t.Errorf("%+v", a)
+	}
+	w.want("both forms", append(send(""), send("")...), key+"0 network=vdi resolved")
 }
 
 func TestBoots(t *testing.T) {

@@ -20,6 +20,7 @@ type test struct {
 	mid     time.Duration
 	mad     time.Duration
 	content string // SHA-256 of the last good run
+	before  string // the same of the process before this one, until this one has seen any
 	seen    time.Time
 }
 
@@ -33,10 +34,13 @@ func (m *Machine) Prime(name, srv, file string, medians []time.Duration) {
 }
 
 func (m *Machine) test(s subject) *test {
-	t := m.tests[s]
+	t := m.tests[s.file][s]
 	if t == nil {
 		t = &test{}
-		m.tests[s] = t
+		if m.tests[s.file] == nil {
+			m.tests[s.file] = map[subject]*test{}
+		}
+		m.tests[s.file][s] = t
 	}
 	return t
 }
@@ -97,54 +101,6 @@ func retransmitHint(x store.Measurement) string {
 		return "packets are sent again: look for loss between this node and the server (duplex, MTU, a full link). "
 	}
 	return ""
-}
-
-func (m *Machine) content(now time.Time, s subject, t *test, x store.Measurement) {
-	if x.Content == "" {
-		return
-	}
-	was := t.content
-	if was == x.Content {
-		return
-	}
-	t.content = x.Content
-	if was != "" {
-		h := m.find(now, finding{
-			code: ContentChanged, severity: Info, labels: []string{"server", s.server, "file", s.file},
-			title:    fmt.Sprintf("%s on %s has another content", s.file, s.server),
-			evidence: []string{"SHA-256 before: " + was, "SHA-256 now:    " + x.Content, fmt.Sprintf("%d bytes", x.Bytes)},
-			meaning:  "somebody published another file, or the file is damaged",
-			fix:      "if nobody published it: compare it with the original; sha256 in the rule of the site file refuses a wrong one",
-		})
-		h.lapses = now.Add(time.Hour)
-	}
-	m.compare(now, s.file)
-}
-
-// compare looks whether all servers deliver the same content for a file.
-func (m *Machine) compare(now time.Time, file string) {
-	by := map[string][]string{} // content → servers
-	for s, t := range m.tests {
-		if s.file == file && t.content != "" && !m.down(server{s.server, file}) && !slices.Contains(by[t.content], s.server) {
-			by[t.content] = append(by[t.content], s.server)
-		}
-	}
-	if len(by) < 2 {
-		m.clear(now, ContentDiffers, "file", file)
-		return
-	}
-	var lines []string
-	for content, servers := range by {
-		slices.Sort(servers)
-		lines = append(lines, fmt.Sprintf("%.12s… on %v", content, servers))
-	}
-	slices.Sort(lines)
-	m.find(now, finding{
-		code: ContentDiffers, severity: Warning, labels: []string{"file", file}, after: m.rules.ContentAfter,
-		title: fmt.Sprintf("%s is not the same on all servers", file), evidence: lines,
-		meaning: "which boot file a machine gets depends on the server it meets: some machines start the old one",
-		fix:     "publish the file on all servers, or drain those that have the wrong one: surefoot server drain NAME",
-	})
 }
 
 // short is a duration as people read it.

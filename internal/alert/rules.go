@@ -19,7 +19,7 @@ type Rules struct {
 
 	ContentAfter time.Duration // servers may differ for so long: files are published one by one
 
-	NobodyProbes int // DISCOVERs in a row without an offer
+	NobodyProbes int // probes in a row without an offer of an address, or that only one form of answers comes to
 
 	StoriesShare  int // percent of boots that fail
 	StoriesLeast  int // failed ones, at the least

@@ -55,6 +55,9 @@ func (a *alerting) apply(cfg *config.Config) {
 	defer a.mu.Unlock()
 	a.machine.SetRules(cfg.Alerts.Rules)
 	a.machine.Forget(a.now(), func(server, _ string) bool { _, ok := cfg.Site.Servers[server]; return !ok })
+	a.machine.ForgetSegments(a.now(), func(_, iface string) bool {
+		return cfg.Watch.Discover.Every == 0 || !slices.Contains(cfg.Node.Interfaces, iface)
+	})
 	if a.queues != nil && reflect.DeepEqual(a.wanted, cfg.Alerts.Notify) {
 		return
 	}
@@ -113,7 +116,8 @@ func (a *alerting) run(ctx context.Context, ready func()) error {
 	}
 }
 
-// recall reads from the history what the alerts go by: the silences, and what is normal.
+// recall reads from the history what the alerts go by: the silences, what is normal, and what
+// servers delivered last.
 func (a *alerting) recall(ctx context.Context) {
 	if a.history == nil {
 		return
@@ -130,8 +134,15 @@ func (a *alerting) recall(ctx context.Context) {
 	if err != nil {
 		a.log.Warn("response times of the past cannot be read: what is slow is learned anew", "err", err)
 	}
+	contents, err := a.history.LoadContents(ctx)
+	if err != nil {
+		a.log.Warn("what servers delivered before cannot be read: a file that changed since then is not told", "err", err)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for _, c := range contents {
+		a.machine.Recall(now, c)
+	}
 	a.silences = append(silences, a.silences...)
 	a.machine.SetSilences(a.silences)
 	for _, s := range series {

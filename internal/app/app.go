@@ -33,10 +33,12 @@ type App struct {
 	health  siteHealth
 	monitor *watch.Watcher
 	probes  ownProbes
-	slots   []*slot // in the order in which they start
-	web     *web.Server
-	history *sqlite.DB // nil: nothing is kept
-	leases  *leases
+
+	discoverer *watch.Discoverer
+	slots      []*slot // in the order in which they start
+	web        *web.Server
+	history    *sqlite.DB // nil: nothing is kept
+	leases     *leases
 
 	alerting *alerting
 	started  time.Time
@@ -83,6 +85,9 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	if err := a.leases.configure(cfg); err != nil {
 		return nil, err
 	}
+	if a.discoverer, err = a.newDiscoverer(first); err != nil {
+		return nil, err
+	}
 	if a.monitor, err = a.newMonitor(first); err != nil {
 		return nil, err
 	}
@@ -123,7 +128,7 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 		ctx, a.becomeReady,
 		a.pastPhase(),
 		phase.Phase{{Name: "journal", Run: a.journal.Run}, {Name: "leases", Run: a.leases.run}},
-		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}},
+		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}, {Name: "discover", Run: a.discoverer.Run}},
 		roles,
 	)
 }

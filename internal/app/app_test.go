@@ -197,9 +197,7 @@ func TestReloads(t *testing.T) {
 	if st := n.Status(); st.Config.LastError != "" || len(st.Warnings) != 0 {
 		t.Errorf("after a good reload status still says %+v", st)
 	}
-	if got := page(t, first.http, "/a.0"); got != "" {
-		t.Errorf("the former port still answers")
-	}
+	until(t, "the former port is let go", func() bool { return page(t, first.http, "/a.0") == "" })
 
 	n.configure(t, func(s string) string { return strings.Replace(s, "[tftp, http]", "[http]", 1) })
 	if err := n.Reload(t.Context()); err != nil {

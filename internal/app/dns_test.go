@@ -47,7 +47,7 @@ func TestDNS(t *testing.T) {
 	if err := os.Remove(filepath.Join(n.dir, "boot/a.0")); err != nil {
 		t.Fatal(err)
 	}
-	for late := time.Now().Add(5 * time.Second); resolve(t, port, "rest.boot.example.net.") != "10.10.0.21 NOERROR"; {
+	for late := time.Now().Add(patience); resolve(t, port, "rest.boot.example.net.") != "10.10.0.21 NOERROR"; {
 		if time.Now().After(late) {
 			t.Fatalf("a node without the file is named: %s", resolve(t, port, "rest.boot.example.net."))
 		}

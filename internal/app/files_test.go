@@ -56,7 +56,7 @@ func TestTemplates(t *testing.T) {
 		select {
 		case u := <-updates:
 			s = u.Story
-		case <-time.After(10 * time.Second):
+		case <-time.After(patience):
 			t.Fatal("the journal does not learn the machine")
 		}
 	}
@@ -113,7 +113,7 @@ func TestVersionIsShown(t *testing.T) {
 	if w := code(n.warnings(), "version-broken"); w == nil || !strings.Contains(w.Text, "v3") || !strings.Contains(w.Fix, "rollback") {
 		t.Errorf("no word of a version that is not there: %+v", n.warnings())
 	}
-	if st := n.Status(); st.Files.Error == "" || n.health.down("boot1", "a.0") == false {
+	if st := n.Status(); st.Files.Error == "" || !n.health.down("boot1", "a.0", boot.ByTFTP) {
 		t.Errorf("a node without its files sends machines to itself: %+v", st.Files)
 	}
 }

@@ -14,8 +14,8 @@ type siteHealth struct {
 }
 
 // down reports whether a server is not to be named for a file.
-func (h *siteHealth) down(server, file string) bool {
-	return h.lacks(server, file) || h.watched != nil && h.watched(server, file)
+func (h *siteHealth) down(server, file string, by boot.Protocol) bool {
+	return h.lacks(server, file) || h.watched != nil && h.watched(server, file, by)
 }
 
 // lacks tells of this node alone, without a monitor: a file that is not in its own root cannot be

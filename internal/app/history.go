@@ -36,7 +36,7 @@ func (a *App) newHistory(s *setup) *sqlite.DB {
 		return nil
 	}
 	return sqlite.New(
-		sqlite.Config{File: file, Keep: s.History.Keep, MaxSize: s.History.MaxSize},
+		sqlite.Config{File: file, Raw: s.History.Raw, Five: s.History.Five, Keep: s.History.Keep, MaxSize: s.History.MaxSize},
 		sqlite.Deps{Log: a.log.With("role", "history"), Now: a.now},
 	)
 }
@@ -86,7 +86,7 @@ func (a *App) warnHistory(add adder) {
 			"make room on its disk, or look at its owner and mode; it is tried again by itself")
 	}
 	if r := a.history.Room(); r.Squeezed {
-		add("history-squeezed", "the history keeps less than asked for", r.String(), "raise history.max_size, or lower history.keep")
+		add("history-squeezed", "the history keeps less than asked for", r.String(), "raise history.max_size, or lower history.keep, keep_five_minutes or keep_measurements")
 	}
 }
 

@@ -14,6 +14,7 @@ func (a *App) newMonitor(s *setup) (*watch.Watcher, error) {
 	w, err := watch.New(watchConfig(s.Config), watch.Deps{
 		Log: a.log, Now: a.now, Emit: a.journal.Emit, Sink: pastSink{a}, Lacks: a.health.lacks,
 		Drains: watch.NewDrainFile(s.State), Opened: a.probes.opened,
+		Segments: a.discoverer.Segments,
 	})
 	if err != nil {
 		return nil, err

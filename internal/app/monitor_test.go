@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -79,7 +82,7 @@ func watching(t *testing.T) (n *node, pvs [2]*other) {
 // until waits for what the monitor finds out, and returns how long it took.
 func (n *node) until(t *testing.T, what string, holds func() bool) time.Duration {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	began := time.Now()
 	moves := n.monitor.Follow(ctx, "")
@@ -129,6 +132,54 @@ func TestDeadServerLeavesAnswers(t *testing.T) {
 	n.until(t, "pvs1 is back", func() bool { return n.named() == "pvs1" })
 	if !strings.Contains(n.log.String(), "reason=all-servers-down") || !strings.Contains(n.log.String(), "reason=server-down") {
 		t.Errorf("the log does not tell:\n%s", n.log)
+	}
+}
+
+// TestTwoProtocols: of a server with TFTP and HTTP both are tested, and each steers its own answers.
+func TestTwoProtocols(t *testing.T) {
+	page := httptest.NewUnstartedServer(nil)
+	defer page.Close()
+	port := freePort(t)
+	n := start(t, func(s string) string {
+		page.Config.Handler = http.FileServer(http.Dir(strings.TrimSpace(strings.TrimPrefix(strings.SplitN(s, "\n", 3)[1], "root: "))))
+		page.Start()
+		s = strings.Replace(s, "boot:\n", fmt.Sprintf("servers: {pvs1: {tftp: \"127.0.0.2:%d\", http: \"%s\"}}\nboot:\n  - {name: pvs, file: a.0, from: [boot1, pvs1]}\n", port, page.Listener.Addr()), 1)
+		s = strings.Replace(s, "  - {name: rest, file: a.0}\n", "", 1)
+		return s + fmt.Sprintf("watch: {every: %s, timeout: 50ms, down_after: 2}\n", period)
+	})
+	served := serveAt(t, filepath.Join(n.dir, "boot"), "127.0.0.2", port)
+	named := func(f boot.Firmware) (out string) {
+		for _, s := range boot.Decide(boot.Client{Arch: boot.ArchX64, Firmware: f}, &n.setup().Site, n.health.down).Answer.Servers {
+			out += s.Name + " "
+		}
+		return out
+	}
+	states := func() (out []string) {
+		for _, x := range n.monitor.Report(watch.Query{}).Tests {
+			out = append(out, x.Name+" "+string(x.State))
+		}
+		return out
+	}
+	want := []string{"boot1/a.0 up", "http:boot1/a.0 up", "pvs1/a.0 up", "http:pvs1/a.0 up"}
+	n.until(t, "all are up", func() bool { return slices.Equal(states(), want) })
+	page.Close()
+	n.until(t, "its HTTP is dead", func() bool { return states()[3] == "http:pvs1/a.0 down" })
+	if tftp, http := named(boot.FirmwareEDK2), named(boot.FirmwareUEFIHTTP); tftp != "boot1 pvs1 " || http != "boot1 " {
+		t.Errorf("with its HTTP dead, by TFTP are named %q, by HTTP %q", tftp, http)
+	}
+	if w := code(n.Status().Warnings, "server-down"); w == nil || !strings.Contains(w.Title, "pvs1") || !strings.Contains(w.Title, "some") {
+		t.Errorf("status: %+v", n.Status().Warnings)
+	}
+	again, err := net.Listen("tcp", page.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	go func() { _ = http.Serve(again, page.Config.Handler) }() // it ends with the listener
+	served.kill()
+	n.until(t, "its TFTP is dead, its HTTP is back", func() bool { return slices.Equal(states()[2:], []string{"pvs1/a.0 down", "http:pvs1/a.0 up"}) })
+	if tftp, http := named(boot.FirmwareEDK2), named(boot.FirmwareUEFIHTTP); tftp != "boot1 " || http != "boot1 pvs1 " {
+		t.Errorf("with its TFTP dead, by TFTP are named %q, by HTTP %q", tftp, http)
 	}
 }
 
@@ -211,7 +262,7 @@ func TestWatchIsOff(t *testing.T) {
 		t.Errorf("a single node tests %+v", tests)
 	}
 	n = prepare(t, func(s string) string { return s + "watch: {every: 1s}\n" })
-	if tests := n.monitor.Report(watch.Query{}).Tests; len(tests) != 1 || tests[0].Server != "boot1" {
+	if tests := n.monitor.Report(watch.Query{}).Tests; len(tests) != 2 || tests[0].Server != "boot1" || tests[1].Name != "http:boot1/a.0" {
 		t.Errorf("a single node that is told to watch tests %+v", tests)
 	}
 }

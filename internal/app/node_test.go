@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -30,6 +29,10 @@ type node struct {
 	ended      chan error
 }
 
+// patience is how long a test waits for what has to come. Nothing takes so long but a fault: it is no
+// measure of how fast anything is.
+const patience = time.Minute
+
 // lines is a log that may be read while it is written.
 type lines struct {
 	mu sync.Mutex
@@ -46,27 +49,6 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
-}
-
-// freePort finds a port that is free for UDP and TCP. It lies below those that the kernel hands out
-// by itself (net.ipv4.ip_local_port_range), so that no socket of another test gets it meanwhile.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 100 {
-		port := 10000 + rand.IntN(20000)
-		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
-		_ = l.Close()
-		if err == nil {
-			_ = c.Close()
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
 }
 
 // prepare writes the site file and makes the App, which opens nothing yet.
@@ -166,7 +148,7 @@ func (n *node) begin(t *testing.T) *node {
 // await reads what systemd is told until it is told this.
 func (n *node) await(t *testing.T, want string) {
 	t.Helper()
-	for late := time.After(10 * time.Second); ; {
+	for late := time.After(patience); ; {
 		select {
 		case got := <-n.told:
 			if strings.Contains(got, want) {
@@ -181,7 +163,7 @@ func (n *node) await(t *testing.T, want string) {
 // page reads a file over HTTP; "" if nobody answers.
 func page(t *testing.T, port int, path string) string {
 	t.Helper()
-	c := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	c := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	r, err := c.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
 	if err != nil {
 		return ""
@@ -217,7 +199,7 @@ func ask(t *testing.T, port int, file string) *transfer {
 // block reads and keeps the next block, and reports whether it is the last.
 func (x *transfer) block(t *testing.T) bool {
 	t.Helper()
-	if err := x.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := x.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	b := make([]byte, 1024)

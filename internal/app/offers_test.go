@@ -24,7 +24,7 @@ func TestOffers(t *testing.T) {
 		if res.Fault != nil || res.Granted != granted {
 			t.Errorf("%s: granted %q, want %q; %v", when, res.Granted, granted, res.Fault)
 		}
-		for until := time.Now().Add(10 * time.Second); !strings.Contains(n.log.String()[before:], quirk); time.Sleep(time.Millisecond) {
+		for until := time.Now().Add(patience); !strings.Contains(n.log.String()[before:], quirk); time.Sleep(time.Millisecond) {
 			if time.Now().After(until) {
 				t.Fatalf("%s: the log does not say %s: %s", when, quirk, n.log.String()[before:])
 			}

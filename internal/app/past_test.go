@@ -26,14 +26,14 @@ func withHistory(file, more string) func(string) string {
 // until asks again until the answer is right.
 func until(t *testing.T, what string, right func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !right(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !right(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("never: %s", what)
 		}
 	}
 }
 
-// TestHistory: what a node saw is there after a restart: stories, measurements, drains, silences.
+// TestHistory: what a node saw is there after a restart: stories, measurements, silences.
 func TestHistory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "deep", "history.db")
 	n := start(t, withHistory(file, ""))
@@ -47,9 +47,6 @@ func TestHistory(t *testing.T) {
 		n.Measured(store.Measurement{Test: "t1", Server: "pvs1", File: "a.0", At: now.Add(time.Duration(i-10) * time.Second), Available: true, Response: 20 * time.Millisecond})
 	}
 	n.Changed(store.Change{Server: "pvs1", File: "a.0", At: now, From: "up", To: "down", Cause: "no-answer"})
-	if err := n.history.Save(t.Context(), store.Drain{Name: "pvs2"}); err != nil {
-		t.Fatal(err)
-	}
 	c := web.Dial(n.setup().Socket)
 	q := store.Query{Name: "pvs1", Since: now.Add(-time.Hour), Until: now.Add(time.Hour), Step: time.Minute}
 	until(t, "five measurements", func() bool {
@@ -80,15 +77,32 @@ func TestHistory(t *testing.T) {
 	if h, err := c.History(t.Context(), q); err != nil || len(h.Series) != 1 {
 		t.Errorf("after a restart %+v, %v", h, err)
 	}
-	if d, err := m.history.Load(t.Context()); err != nil || len(d) != 1 || d[0].Name != "pvs2" {
-		t.Errorf("drains %+v, %v", d, err)
-	}
 	if err := c.Unsilence(t.Context(), s.ID); err != nil || len(m.alerting.Silences()) != 0 {
 		t.Errorf("unsilence: %v", err)
 	}
 	if err := m.alerting.Unsilence(t.Context(), s.ID); !errors.Is(err, web.ErrNoSilence) {
 		t.Errorf("once more: %v", err)
 	}
+}
+
+// TestContentChangedMeanwhile: a file that changed while the node was not running is told.
+func TestContentChangedMeanwhile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "history.db")
+	measure := func(n *node, content string) {
+		n.Measured(store.Measurement{Test: "pvs1/a.0", Server: "pvs1", File: "a.0", At: time.Now(), Available: true, Content: content})
+	}
+	told := func(n *node) bool {
+		return slices.ContainsFunc(n.alerting.Alerts(), func(a alert.Alert) bool { return a.Code == alert.ContentChanged })
+	}
+	n := start(t, withHistory(file, ""))
+	measure(n, "aa")
+	n.stop()
+	if err := <-n.ended; err != nil {
+		t.Fatal(err)
+	}
+	n = start(t, withHistory(file, ""))
+	measure(n, "bb") // as likely before what is recalled as after
+	until(t, "it is told", func() bool { return told(n) })
 }
 
 // TestNoHistory: a file that cannot be is a warning and nothing else; and without a file, nothing

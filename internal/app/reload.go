@@ -85,6 +85,7 @@ func (a *App) change(ctx context.Context, was, is *setup) error {
 	}
 	a.use(is)
 	a.monitor.Apply(watchConfig(is.Config))
+	a.discoverer.Apply(discovery(is))
 	a.alerting.apply(is.Config)
 	for _, s := range a.slots {
 		if srv, _ := s.get(); srv != nil {

@@ -99,7 +99,7 @@ func (a *App) proxySlot() *slot {
 			}
 			return proxydhcp.New(
 				proxydhcp.Config{Node: cfg.Node.Name, Site: &cfg.Site, Interfaces: cfg.Node.Interfaces},
-				proxydhcp.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down},
+				proxydhcp.Deps{Log: a.log, Now: a.now, Emit: a.fromMachines, Down: a.health.down},
 			)
 		},
 		same: func(was, is *setup) bool {

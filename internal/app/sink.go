@@ -29,7 +29,7 @@ func (p pastSink) Result(r watch.Result) {
 // Change takes a change of state; a drain is one for the history alone.
 func (p pastSink) Change(c watch.Change) {
 	x := store.Change{
-		Test: c.Test, Server: c.Server, File: c.File, At: c.Time, From: string(c.From), To: string(c.To), Cause: string(c.Reason), Text: c.Text,
+		Test: c.Test, Server: c.Server, File: c.File, By: string(c.By), At: c.Time, From: string(c.From), To: string(c.To), Cause: string(c.Reason), Text: c.Text,
 	}
 	if x.To != "" {
 		p.Changed(x)

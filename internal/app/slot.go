@@ -236,19 +236,30 @@ func (s *slot) reload(ctx context.Context, was, is *setup, next server) error {
 }
 
 const (
-	// freeWithin is how long a server that was told to end may take to let go of its port.
-	freeWithin = 300 * time.Millisecond
+	// freeWithin is how long a server that was told to end may take to let go of its port: a moment,
+	// and longer on a machine that is busy.
+	freeWithin = time.Second
 	freeLook   = 10 * time.Millisecond
+	// lookAgain is how often a port is tried whose holder was gone before anybody could ask for it.
+	lookAgain = 5
 )
 
 // listenWhenFree opens a server's sockets. Where this process itself still holds the port, a
 // server of an earlier setup is about to let go of it: that is waited for. A port that somebody
 // else holds is refused at once.
 func listenWhenFree(ctx context.Context, srv server) error {
-	for left := freeWithin / freeLook; ; left-- {
+	late, nobody := time.Now().Add(freeWithin), 0
+	for {
 		err := srv.Listen(ctx)
 		var taken *bind.Error
-		if err == nil || left == 0 || !errors.As(err, &taken) || !taken.Ours() {
+		if err == nil || !errors.As(err, &taken) || time.Now().After(late) {
+			return err
+		}
+		switch {
+		case taken.Ours():
+		case taken.Holder == "" && errors.Is(err, unix.EADDRINUSE) && nobody < lookAgain:
+			nobody++
+		default:
 			return err
 		}
 		select {

@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"golang.org/x/sys/unix"
+
+	"surefoot/internal/kernel/bind"
 )
 
 // fake is a role whose address only one server can hold at a time.
@@ -104,6 +108,45 @@ func TestSlotReload(t *testing.T) {
 					t.Errorf("still held: %v", held)
 				}
 			})
+		})
+	}
+}
+
+// taken is a role whose port is taken, as the next of some causes says, and then free.
+type taken struct {
+	fake
+	causes []error
+}
+
+func (f *taken) Listen(context.Context) error {
+	if len(f.causes) == 0 {
+		return nil
+	}
+	err := f.causes[0]
+	f.causes = f.causes[1:]
+	return fmt.Errorf("x: %w", err)
+}
+
+// TestListenWhenFree: a port that this process is about to let go of is waited for, and so is one whose
+// holder had let go of it before anybody asked who it is; one of somebody else's is refused.
+func TestListenWhenFree(t *testing.T) {
+	by := func(holder string) error { return &bind.Error{Holder: holder, Err: unix.EADDRINUSE} }
+	ours, gone, others := by(fmt.Sprintf("surefoot (pid %d)", os.Getpid())), by(""), by("dnsmasq (pid 1)")
+	for name, c := range map[string]struct {
+		causes []error
+		free   bool
+	}{
+		"ours":                     {slices.Repeat([]error{ours}, 20), true},
+		"ours, for ever":           {slices.Repeat([]error{ours}, 1000), false},
+		"let go of meanwhile":      {[]error{ours, gone, ours, gone}, true},
+		"nobody knows whose it is": {slices.Repeat([]error{gone}, 20), false},
+		"somebody else's":          {[]error{others}, false},
+		"no port at all":           {[]error{errors.New("no such address")}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			if err := listenWhenFree(t.Context(), &taken{causes: c.causes}); (err == nil) != c.free {
+				t.Errorf("%s: %v", name, err)
+			}
 		})
 	}
 }

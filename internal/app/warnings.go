@@ -43,6 +43,7 @@ func (a *App) warnings() []web.Warning {
 	a.warnLeases(add)
 	warnAddress(s, add)
 	a.warnHealth(add)
+	a.warnSegments(s, add)
 	if s.has(roleProxy) && len(s.Node.Interfaces) == 0 {
 		add("no-interface", "no interface is named", "ProxyDHCP stays silent: broadcast services start only on interfaces that somebody named",
 			"surefoot serve --interface IF, or interfaces: [IF] of the node in the site file")

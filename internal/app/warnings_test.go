@@ -129,8 +129,10 @@ func TestNames(t *testing.T) {
 	if n.hasPeers() {
 		t.Error("one node has peers")
 	}
-	if !n.health.down("boot1", "b.0") || n.health.down("boot1", "a.0") || n.health.down("pvs1", "b.0") {
-		t.Error("this node lacks b.0, and nothing else is known")
+	for _, by := range boot.Protocols() {
+		if !n.health.down("boot1", "b.0", by) || n.health.down("boot1", "a.0", by) || n.health.down("pvs1", "b.0", by) {
+			t.Errorf("this node lacks b.0, and nothing else is known (%s)", by)
+		}
 	}
 }
 

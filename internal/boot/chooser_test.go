@@ -36,7 +36,9 @@ func TestChooserIsDecide(t *testing.T) {
 		reasons := map[Reason]int{}
 		for range 20_000 {
 			c, dead := anyClient(r), r.Uint32()
-			down := func(server, _ string) bool { return dead&(1<<(server[len(server)-1]+server[0])%32) != 0 }
+			down := func(server, _ string, by Protocol) bool {
+				return dead&(1<<((server[len(server)-1]+server[0]+by[0])%32)) != 0
+			}
 			want := Decide(c, s, down)
 			if want.Trace = nil; want.Reason != Answered {
 				want.Answer.Servers = nil

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Down tells of a server that is known not to hand out a file at present. A nil Down means that
-// nothing is known, and every server counts as up.
-type Down func(server, file string) bool
+// Down tells of a server that is known not to hand out a file by a protocol at present. A nil Down
+// means that nothing is known, and every server counts as up.
+type Down func(server, file string, by Protocol) bool
 
 // Answer is what a client is to be told, before it is written in any encoding.
 type Answer struct {
@@ -213,20 +213,19 @@ func (w *work) chooseServers(r *Rule, down Down) {
 		return
 	}
 	toFront(able, w.s.Self)
-	up := able[:0]
-	alive := w.alive(able, down)
-	for i, srv := range able {
-		if alive == 0 || alive&(1<<min(i, 63)) != 0 {
-			up = append(up, srv)
+	up := able[:0] // in place: nothing is overwritten before one was found alive
+	for _, srv := range able {
+		if s, ok := w.living(srv, down); ok {
+			up = append(up, s)
 		}
 	}
-	d.Answer.Servers = up
-	if alive == 0 {
-		d.Answer.FailOpen = true
+	if len(up) == 0 {
+		up, d.Answer.FailOpen = able, true
 		if w.trace {
 			w.step(true, "servers", "every one looks dead, so all are named: a monitor's mistake must not stop a site")
 		}
 	}
+	d.Answer.Servers = up
 	for i := 0; w.trace && i < len(up); i++ {
 		why := "as listed"
 		if up[i].Name == w.s.Self && i == 0 {
@@ -235,22 +234,6 @@ func (w *work) chooseServers(r *Rule, down Down) {
 		w.step(true, "server "+up[i].Name, "number %d, %s", i+1, why)
 	}
 	d.Reason = Answered
-}
-
-// alive says which of the servers are not known to be down, a bit each; one beyond the 64th shares
-// the last bit.
-func (w *work) alive(able []Server, down Down) uint64 {
-	var bits uint64
-	for i, srv := range able {
-		if down == nil || !down(srv.Name, w.d.Answer.File) {
-			bits |= 1 << min(i, 63)
-			continue
-		}
-		if w.trace {
-			w.step(false, "server "+srv.Name, "does not hand out %s at present", w.d.Answer.File)
-		}
-	}
-	return bits
 }
 
 // toFront moves this node before all others, which keep their order.

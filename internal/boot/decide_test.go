@@ -105,12 +105,12 @@ func TestDecide(t *testing.T) {
 		{name: "and no third", client: on(lab, Client{Arch: ArchARM64}), reason: NoTestBootstrap, rule: "test"},
 		{
 			name: "a server that is down is left out", client: on(vdi, Client{Arch: ArchBIOS}),
-			down:   func(server, _ string) bool { return server == "pvs1" },
+			down:   func(server, _ string, _ Protocol) bool { return server == "pvs1" },
 			reason: Answered, rule: "pvs-bios", file: "ARDBP32.BIN", servers: "pvs2",
 		},
 		{
 			name: "all down: all are named", client: on(vdi, Client{Arch: ArchBIOS}),
-			down:   func(string, string) bool { return true },
+			down:   func(string, string, Protocol) bool { return true },
 			reason: Answered, rule: "pvs-bios", file: "ARDBP32.BIN", servers: "pvs1 pvs2",
 		},
 		{
@@ -166,7 +166,7 @@ func TestDecideNodes(t *testing.T) {
 }
 
 func TestDecideFailOpenIsSaid(t *testing.T) {
-	d := Decide(on("10.10.0.11/22", Client{Arch: ArchBIOS}), site("boot1"), func(string, string) bool { return true })
+	d := Decide(on("10.10.0.11/22", Client{Arch: ArchBIOS}), site("boot1"), func(string, string, Protocol) bool { return true })
 	if !d.Answer.FailOpen {
 		t.Error("FailOpen is not set")
 	}

@@ -95,6 +95,16 @@ const (
 	AllServersDown Reason = "all-servers-down"
 )
 
+// Reasons of what a segment counts as, by the DISCOVERs that a node sends there.
+const (
+	DHCPAnswers     Reason = "dhcp-answers"
+	DHCPSilent      Reason = "dhcp-silent"
+	DHCPDeaf        Reason = "dhcp-deaf"
+	DHCPNotAsked    Reason = "dhcp-not-asked"
+	DHCPLeftOut     Reason = "dhcp-left-out"
+	StrangerAnswers Reason = "stranger-answers"
+)
+
 // Reasons of DNS.
 const (
 	NoRecord        Reason = "no-record"
@@ -144,7 +154,7 @@ var reasonTexts = map[Reason]string{
 	NoFreeAddress:   "every address of the scope is taken or rests",
 	WrongNetwork:    "the machine asks for an address of another network than the one it is on",
 	LeaseOfOther:    "another machine holds the address",
-	LeaseMoved:      "the machine is to have another address now: its reservation changed",
+	LeaseMoved:      "the machine is to have another address now: its reservation or the ranges changed, or its lease is elsewhere",
 	UnknownLease:    "no lease of this machine on this address is known here",
 	NotOurLease:     "the address is none that this scope gives",
 	AddressDeclined: "somebody outside the leases was seen using the address",
@@ -184,13 +194,21 @@ var reasonTexts = map[Reason]string{
 	RangeRefused:     "the range asked for is not in the file",
 	MethodRefused:    "an HTTP method other than GET and HEAD",
 
-	ServerUp:        "the server hands the file out: enough downloads in a row were good",
-	ServerDown:      "the server does not hand the file out: enough downloads in a row were bad",
-	ServerFlapping:  "the server goes up and down too often, and stays down for a while",
-	ServerDrained:   "an administrator drained the server: it gets no new machines",
-	ServerResumed:   "the server's drain is over",
-	DrainYields:     "only drained servers are alive, so they are named all the same",
-	AllServersDown:  "every server of the file looks dead, so all are named",
+	ServerUp:       "the server hands the file out: enough downloads in a row were good",
+	ServerDown:     "the server does not hand the file out: enough downloads in a row were bad",
+	ServerFlapping: "the server goes up and down too often, and stays down for a while",
+	ServerDrained:  "an administrator drained the server: it gets no new machines",
+	ServerResumed:  "the server's drain is over",
+	DrainYields:    "only drained servers are alive, so they are named all the same",
+	AllServersDown: "every server of the file looks dead, so all are named",
+
+	DHCPAnswers:     "DISCOVERs of this node are answered with an address",
+	DHCPSilent:      "nobody offers an address to the DISCOVERs of this node",
+	DHCPDeaf:        "answers to one form of DISCOVER do not arrive: with the broadcast flag, or without",
+	DHCPNotAsked:    "this node could not send its DISCOVERs, or cannot tell what silence means",
+	DHCPLeftOut:     "no DISCOVERs are sent there, as the site file wants it",
+	StrangerAnswers: "somebody whom the site file does not know says what to boot",
+
 	NoRecord:        "the name is there, with records of other types only",
 	NoSuchName:      "no such name in the zone",
 	OutsideZone:     "the name is in no zone of this server, which asks nobody else",
@@ -225,7 +243,7 @@ func Reasons() []Reason {
 // Good reports whether the reason ends a step as it should.
 func (r Reason) Good() bool {
 	switch r {
-	case Answered, Done, TsizeProbe, Received, NoRecord, Truncated, ServerUp, ServerResumed, "":
+	case Answered, Done, TsizeProbe, Received, NoRecord, Truncated, ServerUp, ServerResumed, DHCPAnswers, DHCPLeftOut, "":
 		return true
 	}
 	return false

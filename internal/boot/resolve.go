@@ -50,6 +50,7 @@ func Live(n Name, s *Site, down Down, trace *[]Step) Living {
 		}
 	}
 	var able []Server
+	by := ByHTTP
 	tftp := slices.ContainsFunc(n.From, func(name string) bool { return s.Servers[name].TFTP.IsValid() })
 	for _, name := range n.From {
 		srv, ok := s.Servers[name]
@@ -66,17 +67,20 @@ func Live(n Name, s *Site, down Down, trace *[]Step) Living {
 			able = append(able, srv)
 		}
 	}
+	if tftp {
+		by = ByTFTP
+	}
 	file := n.File
 	if file == TestBootstrap {
 		file = TestBootstrapX64 // a node has both or neither
 	}
 	out := Living{Servers: make([]Server, 0, len(able))}
 	for _, srv := range able {
-		if down != nil && down(srv.Name, file) {
-			say(false, srv.Name, "does not hand out %s at present", file)
+		if down != nil && down(srv.Name, file, by) {
+			say(false, srv.Name, "does not hand out %s by %s at present", file, by)
 			continue
 		}
-		say(true, srv.Name, "hands out %s, as far as is known", file)
+		say(true, srv.Name, "hands out %s by %s, as far as is known", file, by)
 		out.Servers = append(out.Servers, srv)
 	}
 	if len(out.Servers) == 0 && len(able) > 0 {

@@ -26,7 +26,7 @@ func namesOf(list []Server) string {
 }
 
 func downs(names ...string) Down {
-	return func(server, _ string) bool { return slices.Contains(names, server) }
+	return func(server, _ string, _ Protocol) bool { return slices.Contains(names, server) }
 }
 
 func prefix(s string) netip.Prefix { return netip.MustParsePrefix(s) }

@@ -1,8 +1,9 @@
 // Package chart draws lines over two axes: one layout, written as SVG for browsers and as PNG for
-// mails and reports. It knows nothing of what the lines mean, reads no clock and opens no file.
+// mails and reports; and the course of tests over a time, as SVG within a page. It knows nothing of
+// what the lines mean, reads no clock and opens no file.
 //
-// It is no plotting library: there is one kind of picture, with its origin at 0. No meaning is in a
-// colour alone: lines differ in their dashes and marks in their shapes, too.
+// It is no plotting library: there are these two kinds of picture. No meaning is in a colour alone:
+// lines differ in their dashes, marks in their shapes, and areas in their hatches, too.
 package chart
 
 import "unicode/utf8"

@@ -177,7 +177,7 @@ func TestExplainLooksAtFiles(t *testing.T) {
 		}
 		contains(t, out, append(has, "files     looked at in "+dir)...)
 	}
-	f(ExitOK, "servers   1  boot2", "server boot1             does not hand out snponly.efi at present")
+	f(ExitOK, "servers   1  boot2", "server boot1             does not hand out snponly.efi by TFTP at present")
 	if err := os.WriteFile(filepath.Join(dir, "SNPONLY.EFI"), []byte("x"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func (e explanation) print(w io.Writer) {
 	}
 	for _, o := range e.Out {
 		if o.File == a.File {
-			row("left out", fmt.Sprintf("%s: %s", o.Server, o.Text))
+			row("left out", fmt.Sprintf("%s by %s: %s", o.Server, o.By, o.Text))
 		}
 	}
 	for _, s := range e.Decision.Trace {

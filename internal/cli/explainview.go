@@ -103,9 +103,9 @@ func (v *view) ask(ctx context.Context, socket string, watched bool) {
 
 // down is what a node knows of itself, that it cannot hand out a file that it lacks, and what it
 // has found out of the others.
-func (v view) down(server, file string) bool {
+func (v view) down(server, file string, by boot.Protocol) bool {
 	return v.root != nil && server == v.node && !v.root.Has(file) ||
-		slices.ContainsFunc(v.out, func(o health.Out) bool { return o.Server == server && o.File == file })
+		slices.ContainsFunc(v.out, func(o health.Out) bool { return o.Server == server && o.File == file && o.By == by })
 }
 
 // on returns the interface on which a client is heard: the one in whose subnet it is, else the

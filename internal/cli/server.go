@@ -44,7 +44,8 @@ func newServerCommand(env *Env) *cobra.Command {
 	o.addFlags(cmd, env)
 	ls := &cobra.Command{
 		Use: "list", Short: "each server with its state, availability and response time", Args: cobra.NoArgs, RunE: list,
-		Long: `List the servers: up, down, partly (for some of its files), drained, or unknown (not tested).
+		Long: `List the servers: up, down, partly (for some of its files, or by one of its protocols), drained, or
+unknown (not tested).
 AVAIL is the share of good downloads among those remembered, an hour at the usual period. Exit
 status 3 if a server is down or a file has nobody to hand it out.`,
 	}

@@ -27,7 +27,7 @@ func startWatched(t *testing.T) string {
 	socket := filepath.Join(t.TempDir(), "api.sock")
 	cfg := watch.Config{
 		Node: "boot1", Health: health.Settings{DownAfter: 1}, Diagnose: watch.Diagnosis{Normal: 1, Abnormal: 1},
-		Groups:  []health.Group{{Rule: "pvs", File: "f.bin", Servers: []string{"pvs1", "pvs2"}}},
+		Groups:  []health.Group{{Rule: "pvs", File: "f.bin", By: boot.ByTFTP, Servers: []string{"pvs1", "pvs2"}}},
 		Servers: map[string]boot.Server{"boot2": {Name: "boot2", Node: true, TFTP: netip.MustParseAddrPort("10.10.0.12:69")}},
 	}
 	for i := range 2 {
@@ -35,7 +35,7 @@ func startWatched(t *testing.T) string {
 		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 10, 0, byte(21 + i)}), 69)
 		cfg.Servers[name] = boot.Server{Name: name, TFTP: at}
 		cfg.Tests = append(cfg.Tests, watch.Test{
-			Name: name + "/f.bin", Server: name, File: "f.bin", As: probe.PXELINUX, Every: 100 * time.Millisecond, Timeout: 50 * time.Millisecond,
+			Name: name + "/f.bin", Server: name, File: "f.bin", By: boot.ByTFTP, As: probe.PXELINUX, Every: 100 * time.Millisecond, Timeout: 50 * time.Millisecond,
 			Target: probe.Target{Scheme: "tftp", Host: at.Addr().String(), Port: 69, File: "f.bin"},
 		})
 	}
@@ -207,7 +207,7 @@ boot: [{name: pvs, file: f.bin, from: [pvs2, pvs1]}]
 `)
 	args := []string{"explain", "--config", site, "--node", "boot1", "--mac", "52:54:00:12:34:56", "--arch", "bios"}
 	_, out, _ := call(t, socket, "C", args...)
-	if !strings.Contains(out, "asked of node boot1") || !strings.Contains(out, "pvs2: 1 bad download in a row") || !strings.Contains(out, "siaddr 10.10.0.21") {
+	if !strings.Contains(out, "asked of node boot1") || !strings.Contains(out, "pvs2 by TFTP: 1 bad download in a row") || !strings.Contains(out, "siaddr 10.10.0.21") {
 		t.Errorf("it is not asked:\n%s", out)
 	}
 	_, out, _ = call(t, socket+".gone", "C", args...)

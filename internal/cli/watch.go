@@ -19,11 +19,13 @@ import (
 )
 
 const watchLong = `Show the downloads that this node does again and again to find out which servers deliver: one for
-each file of each rule on each of its servers, and those of watch.tests in the site file.
+each file of each rule on each of its servers, and those of watch.tests in the site file; and the
+DISCOVERs that it sends to find out who answers them.
 
   surefoot watch                           the same as show
   surefoot watch show                      every test: state, availability, response time
   surefoot watch show pvs1/ARDBP32.BIN     all about one
+  surefoot watch show dhcp/eth1            who answers DISCOVERs on an interface, and with what
   surefoot watch show --follow             each result as it comes, until Ctrl-C`
 
 type watchOptions struct {
@@ -43,7 +45,8 @@ func newWatchCommand(env *Env) *cobra.Command {
 	show := &cobra.Command{
 		Use: "show [TEST]", Short: "every test, or all about one", Args: cobra.MaximumNArgs(1),
 		Long: `Show the tests of this node, or all about one. The line of results runs from the oldest to the
-newest; an x is a download that failed. Exit status 3 if a test is down.`,
+newest; an x is a download that failed, or a DISCOVER without an offer of an address. Exit status 3
+if a test is down, a segment silent or deaf, or a boot service answers that nobody named.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.run(cmd.Context(), env, strings.Join(args, ""))
 		},
@@ -61,7 +64,7 @@ func (o *watchOptions) run(ctx context.Context, env *Env, test string) error {
 	if err != nil {
 		return daemonError(err)
 	}
-	if test != "" && len(rep.Tests) == 0 {
+	if test != "" && len(rep.Tests)+len(rep.Segments) == 0 {
 		return noTest(ctx, c, test)
 	}
 	if o.follow {
@@ -71,16 +74,28 @@ func (o *watchOptions) run(ctx context.Context, env *Env, test string) error {
 		if err := printJSON(env.Out, rep); err != nil {
 			return err
 		}
-		return testVerdict(rep.Tests)
+		return watchVerdict(rep)
 	}
 	pretty := unicodeTerminal(env)
+	if test != "" && len(rep.Segments) > 0 {
+		printSegment(env.Out, rep.Segments[0], rep.Time, pretty, o.trace)
+		return watchVerdict(rep)
+	}
 	if test != "" {
 		printTest(env.Out, rep.Tests[0], rep.Time, pretty, o.trace)
 		return testVerdict(rep.Tests)
 	}
 	printTests(env.Out, rep, pretty)
+	printSegments(env.Out, rep, pretty)
 	printFindings(env.Out, rep.Findings)
-	return testVerdict(rep.Tests)
+	return watchVerdict(rep)
+}
+
+func watchVerdict(rep watch.Report) error {
+	if err := testVerdict(rep.Tests); err != nil {
+		return err
+	}
+	return segmentVerdict(rep.Segments)
 }
 
 func testVerdict(tests []watch.TestReport) error {
@@ -97,9 +112,16 @@ func noTest(ctx context.Context, c *web.Client, test string) error {
 		return daemonError(err)
 	}
 	var near []string
+	names := []string{}
 	for _, t := range rep.Tests {
-		if strings.Contains(strings.ToLower(t.Name), strings.ToLower(test)) {
-			near = append(near, t.Name)
+		names = append(names, t.Name)
+	}
+	for _, s := range rep.Segments {
+		names = append(names, s.Name)
+	}
+	for _, name := range names {
+		if strings.Contains(strings.ToLower(name), strings.ToLower(test)) {
+			near = append(near, name)
 		}
 	}
 	hint := "surefoot watch show   lists them"
@@ -137,6 +159,9 @@ func (o *watchOptions) runFollow(ctx context.Context, env *Env, c *web.Client, t
 		}
 		if r := u.Result; r != nil {
 			fmt.Fprintf(env.Out, "%s  %-34s %s\n", r.Time.Local().Format("15:04:05.000"), fit(r.Test, 34), outcome(r))
+		}
+		if l := u.Look; l != nil {
+			fmt.Fprintf(env.Out, "%s  %-34s %s: %s\n", l.Time.Local().Format("15:04:05.000"), fit(l.Name, 34), l.State, l.Text)
 		}
 		if x := u.Change; x != nil {
 			name := x.Test

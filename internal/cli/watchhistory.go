@@ -25,7 +25,7 @@ and 95th percentile, of the whole and of each step. A run that failed has no res
   surefoot watch history --since 30d --csv        for a spreadsheet
 
 A step is never shorter than what is kept: single measurements for two days, five minutes for two
-weeks, an hour for the rest.`
+weeks, an hour for the rest (keep_measurements, keep_five_minutes and keep of history in the site file).`
 
 type watchHistoryOptions struct {
 	from         pastSource

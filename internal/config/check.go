@@ -46,6 +46,7 @@ func (d *decoder) check(f *file) {
 	d.checkWatch(f)
 	d.checkDHCP(f)
 	d.checkDNS(f)
+	d.checkHistory(f.past)
 }
 
 // checkServing looks for a share that is larger than the whole.

@@ -7,7 +7,7 @@ import (
 )
 
 func (c *Config) writeHistory(line func(string, ...any)) {
-	f := []string{"keep: " + spanText(c.History.Keep), "max_size: " + sizeText(c.History.MaxSize)}
+	f := []string{"keep: " + spanText(c.History.Keep), "keep_five_minutes: " + spanText(c.History.Five), "keep_measurements: " + spanText(c.History.Raw), "max_size: " + sizeText(c.History.MaxSize)}
 	if c.History.File != "" {
 		f = append([]string{"file: " + plain(c.History.File)}, f...)
 	}

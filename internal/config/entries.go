@@ -137,16 +137,20 @@ func (d *decoder) checkEntries(f *file) {
 	}
 }
 
-// Warnings are what is right in a site file and not right below its root, if the root is on this
-// machine. It may be on others only: these are no mistakes of the file.
+// Warnings are what is no mistake of a site file and worth a look all the same: what is not right
+// below its root, if the root is on this machine (it may be on others only), and settings that
+// work against each other.
 func Warnings(name string, data []byte) []Problem {
 	d, f := decode(name, data)
-	if f == nil || f.root == nil {
+	if f == nil {
 		return nil
 	}
 	d.problems = nil
-	d.warnUploads(f)
-	d.warnEntries(f)
+	d.warnTTL(f)
+	if f.root != nil {
+		d.warnUploads(f)
+		d.warnEntries(f)
+	}
 	return d.list()
 }
 

@@ -10,12 +10,15 @@ import (
 
 	"surefoot/internal/alert"
 	"surefoot/internal/alert/notifier"
+	"surefoot/internal/store"
 )
 
 // History is what a node remembers of its past.
 type History struct {
-	File    string // "": where systemd says; NoHistory: nowhere
-	Keep    time.Duration
+	File    string        // "": where systemd says; NoHistory: nowhere
+	Keep    time.Duration // buckets of an hour, changes, alerts and stories
+	Five    time.Duration // buckets of five minutes
+	Raw     time.Duration // single measurements
 	MaxSize int64
 }
 
@@ -24,7 +27,7 @@ const NoHistory = "none"
 
 // The values that stand in when the file names none.
 const (
-	DefaultKeep    = 30 * 24 * time.Hour
+	DefaultKeep    = store.UsualHour
 	DefaultMaxSize = 500 << 20
 )
 
@@ -45,6 +48,8 @@ type Notify struct {
 type fileHistory struct {
 	file    *parsed[string]
 	keep    *parsed[time.Duration]
+	five    *parsed[time.Duration]
+	raw     *parsed[time.Duration]
 	maxSize *parsed[int64]
 	rules   alert.Rules
 	notify  []Notify
@@ -55,6 +60,8 @@ func (d *decoder) history(o object) fileHistory {
 	if s, ok := o.section("history"); ok {
 		h.file = one(s, "file", parseHistoryFile)
 		h.keep = one(s, "keep", parseSpan(time.Hour))
+		h.five = one(s, "keep_five_minutes", parseSpan(time.Hour))
+		h.raw = one(s, "keep_measurements", parseSpan(time.Hour))
 		h.maxSize = one(s, "max_size", parseHistorySize)
 	}
 	s, ok := o.section("alerts")
@@ -147,7 +154,8 @@ func (d *decoder) notify(o object) (Notify, bool) {
 }
 
 func (h fileHistory) resolve() (History, Alerts) {
-	return History{File: h.file.or(""), Keep: h.keep.or(DefaultKeep), MaxSize: h.maxSize.or(DefaultMaxSize)},
+	ages := h.ages()
+	return History{File: h.file.or(""), Keep: ages.Hour, Five: ages.Five, Raw: ages.Raw, MaxSize: h.maxSize.or(DefaultMaxSize)},
 		Alerts{Rules: h.rules.WithDefaults(), Notify: h.notify}
 }
 
@@ -177,7 +185,9 @@ func parseSpan(least time.Duration) func(*value) (time.Duration, *fault) {
 		switch {
 		case err != nil:
 			return 0, faultf("%s is not a duration", quote(v.text)).write("30m").do("the units are s, m, h and d, as in 30d or 1h30m")
-		case t < least || t > maxSpan:
+		case t < least:
+			return 0, faultf("%s is not between %s and 10 years", v.text, durationText(least)).write(spanText(least))
+		case t > maxSpan:
 			return 0, faultf("%s is not between %s and 10 years", v.text, durationText(least)).write("30d")
 		}
 		return t, nil

@@ -24,7 +24,7 @@ func dnsKey() Key {
 			},
 			{
 				Name: "ttl", Scalar: scalarDuration, Default: "10s", Example: "ttl: 10s",
-				Doc: "How long resolvers may keep an answer, from 0s to 5m. A server that dies is in answers of theirs for so long after this node has noticed it.",
+				Doc: "How long resolvers may keep an answer, from 0s to 5m. A server that dies is in answers of theirs for so long after this node has noticed it; config check warns of more than watch.every times watch.down_after.",
 			},
 			{
 				Name: "ns", Form: FormWords, Scalar: scalarName, Default: "(every node with the role dns)", Example: "ns: [boot1, boot2]",

@@ -15,7 +15,15 @@ func historyKey() Key {
 			},
 			{
 				Name: "keep", Scalar: scalarSpan, Default: "30d", Example: "keep: 30d",
-				Doc: "How long: single measurements for two days of it, buckets of five minutes for fourteen, buckets of an hour, changes, alerts and stories for all of it.",
+				Doc: "How long buckets of an hour, changes, alerts and stories are kept, from 1h to 10 years. Nothing else is kept for longer.",
+			},
+			{
+				Name: "keep_five_minutes", Scalar: scalarSpan, Default: "14d (keep, if that is less)", Example: "keep_five_minutes: 14d",
+				Doc: "How long buckets of five minutes are kept. Not longer than keep.",
+			},
+			{
+				Name: "keep_measurements", Scalar: scalarSpan, Default: "2d (keep_five_minutes, if that is less)", Example: "keep_measurements: 2d",
+				Doc: "How long single measurements are kept, by far the most of the file. Not longer than keep_five_minutes.",
 			},
 			{
 				Name: "max_size", Scalar: scalarSize, Default: "500MiB", Example: "max_size: 500MiB",
@@ -53,7 +61,7 @@ func alertsKey() Key {
 			rule("flapping", "{changes: 6, within: 30m}", "flapping: a server that goes up and down.",
 				count("changes", "6", "So many changes between up and down."), within("30m")),
 			rule("content", "{after: 10m}", "content-differs: not the same file on all servers.", after("10m", "How long they may differ, while files are published one by one.")),
-			rule("nobody", "{probes: 3}", "nobody-answers: DISCOVERs without an offer. No node sends them by itself yet, so it never fires.", count("probes", "3", "So many in a row.")),
+			rule("nobody", "{probes: 3}", "nobody-answers and deaf: the DISCOVERs of watch.discover.", count("probes", "3", "So many in a row.")),
 			rule("boots", "{share: 20, least: 3, within: 15m}", "boots-fail: machines that do not boot.",
 				count("share", "20", "Percent of the machines that fail."), count("least", "3", "And so many machines, at the least."), within("15m")),
 		},

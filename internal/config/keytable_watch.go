@@ -45,6 +45,7 @@ func watchKey() Key {
 					{Name: "abnormal", Scalar: scalarCount, Default: "1", Example: "abnormal: 1", Doc: "Of bad runs in a row, the first and then every n-th. 0: none."},
 				},
 			},
+			discoverKey(),
 			{
 				Name: "tests", Form: FormObjects, Default: "(those of the rules alone)",
 				Example: "tests:\n  - {name: vip, url: \"tftp://10.10.0.20/ARDBP32.BIN\", as: pxelinux}",

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"surefoot/internal/typo"
 )
 
 // synonyms are keys of other programs, or of an earlier habit, with the one that is meant here.
@@ -20,6 +22,9 @@ var synonyms = map[string]string{
 	"sha": "sha256", "checksum": "sha256", "hash": "sha256", "tftp_root": "root", "directory": "root",
 }
 
+// longestWord is how long a word may be and still be like another; longer ones are wholly different.
+const longestWord = 64
+
 // nearest returns the names most like the one given, best first, at most three.
 func nearest(name string, names []string) []string {
 	type scored struct {
@@ -29,7 +34,10 @@ func nearest(name string, names []string) []string {
 	var list []scored
 	low := strings.ToLower(name)
 	for _, n := range names {
-		d := distance(low, strings.ToLower(n))
+		d := longestWord
+		if len(low) <= longestWord && len(n) <= longestWord {
+			d = typo.Distance(low, strings.ToLower(n), longestWord)
+		}
 		begins := len(low) >= 3 && len(n) >= 3 && (strings.HasPrefix(strings.ToLower(n), low) || strings.HasPrefix(low, strings.ToLower(n)))
 		if begins || d <= max(1, min(len(low), len(n))/3) {
 			list = append(list, scored{n, d})
@@ -59,33 +67,4 @@ func didYouMean(name string, names []string) string {
 		return "there is only " + names[0]
 	}
 	return "there are " + strings.Join(names, ", ")
-}
-
-// distance is the number of letters to change, insert, delete or exchange with a neighbour to
-// make one word of another (restricted Damerau-Levenshtein). Long words count as wholly different.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	var before []int
-	prev := make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur := make([]int, len(b)+1)
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], before[j-2]+1)
-			}
-		}
-		before, prev = prev, cur
-	}
-	return prev[len(b)]
 }

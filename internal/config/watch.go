@@ -23,6 +23,7 @@ type Watch struct {
 	Normal    int           // every n-th good run is kept whole; 0: none
 	Abnormal  int           // every n-th bad run of a row
 	Tests     []WatchTest   // besides those that the rules make
+	Discover  Discover      // who answers DISCOVERs
 }
 
 // WatchTest is a download that is watched besides those of the rules. It steers nothing.
@@ -63,6 +64,8 @@ type fileWatch struct {
 	slowStart          *parsed[time.Duration]
 	normal, abnormal   *parsed[int]
 	tests              []fileTest
+	discover           fileDiscover
+	discoverOnly       bool // nothing but discover is written
 }
 
 type fileTest struct {
@@ -91,6 +94,7 @@ func (d *decoder) watch(o object) fileWatch {
 		w.normal = one(g, "normal", parseSome(0, 60000, 10))
 		w.abnormal = one(g, "abnormal", parseSome(0, 60000, 1))
 	}
+	w.discover, w.discoverOnly = decodeDiscover(s), s.has("discover") && len(s.val.fields) == 1
 	s.each("tests", func(_ int, t object) {
 		w.tests = append(w.tests, fileTest{
 			at:       t.at,
@@ -160,6 +164,7 @@ func (d *decoder) checkWatch(f *file) {
 		d.report(w.tests[maxTests].at, faultf("there are %d tests, more than %d", len(w.tests), maxTests).do("divide them among nodes with files of their own"))
 		return
 	}
+	d.checkDiscover(f)
 	first := map[string]int{}
 	for _, t := range w.tests {
 		often(t.every, false)
@@ -184,7 +189,8 @@ func (f *file) resolveWatch(c *Config) Watch {
 		SlowStart: w.slowStart.or(DefaultWatchSlowStart),
 		Normal:    w.normal.or(DefaultWatchNormal), Abnormal: w.abnormal.or(DefaultWatchAbnormal),
 	}
-	out.Enabled = w.enabled.or(w.written || c.namesOthers()) && out.Every > 0
+	out.Enabled = w.enabled.or(w.monitors() || c.namesOthers()) && out.Every > 0
+	out.Discover = f.resolveDiscover(c)
 	for _, t := range w.tests {
 		out.Tests = append(out.Tests, WatchTest{
 			Name: t.name.or(""), URL: t.url.or(""), As: t.as.or(probe.EDK2), Every: t.every.or(w.period()),
@@ -193,6 +199,10 @@ func (f *file) resolveWatch(c *Config) Watch {
 	}
 	return out
 }
+
+// monitors reports whether the section says something of downloads: who only wants DISCOVERs to be sent
+// otherwise does not switch those on.
+func (w *fileWatch) monitors() bool { return w.written && !w.discoverOnly }
 
 // namesOthers reports whether a rule sends machines to another server than this node.
 func (c *Config) namesOthers() bool {
@@ -212,6 +222,7 @@ func (c *Config) writeWatch(line func(string, ...any)) {
 	line("  up_after: %d", w.UpAfter)
 	line("  slow_start: %s", durationText(w.SlowStart))
 	line("  diagnosis: {normal: %d, abnormal: %d}", w.Normal, w.Abnormal)
+	c.writeDiscover(line)
 	if len(w.Tests) == 0 {
 		return
 	}

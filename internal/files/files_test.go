@@ -225,22 +225,6 @@ func TestNear(t *testing.T) {
 	f(true, "wdsnbp.com")
 }
 
-func TestDistance(t *testing.T) {
-	f := func(a, b string, want int) {
-		t.Helper()
-		if got := distance(a, b, 2); got != want {
-			t.Errorf("distance(%q, %q) = %d, want %d", a, b, got, want)
-		}
-	}
-	f("abc", "abc", 0)
-	f("abc", "acb", 1)
-	f("abc", "ab", 1)
-	f("abc", "xabcx", 2)
-	f("abc", "xyz", 3)
-	f("", "abcdef", 3)
-	f("", "", 0)
-}
-
 // A name becomes known as soon as it exists, whether or not its directory was listed before.
 func TestFoldSeesChanges(t *testing.T) {
 	dir := makeTree(t, "first")

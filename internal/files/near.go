@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"surefoot/internal/typo"
 )
 
 const (
@@ -47,8 +49,8 @@ func (r *Root) near(t *tree, name string) []string {
 		switch {
 		case nbase == base:
 			score = 0
-		case distance(nbase, base, 2) <= allowed(base):
-			score = 2 * distance(nbase, base, 2)
+		case typo.Distance(nbase, base, 2) <= allowed(base):
+			score = 2 * typo.Distance(nbase, base, 2)
 		case ndir == dir && ext != "" && path.Ext(nbase) == ext:
 			score = 6
 		default:
@@ -124,36 +126,4 @@ func (t *tree) walk() []string {
 		}
 	}
 	return out
-}
-
-// distance is the number of letters to insert, remove, exchange or swap with their neighbour to
-// turn a into b, or limit+1 if it is more than limit.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit {
-		return limit + 1
-	}
-	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur[0] = i
-		least := i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], prev2[j-2]+1)
-			}
-			least = min(least, cur[j])
-		}
-		if least > limit {
-			return limit + 1
-		}
-		prev2, prev, cur = prev, cur, prev2
-	}
-	return min(prev[len(b)], limit+1)
 }

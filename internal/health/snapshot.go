@@ -10,12 +10,17 @@ import (
 )
 
 // Key is what a machine is about.
-type Key struct{ Server, File string }
+type Key struct {
+	Server, File string
+	By           boot.Protocol
+}
 
-// Group is a choice that some machine to be booted has: a file of a rule, and who may hand it out.
+// Group is a choice that some machine to be booted has: a file of a rule, and who may hand it out by a
+// protocol.
 type Group struct {
 	Rule    string
 	File    string
+	By      boot.Protocol
 	Servers []string
 }
 
@@ -53,11 +58,12 @@ type Entry struct {
 
 // Finding is what somebody should look at.
 type Finding struct {
-	Reason  boot.Reason `json:"reason"` // AllServersDown, or DrainYields
-	Rules   []string    `json:"rules"`
-	File    string      `json:"file"`
-	Servers []string    `json:"servers"`
-	Text    string      `json:"text"`
+	Reason  boot.Reason     `json:"reason"` // AllServersDown, or DrainYields
+	Rules   []string        `json:"rules"`
+	File    string          `json:"file"`
+	By      []boot.Protocol `json:"by,omitempty"`
+	Servers []string        `json:"servers"`
+	Text    string          `json:"text"`
 }
 
 // Build makes the Snapshot.
@@ -88,9 +94,10 @@ func Build(in Input) *Snapshot {
 // judge looks at one choice. Where drains would leave nobody alive, they do not count: they are to
 // spare a server, not to stop a site. Where nobody is alive, all are named (boot.Decide does that).
 func (s *Snapshot) judge(g Group, lacks func(server, file string) bool) {
-	var alive, drained []string
+	alive := 0
+	var drained []string
 	for _, name := range g.Servers {
-		k := Key{name, g.File}
+		k := Key{name, g.File, g.By}
 		if lacks != nil && lacks(name, g.File) {
 			if _, known := s.out[k]; !known {
 				s.out[k] = Entry{Since: s.time, Reason: boot.FileMissing, Text: "this node does not have the file"}
@@ -99,51 +106,62 @@ func (s *Snapshot) judge(g Group, lacks func(server, file string) bool) {
 		if _, out := s.out[k]; out {
 			continue
 		}
-		alive = append(alive, name)
+		alive++
 		if _, is := s.drained[name]; is {
 			drained = append(drained, name)
 		}
 	}
 	switch {
-	case len(g.Servers) == 0 || len(alive) > len(drained):
-	case len(alive) == 0:
-		s.find(boot.AllServersDown, g, g.Servers, "every server of %s looks dead: all are named, since a monitor's mistake must not stop a site")
+	case len(g.Servers) == 0 || alive > len(drained):
+	case alive == 0:
+		s.find(boot.AllServersDown, g, g.Servers, "every server of %s looks dead by %s: all are named, since a monitor's mistake must not stop a site")
 	default:
 		for _, name := range drained {
-			s.yields[Key{name, g.File}] = true
+			s.yields[Key{name, g.File, g.By}] = true
 		}
-		s.find(boot.DrainYields, g, drained, "nobody else is alive to hand out %s: drained or not, machines are still sent there")
+		s.find(boot.DrainYields, g, drained, "nobody else is alive to hand out %s by %s: drained or not, machines are still sent there")
 	}
 }
 
-// find keeps a finding, once for all rules with the same file and servers.
+// find keeps a finding, once for all rules and protocols with the same file and servers.
 func (s *Snapshot) find(r boot.Reason, g Group, servers []string, format string) {
 	for i, f := range s.findings {
 		if f.Reason == r && f.File == g.File && slices.Equal(f.Servers, servers) {
 			if !slices.Contains(f.Rules, g.Rule) {
 				s.findings[i].Rules = append(s.findings[i].Rules, g.Rule)
 			}
+			if !slices.Contains(f.By, g.By) {
+				s.findings[i].By = append(s.findings[i].By, g.By)
+				s.findings[i].say(format)
+			}
 			return
 		}
 	}
-	s.findings = append(s.findings, Finding{
-		Reason: r, Rules: []string{g.Rule}, File: g.File, Servers: slices.Clone(servers),
-		Text: fmt.Sprintf(format, g.File) + " (" + strings.Join(servers, ", ") + ")",
-	})
+	f := Finding{Reason: r, Rules: []string{g.Rule}, File: g.File, By: []boot.Protocol{g.By}, Servers: slices.Clone(servers)}
+	f.say(format)
+	s.findings = append(s.findings, f)
+}
+
+func (f *Finding) say(format string) {
+	var by []string
+	for _, p := range f.By {
+		by = append(by, p.String())
+	}
+	f.Text = fmt.Sprintf(format, f.File, strings.Join(by, " and ")) + " (" + strings.Join(f.Servers, ", ") + ")"
 }
 
 // Down reports whether a server is not to be named for a file. It has the shape of boot.Down.
-func (s *Snapshot) Down(server, file string) bool {
-	_, out := s.Why(server, file)
+func (s *Snapshot) Down(server, file string, by boot.Protocol) bool {
+	_, out := s.Why(server, file, by)
 	return out
 }
 
 // Why is Down with the reason.
-func (s *Snapshot) Why(server, file string) (Entry, bool) {
+func (s *Snapshot) Why(server, file string, by boot.Protocol) (Entry, bool) {
 	if s == nil {
 		return Entry{}, false
 	}
-	k := Key{server, file}
+	k := Key{server, file, by}
 	if e, out := s.out[k]; out {
 		return e, true
 	}
@@ -158,10 +176,11 @@ func (s *Snapshot) Why(server, file string) (Entry, bool) {
 	return Entry{Since: d.Since, Reason: boot.ServerDrained, Text: text}, true
 }
 
-// Out is a server that is not named for a file.
+// Out is a server that is not named for a file where it would be asked for it by a protocol.
 type Out struct {
-	Server string `json:"server"`
-	File   string `json:"file"`
+	Server string        `json:"server"`
+	File   string        `json:"file"`
+	By     boot.Protocol `json:"by"`
 	Entry
 }
 
@@ -174,10 +193,10 @@ func (s *Snapshot) Out() []Out {
 	seen := map[Key]bool{}
 	for _, g := range s.groups {
 		for _, name := range g.Servers {
-			k := Key{name, g.File}
-			if e, is := s.Why(name, g.File); is && !seen[k] {
+			k := Key{name, g.File, g.By}
+			if e, is := s.Why(name, g.File, g.By); is && !seen[k] {
 				seen[k] = true
-				out = append(out, Out{name, g.File, e})
+				out = append(out, Out{name, g.File, g.By, e})
 			}
 		}
 	}
@@ -186,14 +205,14 @@ func (s *Snapshot) Out() []Out {
 
 // Weight says how much of its share a server should get, from 0 to 100. Whoever only needs an
 // order may ignore it.
-func (s *Snapshot) Weight(server, file string, now time.Time) int {
-	if s.Down(server, file) {
+func (s *Snapshot) Weight(server, file string, by boot.Protocol, now time.Time) int {
+	if s.Down(server, file, by) {
 		return 0
 	}
 	if s == nil {
 		return 100
 	}
-	if st, ok := s.states[Key{server, file}]; ok {
+	if st, ok := s.states[Key{server, file, by}]; ok {
 		return st.Weight(now, s.settings)
 	}
 	return 100

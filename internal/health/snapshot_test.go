@@ -37,7 +37,7 @@ func TestSnapshot(t *testing.T) {
 			for i, r := range states {
 				name := string(rune('a' + i))
 				if strings.ContainsRune("dB", r) {
-					in.States[Key{name, "f"}] = State{Status: Down, Since: start, Reason: boot.ServerDown, Text: "dead"}
+					in.States[Key{name, "f", boot.ByTFTP}] = State{Status: Down, Since: start, Reason: boot.ServerDown, Text: "dead"}
 				}
 				if strings.ContainsRune("DB", r) {
 					in.Drains = append(in.Drains, Drain{Server: name, Since: start, Reason: "work"})
@@ -46,19 +46,19 @@ func TestSnapshot(t *testing.T) {
 					lacking = name
 				}
 			}
-			in.Groups = []Group{{Rule: "r", File: "f", Servers: []string{"a", "b", "c"}}, {Rule: "again", File: "f", Servers: []string{"a", "b", "c"}}}
+			in.Groups = []Group{{Rule: "r", File: "f", By: boot.ByTFTP, Servers: []string{"a", "b", "c"}}, {Rule: "again", File: "f", By: boot.ByTFTP, Servers: []string{"a", "b", "c"}}}
 			in.Lacks = func(server, _ string) bool { return server == lacking }
 			s := Build(in)
 			named := ""
 			for _, name := range []string{"a", "b", "c"} {
-				e, out := s.Why(name, "f")
+				e, out := s.Why(name, "f", boot.ByTFTP)
 				if !out {
 					named += name
 				} else if e.Reason == "" || e.Text == "" || e.Since.IsZero() {
 					t.Errorf("no reason for %s: %+v", name, e)
 				}
-				if (s.Weight(name, "f", start) == 0) != out {
-					t.Errorf("weight of %s: %d", name, s.Weight(name, "f", start))
+				if (s.Weight(name, "f", boot.ByTFTP, start) == 0) != out {
+					t.Errorf("weight of %s: %d", name, s.Weight(name, "f", boot.ByTFTP, start))
 				}
 			}
 			if named != want.named {
@@ -78,7 +78,7 @@ func TestSnapshot(t *testing.T) {
 // TestDecide: what a Snapshot says reaches an answer, and with everybody dead everybody is named.
 func TestDecide(t *testing.T) {
 	site := &boot.Site{Servers: map[string]boot.Server{}, Networks: []boot.Network{{Name: "n"}}, Rules: []boot.Rule{{Name: "r", File: "f"}}}
-	in := Input{Time: start, States: map[Key]State{}, Groups: []Group{{Rule: "r", File: "f", Servers: []string{"s1", "s2"}}}}
+	in := Input{Time: start, States: map[Key]State{}, Groups: []Group{{Rule: "r", File: "f", By: boot.ByTFTP, Servers: []string{"s1", "s2"}}}}
 	for i := range 2 {
 		name := fmt.Sprintf("s%d", i+1)
 		site.Servers[name] = boot.Server{Name: name, TFTP: addr(i + 1)}
@@ -99,28 +99,55 @@ func TestDecide(t *testing.T) {
 		}
 	}
 	expect("s1 s2", false)
-	in.States[Key{"s1", "f"}] = State{Status: Down, Since: start}
+	in.States[Key{"s1", "f", boot.ByTFTP}] = State{Status: Down, Since: start}
 	expect("s2", false)
 	in.Drains = []Drain{{Server: "s2", Since: start, Until: start.Add(time.Hour)}}
 	expect("s2", false)
-	in.States[Key{"s2", "f"}] = State{Status: Down, Since: start}
+	in.States[Key{"s2", "f", boot.ByTFTP}] = State{Status: Down, Since: start}
 	expect("s1 s2", true)
-	delete(in.States, Key{"s1", "f"})
-	in.States[Key{"s2", "f"}] = State{Status: Up, Since: start}
+	delete(in.States, Key{"s1", "f", boot.ByTFTP})
+	in.States[Key{"s2", "f", boot.ByTFTP}] = State{Status: Up, Since: start}
 	expect("s1", false)
 	in.Time = start.Add(time.Hour) // the drain is over
 	expect("s1 s2", false)
 }
 
+// TestProtocols: what is known of a server by one protocol says nothing of the other; a finding tells
+// by which, once for both.
+func TestProtocols(t *testing.T) {
+	dead := State{Status: Down, Since: start, Reason: boot.ServerDown, Text: "dead"}
+	in := Input{Time: start, States: map[Key]State{{"a", "f", boot.ByHTTP}: dead}, Groups: []Group{
+		{Rule: "r", File: "f", By: boot.ByTFTP, Servers: []string{"a", "b"}},
+		{Rule: "r", File: "f", By: boot.ByHTTP, Servers: []string{"a", "b"}},
+	}}
+	s := Build(in)
+	if s.Down("a", "f", boot.ByTFTP) || !s.Down("a", "f", boot.ByHTTP) || s.Weight("a", "f", boot.ByTFTP, start) != 100 || len(s.Out()) != 1 || s.Out()[0].By != boot.ByHTTP || len(s.Findings()) != 0 {
+		t.Errorf("a dead HTTP: %+v, %+v", s.Out(), s.Findings())
+	}
+	in.Drains = []Drain{{Server: "b", Since: start}} // b yields where it is the last one, and only there
+	if s = Build(in); s.Down("b", "f", boot.ByHTTP) || !s.Down("b", "f", boot.ByTFTP) || len(s.Findings()) != 1 || !strings.Contains(s.Findings()[0].Text, "by HTTP:") {
+		t.Errorf("a drain: %+v, %+v", s.Out(), s.Findings())
+	}
+	in.Drains = nil
+	in.States[Key{"b", "f", boot.ByHTTP}] = dead
+	if s = Build(in); len(s.AllDown()) != 1 || !strings.Contains(s.Findings()[0].Text, "looks dead by HTTP:") {
+		t.Errorf("HTTP is dead everywhere: %+v", s.Findings())
+	}
+	in.States[Key{"a", "f", boot.ByTFTP}], in.States[Key{"b", "f", boot.ByTFTP}] = dead, dead
+	if s = Build(in); len(s.AllDown()) != 1 || !strings.Contains(s.Findings()[0].Text, "looks dead by TFTP and HTTP:") || !slices.Equal(s.Findings()[0].By, boot.Protocols()) {
+		t.Errorf("all is dead: %+v", s.Findings())
+	}
+}
+
 func TestNothingKnown(t *testing.T) {
 	var s *Snapshot
-	if s.Down("a", "f") || s.Weight("a", "f", start) != 100 || s.Findings() != nil || !s.Time().IsZero() {
+	if s.Down("a", "f", boot.ByTFTP) || s.Weight("a", "f", boot.ByTFTP, start) != 100 || s.Findings() != nil || !s.Time().IsZero() {
 		t.Error("nothing is known, and something is said")
 	}
 	if _, ok := s.Drained("a"); ok {
 		t.Error("nobody is drained")
 	}
-	if s = Build(Input{Time: start}); !s.Time().Equal(start) || s.Down("a", "f") {
+	if s = Build(Input{Time: start}); !s.Time().Equal(start) || s.Down("a", "f", boot.ByTFTP) {
 		t.Error("an empty snapshot says something")
 	}
 }

@@ -67,6 +67,8 @@ func Naks(how How, why boot.Reason, authoritative bool) bool {
 	switch why {
 	case boot.WrongNetwork, boot.LeaseOfOther, boot.LeaseMoved, boot.AddressDeclined:
 		return how != BootP
+	case boot.NotOurLease:
+		return how == Selecting // it says that it had the address from this server
 	case boot.UnknownLease:
 		return how == Selecting || authoritative && (how == InitReboot || how == Rebinding)
 	}

@@ -104,16 +104,37 @@ func (b *Book) serving(name string) (*scope, boot.Reason) {
 // Expire ends what is over by the clock, and says how many leases that were. It costs what it
 // ends. Call it every second or so.
 func (b *Book) Expire(now time.Time) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := 0
-	for _, s := range b.scopes {
-		n += s.expire(second(now), -1)
+	n, t := 0, second(now)
+	for _, name := range b.names() {
+		for more := true; more; {
+			b.mu.Lock()
+			s := b.scopes[name]
+			n += s.expire(t, piece)
+			more = s.overdue(t)
+			b.mu.Unlock()
+		}
 	}
 	return n
 }
 
-// expire ends at most so many rows and holds, or all with -1.
+// piece is how much is done under one lock, of what may be long.
+const piece = 1024
+
+// names returns those of all scopes, which are never taken away.
+func (b *Book) names() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Collect(maps.Keys(b.scopes))
+}
+
+// overdue reports whether expire has more to do.
+func (s *scope) overdue(now uint32) bool {
+	row, _, ok := s.ending.top()
+	hold, _, ok2 := s.lapse.top()
+	return ok && row < now || ok2 && hold < now
+}
+
+// expire ends at most so many rows and holds, the earliest first, or all with -1.
 func (s *scope) expire(now uint32, most int) (leases int) {
 	for done := 0; done != most; done++ {
 		at, i, ok := s.ending.top()
@@ -152,7 +173,7 @@ func (s *scope) expire(now uint32, most int) (leases int) {
 		h.due = 0
 		switch {
 		case h.pending > 0: // a store that has not answered yet
-			s.lapse.put(&h.due, now+1, i)
+			s.lapse.put(&h.due, now, i)
 		case now <= h.until:
 			s.lapse.put(&h.due, h.until, i)
 		default:

@@ -96,16 +96,20 @@ func (s *scope) choose(q *asking) (uint32, bool) {
 			return pos, true
 		}
 	}
-	s.expire(q.now, -1)
-	for set := range s.aged {
-		if s.shared && q.offline {
-			break // others may know more of an address that had a holder
-		}
-		if pos, ok := s.oldest(set); ok && s.usable(pos, q) {
-			return pos, true
-		}
+	if s.shared && q.offline {
+		return 0, false // others may know more of an address that had a holder
 	}
-	return 0, false
+	for {
+		for set := range s.aged {
+			if pos, ok := s.oldest(set); ok && s.usable(pos, q) {
+				return pos, true
+			}
+		}
+		if at, _, ok := s.ending.top(); !ok || at >= q.now {
+			return 0, false
+		}
+		s.expire(q.now, piece)
+	}
 }
 
 // oldest returns the position whose lease ended first and that nothing keeps.

@@ -22,6 +22,7 @@ func (b *Book) SetOwn(scope string, blocks []Range, shared bool) {
 
 // SetOthers says which addresses are in the blocks of other nodes: they are given by their owners
 // alone, and leases there are only prolonged. A block is named here as soon as its grant is seen.
+// Where nodes split a range and share no store, leases there are theirs altogether.
 func (b *Book) SetOthers(scope string, blocks []Range) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

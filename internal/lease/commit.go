@@ -25,9 +25,7 @@ func (b *Book) Committed(r Record, err error) {
 			h.pending -= min(h.pending, 1)
 		}
 	}
-	if err != nil {
-		s.burn(pos, r.Serial)
-	} else {
+	if err == nil {
 		before := s.ids[r.ID].row
 		s.apply(pos, &r)
 		if !s.shared && r.State == Active {
@@ -84,6 +82,9 @@ func (s *scope) apply(pos uint32, r *Record) bool {
 	}
 	if r.State == Active || r.State == Offered || s.shared {
 		expires = s.notBefore(w, r.ID, expires)
+	}
+	if s.shared && r.State == Declined && w.state == Active {
+		expires = max(expires, w.expires) // this node may have prolonged it on its own authority
 	}
 	if w.id != r.ID {
 		s.unlink(w)

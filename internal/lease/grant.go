@@ -31,12 +31,14 @@ func (s *scope) draft(node string, pos uint32, q *asking, state State, d time.Du
 	w := s.row(pos)
 	g := Grant{Prev: kept, For: d, Known: w.mine(q.ID), Keep: true}
 	g.Ping = !g.Known
+	end := s.notBefore(w, q.ID, plus(q.now, d))
 	if h := s.hold(pos, q.now); h != nil && h.pending > 0 {
 		g.Prev = h.serial // they are kept in order
+		end = max(end, h.end)
 	}
 	g.Record = Record{
 		Scope: s.pool.Scope, Addr: s.plan.addr(pos), ID: q.ID, MAC: q.MAC, State: state,
-		Start: fromSecond(q.now), Expires: fromSecond(s.notBefore(w, q.ID, plus(q.now, d))), Node: node,
+		Start: fromSecond(q.now), Expires: fromSecond(end), Node: node,
 		Host: clip(q.Host, maxHost), Relay: unmapped(q.Relay), Circuit: clip(q.Circuit, maxText), Arch: q.Arch, Class: clip(q.Class, maxText),
 		Serial: used + 1, Own: s.shared && s.authority(pos, q),
 	}
@@ -59,6 +61,7 @@ func (s *scope) send(pos uint32, g *Grant) {
 	h := s.keep(pos, g.Record.ID, 0)
 	h.pending++
 	h.serial = g.Record.Serial
+	h.end = max(h.end, second(g.Record.Expires))
 	if h.first == 0 {
 		h.first = h.serial
 	}

@@ -138,13 +138,15 @@ func (s *scope) classify() {
 			}
 		}
 	}
+	theirs := notGiven // a range split between nodes that share nothing
 	if s.shared {
+		theirs = others
 		for _, r := range s.ownIn {
 			paint(r, own)
 		}
-		for _, r := range s.othersIn {
-			paint(r, others)
-		}
+	}
+	for _, r := range s.othersIn {
+		paint(r, theirs)
 	}
 	for _, a := range s.pool.Exclude {
 		if pos, ok := s.plan.find(a); ok {

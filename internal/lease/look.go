@@ -1,9 +1,9 @@
 package lease
 
-import "net/netip"
-
-// eachPiece is how many addresses are looked at under one lock.
-const eachPiece = 1024
+import (
+	"net/netip"
+	"slices"
+)
 
 // ByID finds the lease of an ID: the one that it has, or had last.
 func (b *Book) ByID(scope string, id ID) (Record, bool) {
@@ -35,27 +35,40 @@ func (b *Book) ByAddr(addr netip.Addr) (Record, bool) {
 	return found, found.Scope != ""
 }
 
-// Each calls f for each record of a scope, until it returns false. f may call the Book: nothing is
-// locked meanwhile, and what changes meanwhile may or may not be seen.
+// Each calls f for each record of a scope, or of all with "", until it returns false. f may call the
+// Book: nothing is locked meanwhile, and what changes meanwhile may or may not be seen.
 func (b *Book) Each(scope string, f func(Record) bool) {
-	var piece []Record
-	for from := uint32(0); ; from += eachPiece {
-		piece = piece[:0]
+	names := []string{scope}
+	if scope == "" {
+		names = b.names()
+		slices.Sort(names)
+	}
+	for _, name := range names {
+		if !b.each(name, f) {
+			return
+		}
+	}
+}
+
+func (b *Book) each(scope string, f func(Record) bool) bool {
+	var records []Record
+	for from := uint32(0); ; from += piece {
+		records = records[:0]
 		b.mu.Lock()
 		s := b.scopes[scope]
 		if s == nil || int(from) >= len(s.cells) {
 			b.mu.Unlock()
-			return
+			return true
 		}
-		for pos := from; pos < from+eachPiece && int(pos) < len(s.cells); pos++ {
+		for pos := from; pos < from+piece && int(pos) < len(s.cells); pos++ {
 			if w := s.row(pos); w != nil {
-				piece = append(piece, s.record(w))
+				records = append(records, s.record(w))
 			}
 		}
 		b.mu.Unlock()
-		for _, r := range piece {
+		for _, r := range records {
 			if !f(r) {
-				return
+				return false
 			}
 		}
 	}
@@ -64,14 +77,14 @@ func (b *Book) Each(scope string, f func(Record) bool) {
 // Usage says how full a scope is, looking at a piece of it at a time.
 func (b *Book) Usage(scope string) Usage {
 	var u Usage
-	for from := uint32(0); ; from += eachPiece {
+	for from := uint32(0); ; from += piece {
 		b.mu.Lock()
 		s := b.scopes[scope]
 		if s == nil || int(from) >= len(s.cells) {
 			b.mu.Unlock()
 			return u
 		}
-		for pos := from; pos < from+eachPiece && int(pos) < len(s.cells); pos++ {
+		for pos := from; pos < from+piece && int(pos) < len(s.cells); pos++ {
 			s.count(pos, &u)
 		}
 		b.mu.Unlock()

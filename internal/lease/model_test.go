@@ -2,7 +2,9 @@ package lease
 
 import (
 	"errors"
+	"flag"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -55,6 +57,16 @@ func someWhile(t *rapid.T) time.Duration {
 	return time.Duration(rapid.IntRange(1, 700).Draw(t, "units")) * unit / 10
 }
 
+// edgeOf is a time around the end of some client's lease, where mistakes show.
+func edgeOf(t *rapid.T, clients []*client, now time.Time) time.Time {
+	c := clients[rapid.IntRange(0, len(clients)-1).Draw(t, "edge")]
+	at := c.until.Add(-time.Duration(rapid.SampledFrom([]int{0, 0, 100, 900, 1000, 3000, 8000, -1000, -60_000}).Draw(t, "before")) * time.Millisecond)
+	if at.Before(now) {
+		return now
+	}
+	return at
+}
+
 func lan(mutate func(*Pool)) Pool {
 	p := Pool{
 		Scope: "lan", Subnet: netip.MustParsePrefix("10.0.0.0/29"), Lease: 2 * time.Minute, MinLease: 30 * time.Second,
@@ -91,7 +103,9 @@ func newOne(t *rapid.T) *one {
 	r20 := netip.MustParseAddr("10.0.0.2")
 	m := &one{now: t0, disk: map[netip.Addr]Record{}, pools: []Pool{
 		lan(nil),
-		lan(func(p *Pool) { p.Reserved = map[ID]netip.Addr{machine(0): r20, machine(1): netip.MustParseAddr("10.0.0.6")} }),
+		lan(func(p *Pool) {
+			p.Reserved = map[ID]netip.Addr{machine(0): r20, machine(1): netip.MustParseAddr("10.0.0.6")}
+		}),
 		lan(func(p *Pool) {
 			p.Reserved = map[ID]netip.Addr{machine(1): r20}
 			p.Exclude, p.Rest = []netip.Addr{netip.MustParseAddr("10.0.0.4")}, 10*time.Second
@@ -121,7 +135,17 @@ func (m *one) client(t *rapid.T) *client {
 }
 
 func (m *one) ask(t *rapid.T, c *client, want netip.Addr) Ask {
-	return Ask{Scope: "lan", ID: c.id, Want: want, For: time.Duration(rapid.SampledFrom([]int{0, 0, 0, 1, 45, 9999}).Draw(t, "for")) * time.Second}
+	return Ask{Scope: "lan", ID: c.id, Want: want, Host: hostOf(t), For: time.Duration(rapid.SampledFrom([]int{0, 0, 0, 1, 45, 9999}).Draw(t, "for")) * time.Second}
+}
+
+// hostOf is a name that changes now and then, so that a record is written that nothing else asks for.
+func hostOf(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"", "", "", "a", "b"}).Draw(t, "host")
+}
+
+// wish is an address that somebody had.
+func wish(t *rapid.T, clients []*client) netip.Addr {
+	return clients[rapid.IntRange(0, len(clients)-1).Draw(t, "wish")].last
 }
 
 // forbidden reports an address that must not be given to a client by the pool of now.
@@ -143,7 +167,7 @@ func (m *one) forbidden(id ID, a netip.Addr) bool {
 func (m *one) discover(t *rapid.T) {
 	c := m.client(t)
 	c.stop()
-	g, why := m.book.Offer(m.now, m.ask(t, c, c.last))
+	g, why := m.book.Offer(m.now, m.ask(t, c, wish(t, m.clients)))
 	if why != boot.Answered {
 		c.offer = netip.Addr{}
 		return
@@ -302,19 +326,45 @@ func (m *one) reload(t *rapid.T) {
 	}
 }
 
-func (m *one) pass(t *rapid.T) {
-	m.now = m.now.Add(someWhile(t))
+func (m *one) pass(t *rapid.T) { m.passTo(t, m.now.Add(someWhile(t))) }
+
+func (m *one) edge(t *rapid.T) { m.passTo(t, edgeOf(t, m.clients, m.now)) }
+
+func (m *one) passTo(t *rapid.T, now time.Time) {
+	m.now = now
 	if rapid.Bool().Draw(t, "expire") {
 		m.book.Expire(m.now)
 	}
 }
 
+// manyRuns is rapid.Check with runs enough and long enough to find what goes wrong rarely, unless
+// the command line says how many.
+func manyRuns(t *testing.T, runs int, f func(*rapid.T)) {
+	t.Helper()
+	if testing.Short() {
+		runs /= 10
+	}
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	for name, value := range map[string]string{"rapid.checks": strconv.Itoa(runs), "rapid.steps": "120", "rapid.nofailfile": "true"} {
+		was := flag.Lookup(name).Value.String()
+		if asked {
+			continue
+		}
+		if err := flag.Set(name, value); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = flag.Set(name, was) })
+	}
+	rapid.Check(t, f)
+}
+
 func TestOneNode(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	manyRuns(t, 1000, func(t *rapid.T) {
 		m := newOne(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"discover": m.discover, "discover2": m.discover, "take": m.take, "take2": m.take, "renew": m.renew, "reboot": m.reboot,
-			"commit": m.commit, "commit2": m.commit, "end": m.end, "crash": m.crash, "reload": m.reload, "pass": m.pass, "pass2": m.pass,
+			"commit": m.commit, "commit2": m.commit, "end": m.end, "crash": m.crash, "reload": m.reload, "pass": m.pass, "edge": m.edge,
 			"": func(t *rapid.T) { consistent(t, m.book) },
 		})
 	})

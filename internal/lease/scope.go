@@ -35,6 +35,7 @@ type hold struct {
 	pending    uint32 // records on their way
 	first      uint64 // Serial of the first record that was sent under this hold
 	serial     uint64 // and of the last
+	end        uint32 // the latest end that they promise
 }
 
 // scope is the addresses of one scope and everything about them.

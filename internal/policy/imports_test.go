@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"probe", "alert", "inbox"},
 	{"journal", "files", "testboot", "kernel", "store"},
 	{"wire", "health", "lease"},
-	{"boot", "phase", "rate", "chart"},
+	{"boot", "phase", "rate", "chart", "typo"},
 }
 
 // family are rooms whose folders may import each other; serve is not among them: roles meet in
@@ -142,6 +142,7 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/publish/", "golang.org/x/sys/unix", "locks a root, asks how full its disk is, names of errors"},
 	{"internal/lab/", "", "makes network namespaces and ends the processes that it started"},
 	{"scripts/soak/", "syscall", "names of signals, and a server that ends with the soak"},
+	{"scripts/watchload/", "syscall", "names of signals, and servers that end with the program"},
 	{"e2e/", "", "makes network namespaces and ends the processes that it started"},
 }
 

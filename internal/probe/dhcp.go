@@ -28,6 +28,7 @@ type DHCPOptions struct {
 	Broadcast []bool        // one DISCOVER each, with the flag or without; none: as the client does
 	Wait      time.Duration // for offers; default 4 s, as EDK2 collects them
 	Expect    []netip.Addr  // servers that have to answer; anybody else is a fault; none: whoever
+	Monitor   bool          // say in option 97 that a monitor asks, and no machine (Monitors)
 }
 
 // defaultWait is how long EDK2 collects offers (F7).
@@ -75,17 +76,18 @@ func (d *discovery) run(ctx context.Context) *Fault {
 	if err != nil {
 		return local(err)
 	}
-	if l.MAC.IsZero() || !l.Up {
-		return local(fmt.Errorf("interface %s: is not an Ethernet, or is not up", l.Name))
+	switch {
+	case l.MAC.IsZero():
+		return local(fmt.Errorf("interface %s: is not an Ethernet", l.Name))
+	case !l.Up:
+		return local(fmt.Errorf("interface %s: is down (ip link set %s up)", l.Name, l.Name))
+	case l.Cut:
+		return local(fmt.Errorf("interface %s: has no carrier: no cable, or its other end is down", l.Name))
 	}
-	listen := rawsock.ListenPacket
 	if d.mac = d.opts.MAC; d.mac.IsZero() {
 		d.mac = l.MAC
 	}
-	if d.mac != l.MAC {
-		listen = rawsock.ListenForeign
-	}
-	conn, err := listen(l.Name, l.Index, l.MAC, dhcp4.ClientPort)
+	conn, err := d.listen(l)
 	if err != nil {
 		return local(err)
 	}
@@ -114,6 +116,14 @@ func (d *discovery) run(ctx context.Context) *Fault {
 	}
 }
 
+// listen opens the socket that offers come to.
+func (d *discovery) listen(l link.Link) (*rawsock.PacketConn, error) {
+	if d.mac == l.MAC {
+		return rawsock.ListenPacket(l.Name, l.Index, l.MAC, dhcp4.ClientPort)
+	}
+	return rawsock.ListenForeign(l.Name, l.Index, l.MAC, dhcp4.ClientPort, d.mac)
+}
+
 // flagText writes the flags of a DISCOVER.
 func flagText(broadcast bool) string {
 	if broadcast {
@@ -130,6 +140,9 @@ func (d *discovery) send(conn *rawsock.PacketConn, broadcast bool) error {
 	p := d.opts.As.packet(dhcp4.Discover, d.mac, arch, rand.Uint32())
 	if broadcast {
 		p.Flags = dhcp4.FlagBroadcast
+	}
+	if d.opts.Monitor {
+		p.Set(dhcp4.ClientUUID, monitorUUID(d.mac))
 	}
 	b, err := p.Encode(0)
 	if err != nil {

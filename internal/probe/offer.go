@@ -98,3 +98,16 @@ func clip(s string) string {
 	}
 	return s
 }
+
+// Boots reports whether it says what to boot, or whom to ask for that.
+func (o Offer) Boots() bool {
+	return o.Class != pxe.OfferDHCPOnly && o.Class != pxe.OfferUseless && o.Class != pxe.OfferBOOTP || o.BootFile() != ""
+}
+
+// BootFile is the file that it names, as a client would take it; "" if none.
+func (o Offer) BootFile() string {
+	if o.packet != nil {
+		return clip(pxe.BootFile(o.packet))
+	}
+	return o.File
+}

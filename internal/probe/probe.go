@@ -30,6 +30,12 @@ type Options struct {
 	// Resend is how long to wait at the most before a packet is sent again; 0: as long as the
 	// client does. A monitor that asks often cannot wait as firmware does.
 	Resend time.Duration
+	// Traced says whether the packets of a download that came or did not are to be in its result;
+	// nil: always. Who downloads all the time and keeps few whole saves most of the work.
+	Traced func(came bool) bool
+	// Room is what the download works in, for TFTP; nil: one is made. Who downloads all the time gives
+	// the same one again, when the download before has ended.
+	Room *Room
 	// Opened is told of every socket that the download opens, before anything is sent from it, and
 	// returns what is to be called when it is closed. With it a server in the same process can
 	// tell probes from machines.

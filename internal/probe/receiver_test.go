@@ -3,6 +3,8 @@ package probe
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,5 +252,30 @@ func TestSummarize(t *testing.T) {
 	}
 	if s := Summarize([]Result{{Fault: &Fault{Code: Refused}}}); s.Availability != 0 || s.Median != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestTraceOfRoom: what is noted is put in words later as it would have been at once, whatever the room
+// was used for before.
+func TestTraceOfRoom(t *testing.T) {
+	request := tftp.AppendRequest(nil, tftp.Request{Op: tftp.OpRRQ, File: "f", Mode: "octet"})
+	packets := [][]byte{request, {0, 6, 'a', 0, '1', 0}, {0, 4, 0, 0}, {0, 3, 1, 2, 'x'}, {0, 4, 1, 2}, {0, 5, 0, 1, 'n', 'o', 0}, {}, {7}, {0, 3, 1}}
+	var room Room
+	for n := range 3 * (traceHead + traceTail) { // of every length, one after the other
+		room.trace.reset()
+		if got := room.trace.packets(); got != nil {
+			t.Fatalf("an empty trace has %v", got)
+		}
+		var want trace
+		buf := make([]byte, 100)
+		for i := range n {
+			b := packets[(i*7+n)%len(packets)]
+			at, peer := time.Duration(i), netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 69)
+			want.add(Packet{At: at, What: describe(b), Peer: peer.String()})
+			room.trace.note(at, false, buf[:copy(buf, b)], peer) // the same memory each time, as a download has it
+		}
+		if got, want := room.trace.packets(), want.packets(); !slices.Equal(got, want) {
+			t.Fatalf("%d packets:\n%v\nwant\n%v", n, got, want)
+		}
 	}
 }

@@ -21,8 +21,13 @@ func TFTP(ctx context.Context, t Target, o Options) Result {
 		res.finish(f)
 		return res
 	}
+	room := o.Room
+	if room == nil {
+		room = &Room{}
+	}
+	room.trace.reset()
 	d := download{
-		target: t, server: netip.AddrPortFrom(addr, t.Port), opts: o, habits: habitsOf(o.As), res: &res,
+		room: room, trace: &room.trace, target: t, server: netip.AddrPortFrom(addr, t.Port), opts: o, habits: habitsOf(o.As), res: &res,
 		content: newContent(o), start: time.Now(),
 	}
 	res.Server = d.server.String()
@@ -31,7 +36,9 @@ func TFTP(ctx context.Context, t Target, o Options) Result {
 	if f = d.run(limited); f == nil {
 		f = res.slow(o)
 	}
-	res.Trace = d.trace.packets()
+	if o.Traced == nil || o.Traced(f == nil || res.Available) {
+		res.Trace = d.trace.packets()
+	}
 	if f != nil && o.Prove {
 		f = d.prove(ctx, f)
 	}
@@ -74,7 +81,8 @@ type download struct {
 	habits  habits
 	res     *Result
 	content *content
-	trace   trace
+	room    *Room
+	trace   *trace // in the room
 	start   time.Time
 	told    time.Time // when progress was told of last
 }
@@ -132,7 +140,7 @@ func (d *download) stage(ctx context.Context, r *receiver) *Fault {
 		return f
 	}
 	s.requests = 1
-	buf := make([]byte, 1<<16)
+	buf := d.room.packet[:]
 	for !r.done {
 		if d.opts.enough > 0 && r.block >= d.opts.enough {
 			return s.send(tftp.AppendError(nil, tftp.ErrUndefined, "seen enough"), s.peer)
@@ -199,11 +207,11 @@ func (s *stage) resend() *Fault {
 
 func (s *stage) send(b []byte, to netip.AddrPort) *Fault {
 	s.lastSent = time.Now()
-	p := Packet{At: s.lastSent.Sub(s.start), Sent: true, What: describe(b)}
-	if to != s.server {
-		p.Peer = to.String()
+	peer := to
+	if to == s.server {
+		peer = netip.AddrPort{}
 	}
-	s.trace.add(p)
+	s.trace.note(s.lastSent.Sub(s.start), true, b, peer)
 	if _, err := s.conn.WriteToUDPAddrPort(b, to); err != nil {
 		return s.socketFault(err)
 	}
@@ -214,7 +222,7 @@ func (s *stage) send(b []byte, to netip.AddrPort) *Fault {
 func (s *stage) packet(b []byte, from netip.AddrPort) *Fault {
 	now := time.Now()
 	s.res.Largest = max(s.res.Largest, len(b))
-	s.trace.add(Packet{At: now.Sub(s.start), What: describe(b), Peer: from.String()})
+	s.trace.note(now.Sub(s.start), false, b, from)
 	switch {
 	case s.peer.IsValid() && from != s.peer: // RFC 1350 section 4: another transfer ID
 		if op, _ := tftp.PeekOp(b); op == tftp.OpERROR {

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
 	"surefoot/internal/wire/tftp"
@@ -32,31 +33,105 @@ const (
 	traceTail = 24
 )
 
+// Room is memory that a download needs while it runs, and that another one can use after it.
+type Room struct {
+	packet [1 << 16]byte // the largest there is
+	trace  trace
+}
+
 // trace keeps the first packets and the last, however many there are.
 type trace struct {
-	head, tail []Packet
-	dropped    int
+	head  []noted
+	tail  []noted // a ring once it is full
+	after int     // packets that came after those of the head
 }
 
-func (t *trace) add(p Packet) {
-	switch {
-	case len(t.head) < traceHead:
-		t.head = append(t.head, p)
-		return
-	case len(t.tail) == traceTail:
-		copy(t.tail, t.tail[1:])
-		t.tail = t.tail[:traceTail-1]
-		t.dropped++
+// noted is a packet that has yet to be put in words: most traces are never read.
+type noted struct {
+	Packet
+	peer netip.AddrPort // valid: in place of Packet.Peer
+	size int            // of a DATA or ACK, 0: it is none
+	raw  []byte         // its op and block; of another packet all of it; nil: Packet.What says it
+}
+
+func (t *trace) add(p Packet) { *t.next() = noted{Packet: p} }
+
+// note adds a packet of TFTP as it went over the wire. A peer that is not valid is not named.
+func (t *trace) note(at time.Duration, sent bool, b []byte, peer netip.AddrPort) {
+	n := t.next()
+	raw := n.raw[:0] // its memory serves again
+	if raw == nil {
+		raw = make([]byte, 0, 64) // most packets without data
 	}
-	t.tail = append(t.tail, p)
+	*n = noted{Packet: Packet{At: at, Sent: sent}, peer: peer}
+	if op, _ := tftp.PeekOp(b); op == tftp.OpDATA && len(b) >= 4 || op == tftp.OpACK && len(b) == 4 {
+		n.size = len(b)
+		b = b[:4]
+	}
+	n.raw = append(raw, b...)
 }
 
+// next is the place of the next packet.
+func (t *trace) next() *noted {
+	if t.head == nil {
+		t.head, t.tail = make([]noted, 0, traceHead), make([]noted, 0, traceTail)
+	}
+	if len(t.head) < traceHead {
+		t.head = t.head[:len(t.head)+1]
+		return &t.head[len(t.head)-1]
+	}
+	i := t.after % traceTail
+	t.after++
+	if len(t.tail) < traceTail {
+		t.tail = t.tail[:i+1]
+	}
+	return &t.tail[i]
+}
+
+// reset forgets all packets and keeps their places.
+func (t *trace) reset() { t.head, t.tail, t.after = t.head[:0], t.tail[:0], 0 }
+
+// packets puts what was kept in words.
 func (t *trace) packets() []Packet {
-	out := append([]Packet(nil), t.head...)
-	if t.dropped > 0 {
-		out = append(out, Packet{At: t.head[len(t.head)-1].At, What: fmt.Sprintf("... %d more packets ...", t.dropped)})
+	if len(t.head) == 0 {
+		return nil
 	}
-	return append(out, t.tail...)
+	out := make([]Packet, 0, len(t.head)+1+len(t.tail))
+	for i := range t.head {
+		out = append(out, t.head[i].packet())
+	}
+	from := 0 // of the tail
+	if dropped := t.after - traceTail; dropped > 0 {
+		out = append(out, Packet{At: t.head[len(t.head)-1].At, What: fmt.Sprintf("... %d more packets ...", dropped)})
+		from = dropped
+	}
+	for i := range t.tail {
+		out = append(out, t.tail[(from+i)%traceTail].packet())
+	}
+	return out
+}
+
+func (n *noted) packet() Packet {
+	p := n.Packet
+	if n.peer.IsValid() {
+		p.Peer = n.peer.String()
+	}
+	switch {
+	case n.size > 0:
+		p.What = describeBlock(n.raw, n.size)
+	case n.raw != nil:
+		p.What = describe(n.raw)
+	}
+	return p
+}
+
+// describeBlock says what a DATA or ACK of so many bytes is.
+func describeBlock(raw []byte, size int) string {
+	block := uint16(raw[2])<<8 | uint16(raw[3])
+	if op, _ := tftp.PeekOp(raw); op == tftp.OpACK {
+		return fmt.Sprintf("ACK %d", block)
+	}
+	return fmt.Sprintf("DATA %d, %d bytes", block, size-4)
 }
 
 // describe says what a packet is, in a line.

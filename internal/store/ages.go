@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Ages are how long each kind of record is kept.
 type Ages struct {
@@ -11,13 +14,24 @@ type Ages struct {
 	Hour      time.Duration // buckets of an hour, changes and alerts
 }
 
-// NewAges is what `keep` means for each kind: single measurements for two days, five minutes for
-// two weeks, and the rest as long as was asked for.
-func NewAges(keep time.Duration) Ages {
+// How long each kind is kept where nobody says it.
+const (
+	UsualRaw  = 2 * 24 * Hour
+	UsualFive = 14 * 24 * Hour
+	UsualHour = 30 * 24 * Hour
+
+	usualDiagnosis = 7 * 24 * Hour
+)
+
+// NewAges is what was asked for, as ages of each kind; 0 is what is usual. What is finer is never
+// kept for longer than what is coarser.
+func NewAges(raw, five, keep time.Duration) Ages {
+	keep = cmp.Or(keep, UsualHour)
+	five = min(cmp.Or(five, UsualFive), keep)
 	return Ages{
-		Raw:       min(keep, 48*Hour),
-		Diagnosis: min(keep, 7*24*Hour),
-		Five:      min(keep, 14*24*Hour),
+		Raw:       min(cmp.Or(raw, UsualRaw), five),
+		Diagnosis: min(usualDiagnosis, keep),
+		Five:      five,
 		Story:     keep,
 		Hour:      keep,
 	}
@@ -27,10 +41,11 @@ func NewAges(keep time.Duration) Ages {
 // to what a person needs who looks for the cause of what happens now. The hours go last.
 func (a Ages) Squeeze(level int) Ages {
 	half := func(d, least time.Duration, from int) time.Duration {
+		least = min(least, d) // never more than was asked for
 		for range max(0, level-from) {
 			d /= 2
 		}
-		return d + max(0, min(least, a.Hour)-d)
+		return max(d, least)
 	}
 	return Ages{
 		Raw:       half(a.Raw, 2*Hour, 0),

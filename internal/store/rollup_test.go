@@ -117,7 +117,7 @@ func TestAlign(t *testing.T) {
 // person needs, nor more than asked for.
 func TestSqueeze(t *testing.T) {
 	day := 24 * Hour
-	full := NewAges(30 * day)
+	full := NewAges(0, 0, 0)
 	if want := (Ages{Raw: 2 * day, Diagnosis: 7 * day, Five: 14 * day, Story: 30 * day, Hour: 30 * day}); full != want || full.Squeeze(0) != want {
 		t.Errorf("without a squeeze %+v", full.Squeeze(0))
 	}
@@ -127,8 +127,15 @@ func TestSqueeze(t *testing.T) {
 	if got, want := full.Squeeze(MaxSqueeze), (Ages{Raw: 2 * Hour, Diagnosis: 2 * Hour, Story: 12 * Hour, Five: 12 * Hour, Hour: day}); got != want {
 		t.Errorf("the last level is %+v, want %+v", got, want)
 	}
-	if got := NewAges(Hour).Squeeze(MaxSqueeze); got != NewAges(Hour) {
+	if got := NewAges(0, 0, Hour).Squeeze(MaxSqueeze); got != NewAges(0, 0, Hour) || got.Raw != Hour {
 		t.Errorf("of an hour %+v is left", got)
+	}
+	asked := NewAges(Hour, 3*day, 400*day)
+	if want := (Ages{Raw: Hour, Diagnosis: 7 * day, Five: 3 * day, Story: 400 * day, Hour: 400 * day}); asked != want || asked.Squeeze(0) != want {
+		t.Errorf("asked for %+v, kept %+v", asked, asked.Squeeze(0))
+	}
+	if got := NewAges(9*day, 5*day, 2*day); got.Raw != 2*day || got.Five != 2*day {
+		t.Errorf("the finer is kept for longer than the coarser: %+v", got)
 	}
 }
 

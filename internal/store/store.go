@@ -1,9 +1,9 @@
 // Package store says what a node remembers of its own past: measurements, changes of state, alerts
-// with their silences, boot stories, and drains. It holds the values, the interfaces and the pure
+// with their silences, and boot stories. It holds the values, the interfaces and the pure
 // arithmetic of downsampling; package sqlite is the disk, package storetest the tests of any such.
 //
-// History is not state that answers depend on: losing it stops nothing. The monitor keeps its
-// drains in a file of its own; those here are for a store that nodes share. Nothing here waits for a disk, except what says so.
+// History is not state that answers depend on: losing it stops nothing. Drains are no history: package
+// watch keeps them in a file of their own. Nothing here waits for a disk, except what says so.
 package store
 
 import (
@@ -22,7 +22,7 @@ type Measurement struct {
 	FirstBlock         time.Duration
 	Bytes              int64
 	Retransmits        int
-	Content            string // SHA-256 of what came, "" if nobody looked
+	Content            string // SHA-256 of what came, "" if nobody looked; the last of each test is kept
 	Cause, Text        string // why it failed: the word, and the sentence
 	Diagnosis          json.RawMessage
 }
@@ -32,6 +32,7 @@ type Change struct {
 	Test   string    `json:"test,omitempty"`
 	Server string    `json:"server"`
 	File   string    `json:"file,omitempty"`
+	By     string    `json:"by,omitempty"` // the protocol; "" for a drain, and for what steers nothing
 	At     time.Time `json:"at"`
 	From   string    `json:"from,omitempty"`
 	To     string    `json:"to"`
@@ -67,15 +68,6 @@ type Silence struct {
 	Who     string            `json:"who,omitempty"`
 }
 
-// Drain is a server that somebody took out of new answers.
-type Drain struct {
-	Name   string    `json:"name"`
-	At     time.Time `json:"at"`
-	Until  time.Time `json:"until,omitzero"` // zero: until somebody resumes it
-	Reason string    `json:"reason,omitempty"`
-	Who    string    `json:"who,omitempty"`
-}
-
 // Recorder takes what happens. It never waits: what does not fit is counted and lost.
 type Recorder interface {
 	Measure(Measurement)
@@ -94,12 +86,18 @@ type Reader interface {
 	Diagnosis(context.Context, Query) (json.RawMessage, error)
 }
 
-// Drains are kept on disk before Save and Remove return. No role uses them yet: package watch has
-// a file.
-type Drains interface {
-	Load(context.Context) ([]Drain, error)
-	Save(context.Context, Drain) error
-	Remove(ctx context.Context, name string) error
+// Content is what a test downloaded last.
+type Content struct {
+	Test, Server, File string
+	SHA256             string
+	At                 time.Time // when it was first seen
+}
+
+// Contents are kept with the measurements.
+type Contents interface {
+	// LoadContents returns the last content of each test as of before this process: what the process
+	// itself measured it knows, and would not find changed.
+	LoadContents(context.Context) ([]Content, error)
 }
 
 // Silences are kept on disk before SaveSilence and RemoveSilence return.
@@ -113,7 +111,7 @@ type Silences interface {
 type Store interface {
 	Recorder
 	Reader
-	Drains
+	Contents
 	Silences
 	Sync(context.Context) error
 }

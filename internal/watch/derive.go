@@ -9,56 +9,61 @@ import (
 	"surefoot/internal/probe"
 )
 
-// Derive makes a test of every file of every rule on each of its servers, and the groups of
-// servers that a machine may be sent to.
+// Derive makes a test of every file of every rule on each of its servers, by each protocol by which
+// machines may ask for it, and the groups of servers that a machine may be sent to.
 //
-// A server is tested by TFTP if it speaks it, else by HTTP: one test for a server and a file, as
-// answers know one state of both. A file that is a URL is none of the servers' and is left out.
+// A server with both is tested by HTTP as well where the rule is for machines that may use it. A file
+// that is a URL is none of the servers' and is left out.
 func Derive(site *boot.Site, every, timeout time.Duration) (tests []Test, groups []health.Group) {
 	at := map[health.Key]int{}
 	for _, r := range site.Rules {
 		for _, file := range filesOf(r) {
-			g := health.Group{Rule: r.Name, File: file}
+			by := map[boot.Protocol][]string{}
 			for _, name := range r.From {
 				s, ok := site.Servers[name]
 				if !ok || r.File == boot.TestBootstrap && !s.Node {
 					continue
 				}
-				t, ok := derived(s, file, r)
-				if !ok {
-					continue
+				for _, p := range boot.Protocols() {
+					if !s.Speaks(p) || p == boot.ByHTTP && s.Speaks(boot.ByTFTP) && !r.UsesHTTP() {
+						continue
+					}
+					by[p] = append(by[p], name)
+					k := health.Key{Server: name, File: file, By: p}
+					if i, twice := at[k]; twice { // of another rule: what it expects holds as well
+						merge(&tests[i], r)
+						continue
+					}
+					t := derived(s, file, p, r)
+					t.Every, t.Timeout = every, timeout
+					at[k] = len(tests)
+					tests = append(tests, t)
 				}
-				g.Servers = append(g.Servers, name)
-				k := health.Key{Server: name, File: file}
-				if i, twice := at[k]; twice { // of another rule: what it expects holds as well
-					merge(&tests[i], r)
-					continue
-				}
-				t.Every, t.Timeout = every, timeout
-				at[k] = len(tests)
-				tests = append(tests, t)
 			}
-			if len(g.Servers) > 0 {
-				groups = append(groups, g)
+			for _, p := range boot.Protocols() {
+				if len(by[p]) > 0 {
+					groups = append(groups, health.Group{Rule: r.Name, File: file, By: p, Servers: by[p]})
+				}
 			}
 		}
 	}
 	return tests, groups
 }
 
-// derived is the test of a file on a server.
-func derived(s boot.Server, file string, r boot.Rule) (Test, bool) {
-	t := Test{Name: s.Name + "/" + strings.TrimLeft(file, "/"), Server: s.Name, File: file, As: styleOf(r), Contains: r.Contains, SHA256: r.SHA256}
-	switch {
-	case s.TFTP.IsValid():
+// derived is the test of a file on a server, by a protocol that it speaks. The second test of a server
+// with both has its protocol before its name: no server is called so.
+func derived(s boot.Server, file string, by boot.Protocol, r boot.Rule) Test {
+	t := Test{Name: s.Name + "/" + strings.TrimLeft(file, "/"), Server: s.Name, File: file, By: by, As: styleOf(r), Contains: r.Contains, SHA256: r.SHA256}
+	if by == boot.ByTFTP {
 		t.Target = probe.Target{Scheme: "tftp", Host: s.TFTP.Addr().String(), Port: s.TFTP.Port(), File: file}
-	case s.HTTP.IsValid():
-		path := "/" + strings.TrimLeft(strings.ReplaceAll(file, `\`, "/"), "/")
-		t.Target = probe.Target{Scheme: "http", Host: s.HTTP.Addr().String(), Port: s.HTTP.Port(), File: path}
-	default:
-		return Test{}, false
+		return t
 	}
-	return t, true
+	path := "/" + strings.TrimLeft(strings.ReplaceAll(file, `\`, "/"), "/")
+	t.Target = probe.Target{Scheme: "http", Host: s.HTTP.Addr().String(), Port: s.HTTP.Port(), File: path}
+	if s.Speaks(boot.ByTFTP) {
+		t.Name = "http:" + t.Name
+	}
+	return t
 }
 
 func merge(t *Test, r boot.Rule) {

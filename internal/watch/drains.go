@@ -131,7 +131,7 @@ func (w *Watcher) planDrain(server string, d *health.Drain, dry bool) (DrainResu
 	after := health.Build(w.input(now, next))
 	for _, g := range w.cfg.Groups {
 		if slices.Contains(g.Servers, server) {
-			out.Effects = append(out.Effects, effect(g, after, server))
+			out.Effects = addEffect(out.Effects, g, effect(g, after, server))
 		}
 	}
 	if len(out.Effects) == 0 {
@@ -145,22 +145,34 @@ func (w *Watcher) planDrain(server string, d *health.Drain, dry bool) (DrainResu
 	return out, nil
 }
 
+// addEffect adds what becomes of a file: once for both protocols, where it is the same for both.
+func addEffect(list []string, g health.Group, text string) []string {
+	head := fmt.Sprintf("rule %s, %s", g.Rule, g.File)
+	switch line := head + ": " + text; {
+	case slices.Contains(list, line):
+		return list
+	case slices.ContainsFunc(list, func(s string) bool { return strings.HasPrefix(s, head+": ") }):
+		return append(list, fmt.Sprintf("%s by %s: %s", head, g.By, text))
+	default:
+		return append(list, line)
+	}
+}
+
 // effect says who is named for a file.
 func effect(g health.Group, s *health.Snapshot, server string) string {
 	var named []string
 	for _, name := range g.Servers {
-		if !s.Down(name, g.File) {
+		if !s.Down(name, g.File, g.By) {
 			named = append(named, name)
 		}
 	}
-	text := fmt.Sprintf("rule %s, %s: ", g.Rule, g.File)
 	switch _, drained := s.Drained(server); {
 	case len(named) == 0:
-		return text + "every server looks dead, so all are named: " + strings.Join(g.Servers, ", ")
+		return "every server looks dead, so all are named: " + strings.Join(g.Servers, ", ")
 	case drained && slices.Contains(named, server):
-		return text + "nobody else is alive, so machines are still sent to " + strings.Join(named, ", ")
+		return "nobody else is alive, so machines are still sent to " + strings.Join(named, ", ")
 	}
-	return text + "machines are sent to " + strings.Join(named, ", ")
+	return "machines are sent to " + strings.Join(named, ", ")
 }
 
 // serverNames lists the servers in order. The caller holds the lock.

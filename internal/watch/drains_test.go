@@ -51,21 +51,21 @@ func TestDrain(t *testing.T) {
 		time.Sleep(30 * time.Second)
 
 		out, err := w.Drain(t.Context(), "s1", 0, "work", true)
-		if err != nil || !out.DryRun || !out.Changed || w.Down("s1", "f") || len(store.drains) != 0 || len(out.Effects) != 1 || !strings.HasSuffix(out.Effects[0], "machines are sent to s2") {
+		if err != nil || !out.DryRun || !out.Changed || w.Down("s1", "f", boot.ByTFTP) || len(store.drains) != 0 || len(out.Effects) != 1 || !strings.HasSuffix(out.Effects[0], "machines are sent to s2") {
 			t.Errorf("a dry run gives %+v, %v", out, err)
 		}
 		out, err = w.Drain(t.Context(), "s1", time.Hour, "work", false)
-		if err != nil || !w.Down("s1", "f") || store.drains["s1"].Reason != "work" || out.NotKept != "" || !slices.Equal(out.Others, []string{"boot2"}) {
+		if err != nil || !w.Down("s1", "f", boot.ByTFTP) || store.drains["s1"].Reason != "work" || out.NotKept != "" || !slices.Equal(out.Others, []string{"boot2"}) {
 			t.Errorf("drained: %+v, %v", out, err)
 		}
 		if rep := w.Servers(); rep[1].State != Drained || rep[1].Health != health.Up || rep[1].Drain.Reason != "work" {
 			t.Errorf("report %+v", rep[1])
 		}
 		out, _ = w.Drain(t.Context(), "s2", 0, "", false)
-		if w.Down("s1", "f") || w.Down("s2", "f") || len(w.Snapshot().Findings()) != 1 || !strings.Contains(out.Effects[0], "nobody else is alive") {
+		if w.Down("s1", "f", boot.ByTFTP) || w.Down("s2", "f", boot.ByTFTP) || len(w.Snapshot().Findings()) != 1 || !strings.Contains(out.Effects[0], "nobody else is alive") {
 			t.Errorf("both drained, and machines get nothing: %+v", out)
 		}
-		if out, err = w.Resume(t.Context(), "s2", false); err != nil || !out.Changed || !w.Down("s1", "f") || len(store.drains) != 1 {
+		if out, err = w.Resume(t.Context(), "s2", false); err != nil || !out.Changed || !w.Down("s1", "f", boot.ByTFTP) || len(store.drains) != 1 {
 			t.Errorf("resumed: %+v, %v", out, err)
 		}
 		if out, err = w.Resume(t.Context(), "s2", false); err != nil || out.Changed {
@@ -77,12 +77,12 @@ func TestDrain(t *testing.T) {
 		}
 
 		again := run(t, cfg, Deps{Probe: s.probe, Drains: store}) // a restart
-		if !again.Down("s1", "f") || again.Down("s2", "f") {
+		if !again.Down("s1", "f", boot.ByTFTP) || again.Down("s2", "f", boot.ByTFTP) {
 			t.Error("a restart forgets")
 		}
 		time.Sleep(time.Hour)
 		w.Refresh()
-		if w.Down("s1", "f") || len(store.drains) != 0 {
+		if w.Down("s1", "f", boot.ByTFTP) || len(store.drains) != 0 {
 			t.Errorf("an hour is over, and %v", store.drains)
 		}
 		var reasons []boot.Reason
@@ -106,7 +106,7 @@ func TestDrainIsNotKept(t *testing.T) {
 				t.Error("nothing is drained, and it is told that it is not kept")
 			}
 			out, err := w.Drain(t.Context(), "s1", 0, "", false)
-			if err != nil || out.NotKept == "" || !w.Down("s1", "f") || w.NotKept() == nil {
+			if err != nil || out.NotKept == "" || !w.Down("s1", "f", boot.ByTFTP) || w.NotKept() == nil {
 				t.Errorf("%+v, %v", out, err)
 			}
 		})

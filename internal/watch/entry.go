@@ -25,15 +25,22 @@ type entry struct {
 	bad      *Diagnosed
 }
 
-// wantsDiagnosis counts a run, and reports whether it is one to keep whole.
-func (w *Watcher) wantsDiagnosis(e *entry, res *probe.Result) bool {
+// wantsWhole reports whether the next run is one to keep whole, if it is good and if it is not.
+func (w *Watcher) wantsWhole(e *entry) (ifGood, ifBad bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return every(w.cfg.Diagnose.Normal, e.goodRuns+1), every(w.cfg.Diagnose.Abnormal, int64(e.inRow)+1)
+}
+
+// count counts a run.
+func (w *Watcher) count(e *entry, res *probe.Result) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e.repeats += int64(res.Retransmits)
 	if res.Fault == nil {
 		e.goodRuns++
 		e.inRow = 0
-		return every(w.cfg.Diagnose.Normal, e.goodRuns)
+		return
 	}
 	e.badRuns++
 	e.inRow++
@@ -41,7 +48,6 @@ func (w *Watcher) wantsDiagnosis(e *entry, res *probe.Result) bool {
 		e.faults = map[probe.Code]int64{}
 	}
 	e.faults[res.Fault.Code]++
-	return every(w.cfg.Diagnose.Abnormal, int64(e.inRow))
 }
 
 // every reports whether the i-th run is one of every n, of which the first is one.
@@ -69,7 +75,7 @@ func (e *entry) step(now time.Time, r Result, set health.Settings) *Change {
 		return nil
 	}
 	return &Change{
-		Time: c.Time, Test: e.test.Name, Server: e.test.Server, File: e.test.File,
+		Time: c.Time, Test: e.test.Name, Server: e.test.Server, File: e.test.File, By: e.test.By,
 		From: c.From, To: c.To, Reason: c.Reason, Text: c.Text,
 	}
 }

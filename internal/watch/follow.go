@@ -6,6 +6,7 @@ import "context"
 type Update struct {
 	Result *Result `json:"result,omitempty"`
 	Change *Change `json:"change,omitempty"`
+	Look   *Look   `json:"look,omitempty"`   // at a segment
 	Missed int     `json:"missed,omitempty"` // updates before this one that the reader was too slow for
 }
 
@@ -39,6 +40,17 @@ func (f *follower) send(u Update) {
 		f.missed = 0
 	default:
 		f.missed++
+	}
+}
+
+// Looked gives a look at a segment to who follows it, or all.
+func (w *Watcher) Looked(l Look) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for f := range w.followers {
+		if f.test == "" || f.test == l.Name {
+			f.send(Update{Look: &l})
+		}
 	}
 }
 

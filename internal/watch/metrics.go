@@ -21,6 +21,7 @@ const (
 	MetricAllDown     = "surefoot_watch_files_all_down"
 	MetricTests       = "surefoot_watch_tests"
 	MetricLate        = "surefoot_watch_late_seconds"
+	MetricLateStarts  = "surefoot_watch_late_starts_total"
 )
 
 // Collector gives what is known to whoever scrapes.
@@ -28,7 +29,7 @@ type Collector struct {
 	w *Watcher
 
 	success, seconds, first, bytes, runs, faults, retransmits *prometheus.Desc
-	serverUp, drained, allDown, tests, late                   *prometheus.Desc
+	serverUp, drained, allDown, tests, late, lateStarts       *prometheus.Desc
 }
 
 // NewCollector makes the Collector of a Watcher.
@@ -47,16 +48,17 @@ func NewCollector(w *Watcher) *Collector {
 		retransmits: d(MetricRetransmits, "Packets that the test had to send again.", "test", "server"),
 		serverUp:    d(MetricServerUp, "1 if the server is up for all its files, 0 if it is down for one; absent while nothing is known.", "server"),
 		drained:     d(MetricDrained, "1 if the server is drained, else 0.", "server"),
-		allDown:     d(MetricAllDown, "Files that no server hands out at present, so that all are named.", nil...),
+		allDown:     d(MetricAllDown, "Files that no server hands out at present by a protocol that machines use, so that all are named.", nil...),
 		tests:       d(MetricTests, "Tests that are done again and again.", nil...),
 		late:        d(MetricLate, "Seconds by which the last test began later than planned.", nil...),
+		lateStarts:  d(MetricLateStarts, "Tests that began later than planned by more than a tenth of their period.", nil...),
 	}
 }
 
 // Describe lists the metrics.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.success, c.seconds, c.first, c.bytes, c.runs, c.faults, c.retransmits, c.serverUp, c.drained, c.allDown, c.tests, c.late,
+		c.success, c.seconds, c.first, c.bytes, c.runs, c.faults, c.retransmits, c.serverUp, c.drained, c.allDown, c.tests, c.late, c.lateStarts,
 	} {
 		out <- d
 	}
@@ -80,9 +82,10 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		}
 		gauge(c.drained, truth(s.Drain != nil), s.Name)
 	}
-	gauge(c.allDown, float64(len(c.w.Snapshot().AllDown())))
+	gauge(c.allDown, float64(allDown(c.w.Snapshot().AllDown())))
 	gauge(c.tests, float64(len(rep.Tests)))
 	gauge(c.late, float64(c.w.late.Load())/1e9)
+	counter(c.lateStarts, float64(c.w.lateStarts.Load()))
 	for _, t := range rep.Tests {
 		if t.Last == nil {
 			continue
@@ -112,6 +115,15 @@ func (w *Watcher) counts(visit func(*entry)) {
 			visit(e)
 		}
 	}
+}
+
+// allDown counts files, each once, whatever the protocol by which nobody hands it out.
+func allDown(findings []health.Finding) int {
+	files := map[string]bool{}
+	for _, f := range findings {
+		files[f.File] = true
+	}
+	return len(files)
 }
 
 func truth(b bool) float64 {

@@ -17,7 +17,7 @@ import (
 // names lists the constants; TestMetrics finds out if one is not here.
 var names = []string{
 	MetricSuccess, MetricSeconds, MetricFirst, MetricBytes, MetricRuns, MetricFaults, MetricRetransmits,
-	MetricServerUp, MetricDrained, MetricAllDown, MetricTests, MetricLate,
+	MetricServerUp, MetricDrained, MetricAllDown, MetricTests, MetricLate, MetricLateStarts,
 }
 
 // TestMetrics holds values, names and documentation together.
@@ -57,7 +57,7 @@ func TestMetrics(t *testing.T) {
 		for key, want := range map[string]float64{
 			MetricServerUp + " s1": 1, MetricServerUp + " s2": 0, MetricDrained + " s1": 1, MetricDrained + " s2": 0,
 			MetricSuccess + " s1 s1/f": 1, MetricSuccess + " s2 s2/f": 0, MetricSeconds + " s1 s1/f": 0.005, MetricBytes + " s1 s1/f": 1000,
-			MetricTests: 2, MetricAllDown: 0,
+			MetricTests: 2, MetricAllDown: 0, MetricLateStarts: 0,
 		} {
 			if got, ok := values[key]; !ok || got != want {
 				t.Errorf("%s = %v (there: %v), want %v", key, got, ok, want)

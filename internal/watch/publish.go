@@ -61,7 +61,7 @@ func (w *Watcher) input(now time.Time, drains map[string]health.Drain) health.In
 	}
 	for _, e := range w.order {
 		if e.test.Steers() && (e.state.Is() == health.Down || e.state.Weight(now, w.cfg.Health) < 100) {
-			in.States[health.Key{Server: e.test.Server, File: e.test.File}] = e.state
+			in.States[health.Key{Server: e.test.Server, File: e.test.File, By: e.test.By}] = e.state
 		}
 	}
 	for _, d := range drains {
@@ -76,9 +76,13 @@ func (w *Watcher) tell(c Change) {
 	if file == "" {
 		file = c.Test
 	}
+	detail := c.Text
+	if c.By != "" {
+		detail = "by " + c.By.String() + ": " + detail
+	}
 	w.deps.Emit.To(boot.Event{
 		Time: c.Time, Node: w.node(), Role: Role, Kind: boot.HealthChanged, Reason: c.Reason,
-		Server: c.Server, File: file, Detail: c.Text,
+		Server: c.Server, File: file, Detail: detail,
 	})
 	if w.deps.Sink != nil {
 		w.deps.Sink.Change(c)

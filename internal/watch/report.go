@@ -14,7 +14,8 @@ type Report struct {
 	Time     time.Time        `json:"time"`
 	Servers  []ServerReport   `json:"servers"`
 	Tests    []TestReport     `json:"tests"`
-	Watched  int              `json:"watched"` // how many tests there are, asked for or not
+	Watched  int              `json:"watched"`            // how many tests there are, asked for or not
+	Segments []SegmentReport  `json:"segments,omitempty"` // who answers DISCOVERs
 	Findings []health.Finding `json:"findings,omitempty"`
 	Out      []health.Out     `json:"out,omitempty"` // who is not named for which file
 }
@@ -22,7 +23,7 @@ type Report struct {
 // States of a server as a whole, besides those of health.
 const (
 	Drained health.Status = "drained"
-	Partly  health.Status = "partly" // down for some of its files
+	Partly  health.Status = "partly" // down for some of its files, or by one of its protocols
 )
 
 // ServerReport tells of one server.
@@ -90,6 +91,9 @@ func (w *Watcher) Report(q Query) Report {
 		}
 	}
 	out.Servers = w.servers(now)
+	if w.deps.Segments != nil {
+		out.Segments = w.deps.Segments(q)
+	}
 	return out
 }
 

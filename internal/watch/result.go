@@ -52,6 +52,7 @@ type Change struct {
 	Test   string        `json:"test,omitempty"`
 	Server string        `json:"server,omitempty"`
 	File   string        `json:"file,omitempty"`
+	By     boot.Protocol `json:"by,omitempty"`
 	From   health.Status `json:"from,omitempty"`
 	To     health.Status `json:"to,omitempty"` // both absent: a drain
 	Reason boot.Reason   `json:"reason"`

@@ -51,7 +51,11 @@ func (w *Watcher) begin(ctx context.Context, probes *sync.WaitGroup) time.Durati
 		if j == nil {
 			break
 		}
-		w.late.Store(int64(now.Sub(j.at)))
+		late := now.Sub(j.at)
+		w.late.Store(int64(late))
+		if late > j.every/10 {
+			w.lateStarts.Add(1)
+		}
 		e := j.owner
 		e.running = true
 		w.running++
@@ -87,7 +91,14 @@ const leastTime = 30 * time.Second
 // run does one download and works on its result.
 func (w *Watcher) run(ctx context.Context, e *entry) {
 	start := w.deps.Now()
-	res := w.deps.Probe(ctx, e.test.Target, w.options(&e.test))
+	o := w.options(&e.test)
+	ifGood, ifBad := w.wantsWhole(e)
+	o.Traced = func(came bool) bool { return came && ifGood || !came && ifBad }
+	if o.Room, _ = w.rooms.Get().(*probe.Room); o.Room == nil {
+		o.Room = &probe.Room{}
+	}
+	res := w.deps.Probe(ctx, e.test.Target, o)
+	w.rooms.Put(o.Room)
 	now := w.deps.Now()
 	if res.Fault != nil && res.Fault.Code == probe.Interrupted {
 		w.mu.Lock() // we are being stopped: it says nothing of the server
@@ -97,7 +108,8 @@ func (w *Watcher) run(ctx context.Context, e *entry) {
 		return
 	}
 	out := newResult(&e.test, start, &res)
-	if w.wantsDiagnosis(e, &res) {
+	w.count(e, &res)
+	if res.Fault == nil && ifGood || res.Fault != nil && ifBad {
 		out.Diagnosis = diagnose(e.test.Target, &res, now)
 	}
 	change := w.take(e, start, now, out)

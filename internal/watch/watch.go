@@ -2,6 +2,9 @@
 // and keeps the one health.Snapshot that every answer is decided by. It also keeps the
 // administrators' drains, and the last results and diagnoses of each test in memory.
 //
+// A Discoverer beside it sends DISCOVERs on the node's interfaces, again and again, and knows who
+// answers them.
+//
 // When which test is due is decided by a pure planner (plan.go); what a result means is decided in
 // package health, and how a download goes in package probe. History on disk and alerts are
 // somebody else's: a Sink is told of every result and of every change.
@@ -24,6 +27,7 @@ type Test struct {
 	Name    string
 	Server  string // whose health it is about; "" for a test that steers nothing
 	File    string // the boot file, as rules name it
+	By      boot.Protocol
 	Target  probe.Target
 	As      probe.Style
 	Every   time.Duration
@@ -69,6 +73,8 @@ type Deps struct {
 	Drains Drains
 	// Opened is told of every probe's socket (probe.Options.Opened).
 	Opened Opened
+	// Segments tells of the segments of this node, for reports.
+	Segments func(Query) []SegmentReport
 	// Probe downloads; nil: probe.Run.
 	Probe Prober
 }
@@ -80,6 +86,10 @@ type Watcher struct {
 	wake  chan struct{}
 	epoch time.Time    // when it was made
 	late  atomic.Int64 // how late the last test began, in nanoseconds
+
+	lateStarts atomic.Int64 // tests that began late by more than a tenth of their period
+
+	rooms sync.Pool // of *probe.Room: what downloads work in
 
 	mu        sync.Mutex // guards what follows
 	cfg       Config
@@ -147,7 +157,9 @@ func (w *Watcher) Apply(cfg Config) {
 func (w *Watcher) Snapshot() *health.Snapshot { return w.snap.Load() }
 
 // Down has the shape of boot.Down.
-func (w *Watcher) Down(server, file string) bool { return w.snap.Load().Down(server, file) }
+func (w *Watcher) Down(server, file string, by boot.Protocol) bool {
+	return w.snap.Load().Down(server, file, by)
+}
 
 // Refresh makes a new Snapshot: of drains that ended, and files of this node that came or went.
 func (w *Watcher) Refresh() {

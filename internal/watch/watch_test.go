@@ -67,13 +67,13 @@ func (s *servers) Change(c Change) { s.mu.Lock(); s.changes = append(s.changes, 
 // site is a configuration with n servers of one file, 10.0.0.1 and so on.
 func site(n int) Config {
 	cfg := Config{Node: "boot1", Servers: map[string]boot.Server{}, Diagnose: Diagnosis{Normal: 10, Abnormal: 2}}
-	g := health.Group{Rule: "rest", File: "f"}
+	g := health.Group{Rule: "rest", File: "f", By: boot.ByTFTP}
 	for i := range n {
 		name := fmt.Sprintf("s%d", i+1)
 		cfg.Servers[name] = boot.Server{Name: name}
 		g.Servers = append(g.Servers, name)
 		cfg.Tests = append(cfg.Tests, Test{
-			Name: name + "/f", Server: name, File: "f", Every: 10 * time.Second, Timeout: 2 * time.Second,
+			Name: name + "/f", Server: name, File: "f", By: boot.ByTFTP, Every: 10 * time.Second, Timeout: 2 * time.Second,
 			Target: probe.Target{Scheme: "tftp", Host: name, Port: 69, File: "f"},
 		})
 	}
@@ -110,7 +110,7 @@ func TestDeath(t *testing.T) {
 		time.Sleep(time.Minute)
 		s.kill("s2", true)
 		began := time.Now()
-		for !w.Down("s2", "f") {
+		for !w.Down("s2", "f", boot.ByTFTP) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if d := time.Since(began); d > 31*time.Second || d < 10*time.Second {
@@ -125,18 +125,18 @@ func TestDeath(t *testing.T) {
 			r.Samples[0].Good != true || r.Samples[len(r.Samples)-1].Good || *r.Availability >= 100 || r.Last.Diagnosis != nil {
 			t.Errorf("report %+v", r)
 		}
-		if w.Down("s1", "f") || w.Down("s3", "f") {
+		if w.Down("s1", "f", boot.ByTFTP) || w.Down("s3", "f", boot.ByTFTP) {
 			t.Error("the others suffer")
 		}
 		s.kill("s2", false)
 		began = time.Now()
-		for w.Down("s2", "f") {
+		for w.Down("s2", "f", boot.ByTFTP) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if d := time.Since(began); d > 21*time.Second {
 			t.Errorf("alive after %s", d)
 		}
-		if weight := w.Snapshot().Weight("s2", "f", time.Now()); weight > 20 {
+		if weight := w.Snapshot().Weight("s2", "f", boot.ByTFTP, time.Now()); weight > 20 {
 			t.Errorf("it comes back with weight %d", weight)
 		}
 		s.mu.Lock()
@@ -211,7 +211,7 @@ func TestFaultOfOurs(t *testing.T) {
 		}})
 		time.Sleep(5 * time.Minute)
 		rep := w.Report(Query{})
-		if w.Down("s1", "f") || rep.Servers[0].State != health.Unknown || rep.Servers[0].Cause == "" || rep.Tests[0].Last.Verdict {
+		if w.Down("s1", "f", boot.ByTFTP) || rep.Servers[0].State != health.Unknown || rep.Servers[0].Cause == "" || rep.Tests[0].Last.Verdict {
 			t.Errorf("%+v", rep)
 		}
 	})
@@ -280,6 +280,44 @@ func TestAllSilent(t *testing.T) {
 		defer s.mu.Unlock()
 		if s.most > concurrency(cfg.Tests) {
 			t.Errorf("%d downloads at the same time, more than %d", s.most, concurrency(cfg.Tests))
+		}
+	})
+}
+
+// TestLate: tests that have to wait for others are counted.
+func TestLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := site(40)
+		for i := range cfg.Tests {
+			cfg.Tests[i].Timeout = 100 * time.Millisecond // so that few may run at the same time
+		}
+		w := run(t, cfg, Deps{Probe: func(_ context.Context, t probe.Target, _ probe.Options) probe.Result {
+			time.Sleep(8 * time.Second) // but they take long
+			return probe.Result{Target: t.String(), Available: true, Availability: 100}
+		}})
+		time.Sleep(time.Minute)
+		if n := w.lateStarts.Load(); n < 40 {
+			t.Errorf("%d tests began late, of 40 that take 8 s each every 10 s, 16 at the same time", n)
+		}
+	})
+}
+
+// TestWhole: the packets of a run are asked for where it is one to be kept whole, and only there.
+func TestWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var good, bad, rooms []bool
+		w := run(t, site(1), Deps{Probe: func(_ context.Context, t probe.Target, o probe.Options) probe.Result {
+			good, bad, rooms = append(good, o.Traced(true)), append(bad, o.Traced(false)), append(rooms, o.Room != nil)
+			return probe.Result{Target: t.String(), Available: true, Availability: 100}
+		}})
+		time.Sleep(5 * time.Minute)
+		if w.Report(Query{Diagnoses: true}).Tests[0].Good == nil || len(good) < 29 {
+			t.Fatalf("%d runs, none of them whole", len(good))
+		}
+		for i := range good {
+			if good[i] != (i%10 == 0) || !bad[i] || !rooms[i] {
+				t.Errorf("run %d: whole if good %v, if bad %v, with room %v", i+1, good[i], bad[i], rooms[i])
+			}
 		}
 	})
 }

@@ -15,6 +15,7 @@ import (
 
 	"surefoot/internal/boot"
 	"surefoot/internal/journal"
+	"surefoot/internal/watch"
 )
 
 // The only state of this package: go test sets it from its command line.
@@ -222,11 +223,16 @@ func socketPath(t *testing.T) string { return filepath.Join(t.TempDir(), "api.so
 var loopback = netip.MustParseAddrPort("127.0.0.1:0")
 
 // TestShow is for people who work on the page: go test ./internal/web -run TestShow -show 127.0.0.1:8099
+// docs/status-page.png is made of it: chromium --headless --screenshot=docs/status-page.png
+// --window-size=1060,990 --hide-scrollbars http://127.0.0.1:8099/; docs/status-servers.png is its
+// part #course.
 func TestShow(t *testing.T) {
 	if *show == "" {
 		t.Skip("for people: -show 127.0.0.1:8099")
 	}
 	n := start(t, Config{Status: netip.MustParseAddrPort(*show), Socket: socketPath(t)})
+	n.deps.Monitor, n.deps.History = demoCourses(time.Now()) // before anybody asks for them
+	n.set(func(st *Status) { st.Health = n.deps.Monitor.Report(watch.Query{}).Servers })
 	demoBoots(n.journal.Emit, time.Now(), "undionly.kpxe")
 	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt)
 	defer stop()

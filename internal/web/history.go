@@ -32,6 +32,7 @@ type HistoryPoint struct {
 	Good         int       `json:"good"`
 	Availability *float64  `json:"availability_percent,omitempty"`
 	Min          *float64  `json:"min_seconds,omitempty"`
+	Mean         *float64  `json:"mean_seconds,omitempty"`
 	Median       *float64  `json:"median_seconds,omitempty"`
 	P95          *float64  `json:"p95_seconds,omitempty"`
 	Max          *float64  `json:"max_seconds,omitempty"`
@@ -73,6 +74,6 @@ func pointOf(b *store.Bucket) HistoryPoint {
 	median, _ := b.Quantile(.5)
 	p95, _ := b.Quantile(.95)
 	p.Min, p.Median, p.P95, p.Max = seconds(b.Min), seconds(median), seconds(p95), seconds(b.Max)
-	p.FirstBlock = seconds(b.First / time.Duration(b.Good))
+	p.Mean, p.FirstBlock = seconds(b.Sum/time.Duration(b.Good)), seconds(b.First/time.Duration(b.Good))
 	return p
 }

@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/chart"
+	"surefoot/internal/health"
 	"surefoot/internal/journal"
 	"surefoot/internal/journal/transfers"
+	"surefoot/internal/watch"
 )
 
 // The page: one template that the server fills in, escaped, and a script that puts the newly
@@ -33,6 +36,7 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"bytes":    journal.Size,
 	"speed":    func(perSecond float64) string { return journal.Size(int64(perSecond)) + "/s" },
 	"share":    func(part float64) string { return fmt.Sprintf("%.1f %%", 100*part) },
+	"up":       upOf,
 	"minus":    func(a, b int) int { return a - b },
 	"got":      func(t transfers.Talker) int64 { return t.Transfers - t.Failed },
 }).ParseFS(pageFS, "page/*.html"))
@@ -40,8 +44,9 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 // pages are the read-only API and the page.
 func (s *Server) pages() http.Handler {
 	mux := s.api(false)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { s.render(w, "index.html") })
-	mux.HandleFunc("GET /body", func(w http.ResponseWriter, _ *http.Request) { s.render(w, "body.html") })
+	mux.HandleFunc("GET /{$}", s.index)
+	mux.HandleFunc("GET /body", func(w http.ResponseWriter, _ *http.Request) { s.render(w, "parts.html", nil) })
+	mux.HandleFunc("GET /course", s.serveCourse)
 	for _, name := range []string{"page.css", "page.js"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			http.ServeFileFS(w, r, pageFS, "page/"+name)
@@ -57,14 +62,39 @@ type view struct {
 	TFTP    TFTP
 	Talkers transfers.Window // the shortest span of time in which anybody talked
 	Now     time.Time
+
+	Course   template.HTML // in the whole page alone: it has a rhythm of its own
+	Patterns template.HTML
 }
 
-func (s *Server) render(w http.ResponseWriter, name string) {
+// index is the whole page.
+func (s *Server) index(w http.ResponseWriter, r *http.Request) {
+	span, err := chosenSpan(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	part, _, err := s.coursePart(r.Context(), span)
+	if err != nil {
+		s.pageError(w, err)
+		return
+	}
+	s.render(w, "index.html", part)
+}
+
+func (s *Server) pageError(w http.ResponseWriter, err error) {
+	s.deps.Log.Error("status page", "err", err)
+	http.Error(w, "the page could not be made; the API still answers", http.StatusInternalServerError)
+}
+
+func (s *Server) render(w http.ResponseWriter, name string, course []byte) {
 	v := view{
-		Status:  s.status(),
-		Stories: s.deps.Journal.Stories(journal.Query{Limit: 40, Steps: true}),
-		TFTP:    s.transfers(journal.TransferQuery{Limit: 12, Top: 5}),
-		Now:     time.Now(),
+		Course:   template.HTML(course), // a template escaped it
+		Patterns: chart.CoursePatterns,
+		Status:   s.status(),
+		Stories:  s.deps.Journal.Stories(journal.Query{Limit: 40, Steps: true}),
+		TFTP:     s.transfers(journal.TransferQuery{Limit: 12, Top: 5}),
+		Now:      time.Now(),
 	}
 	for _, w := range v.TFTP.Report.Talkers {
 		if v.Talkers = w; len(w.Clients) > 0 {
@@ -73,8 +103,7 @@ func (s *Server) render(w http.ResponseWriter, name string) {
 	}
 	var b bytes.Buffer
 	if err := pageTemplate.ExecuteTemplate(&b, name, v); err != nil {
-		s.deps.Log.Error("status page", "err", err)
-		http.Error(w, "the page could not be made; the API still answers", http.StatusInternalServerError)
+		s.pageError(w, err)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -92,4 +121,15 @@ func ago(now, t time.Time) string {
 		return fmt.Sprintf("%d min ago", int(d.Minutes()))
 	}
 	return t.Format(time.DateTime)
+}
+
+// upOf counts the servers that count as up, or of which nothing else is known.
+func upOf(list []watch.ServerReport) int {
+	n := 0
+	for _, r := range list {
+		if r.State == health.Up || r.State == health.Unknown {
+			n++
+		}
+	}
+	return n
 }

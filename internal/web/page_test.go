@@ -96,7 +96,7 @@ func TestPageIsSelfContained(t *testing.T) {
 			scripts++
 		}
 		for _, a := range e.Attr {
-			if (a.Key == "src" || a.Key == "href") && !strings.HasPrefix(a.Val, "/") && a.Val != "data:," || strings.HasPrefix(a.Val, "//") {
+			if (a.Key == "src" || a.Key == "href") && !strings.HasPrefix(a.Val, "/") && !strings.HasPrefix(a.Val, "#") && a.Val != "data:," || strings.HasPrefix(a.Val, "//") {
 				t.Errorf("<%s %s=%q> leads away", e.Data, a.Key, a.Val)
 			}
 		}

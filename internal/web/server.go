@@ -64,6 +64,7 @@ type Server struct {
 	probing   chan struct{} // and this one a token for each probe that runs
 	tcp       net.Listener  // nil: no status page
 	unix      net.Listener
+	courses   coursePages
 }
 
 // New checks the configuration. It opens nothing.

@@ -39,6 +39,12 @@ func Holder(network string, port uint16) string {
 	return ""
 }
 
+// Held reports whether some process holds a local port in this network namespace, be it known which
+// or not.
+func Held(network string, port uint16) bool {
+	return len(socketInodes("/proc/net/"+network, network, port))+len(socketInodes("/proc/net/"+network+"6", network, port)) > 0
+}
+
 // socketInodes returns the inodes of the listening sockets on a port from one table of
 // /proc/net (columns: sl local remote st tx:rx tr:tm retr uid timeout inode).
 func socketInodes(file, network string, port uint16) []string {

@@ -23,6 +23,7 @@ type Link struct {
 	Addrs []netip.Prefix // IPv4, the primary address first
 	MTU   int            // bytes
 	Up    bool           // administratively up; the carrier may still be missing
+	Cut   bool           // the kernel knows that there is no carrier: no cable, or its other end is down
 }
 
 // MissingError says that there is no such interface, and which there are.
@@ -76,6 +77,10 @@ func byName(h *netlink.Handle, name string) (Link, error) {
 	}
 	attrs := nl.Attrs()
 	l := Link{Name: attrs.Name, Index: attrs.Index, MTU: attrs.MTU, Up: attrs.Flags&net.FlagUp != 0}
+	switch attrs.OperState { // RFC 2863; unknown is what drivers say that do not tell
+	case netlink.OperNotPresent, netlink.OperDown, netlink.OperLowerLayerDown:
+		l.Cut = true
+	}
 	if len(attrs.HardwareAddr) == len(l.MAC) {
 		l.MAC = boot.MAC(attrs.HardwareAddr)
 	}

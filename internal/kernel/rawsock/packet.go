@@ -47,12 +47,21 @@ func ListenPacket(name string, index int, mac boot.MAC, ports ...uint16) (*Packe
 	return listenPacket(name, index, mac, udpTo(false, ports))
 }
 
-// ListenForeign is ListenPacket for somebody who plays another machine: the interface is put into
-// promiscuous mode as long as the socket is open, and frames to other machines are read as well.
-func ListenForeign(name string, index int, mac boot.MAC, ports ...uint16) (*PacketConn, error) {
-	p, err := listenPacket(name, index, mac, udpTo(true, ports))
+// ListenForeign is ListenPacket for somebody who plays another machine, with the MAC address as: the
+// interface takes frames to that one, too, as long as the socket is open (PACKET_MR_UNICAST of
+// packet(7)). Only where it cannot is it put into promiscuous mode, which logs and auditors note.
+func ListenForeign(name string, index int, mac boot.MAC, port uint16, as boot.MAC) (*PacketConn, error) {
+	p, err := listenPacket(name, index, mac, udpTo(true, []uint16{port}))
 	if err != nil {
 		return nil, err
+	}
+	unicast := unix.PacketMreq{Ifindex: int32(index), Type: unix.PACKET_MR_UNICAST, Alen: uint16(len(as))}
+	copy(unicast.Address[:], as[:])
+	err = p.control(func(fd int) error {
+		return unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, unix.PACKET_ADD_MEMBERSHIP, &unicast)
+	})
+	if err == nil {
+		return p, nil
 	}
 	if err := p.c.SetPromiscuous(true); err != nil {
 		_ = p.Close()

@@ -236,3 +236,59 @@ func TestNoCapability(t *testing.T) {
 		}
 	})
 }
+
+// TestListenForeign: frames to another machine's MAC address arrive without promiscuous mode.
+func TestListenForeign(t *testing.T) {
+	onThread(t, func(t *testing.T) {
+		if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "a0"}, PeerName: "b0"}); err != nil {
+			t.Fatal(err)
+		}
+		var macs []boot.MAC
+		for _, name := range []string{"a0", "b0"} {
+			l, err := netlink.LinkByName(name)
+			if err == nil {
+				err = netlink.LinkSetUp(l)
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			macs = append(macs, boot.MAC(l.Attrs().HardwareAddr))
+		}
+		a, _ := netlink.LinkByName("a0")
+		b, _ := netlink.LinkByName("b0")
+		as := boot.MAC{2, 'S', 'F', 0, 0, 1}
+		in, err := ListenForeign("a0", a.Attrs().Index, macs[0], 68, as)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer in.Close()
+		out, err := ListenPacket("b0", b.Attrs().Index, macs[1], 68)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer out.Close()
+		if a, _ = netlink.LinkByName("a0"); a.Attrs().Promisc != 0 && a.Attrs().RawFlags&unix.IFF_PROMISC != 0 {
+			t.Error("a0 is in promiscuous mode")
+		}
+		err = out.Write(frame.Datagram{
+			SrcMAC: macs[1], DstMAC: as, Payload: []byte("offer"),
+			Src: netip.MustParseAddrPort("10.0.0.1:67"), Dst: netip.MustParseAddrPort("10.0.0.9:68"),
+		}.Frame())
+		if err == nil {
+			err = in.SetReadDeadline(time.Now().Add(5 * time.Second))
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		buf := make([]byte, MaxFrame)
+		if n, err := in.Read(buf); err != nil {
+			t.Error(err)
+		} else if d, err := frame.Parse(buf[:n]); err != nil || string(d.Payload) != "offer" || d.DstMAC != as {
+			t.Errorf("%+v %v", d, err)
+		}
+	})
+}

@@ -45,13 +45,12 @@ func BenchmarkOffer(b *testing.B) {
 func BenchmarkACK(b *testing.B) {
 	p := rom(clientMAC, boot.ArchX64, 1)
 	d := benchDecider(b)
-	h, v := heardOf(b, p)
+	h, _ := heardOf(b, p)
 	offer := d.Decide(now, h)
 	p.SetType(wire.Request)
 	p.SetAddr(wire.RequestedAddress, offer.Reply.YIAddr)
 	p.SetAddr(wire.ServerID, offer.Reply.ServerID)
-	h, v = heardOf(b, p)
-	_ = v
+	h, _ = heardOf(b, p)
 	work(b, d, h, [][]byte{encoded(b, p)})
 }
 

@@ -15,8 +15,14 @@ import (
 // answerTime is how long somebody who has an address may take to say so.
 const answerTime = 3 * time.Second
 
-// maxSuspects bounds the addresses that are asked about at a time; beyond it none is asked about.
-const maxSuspects = 4096
+// Bounds of what is asked. What is beyond them is offered unchecked: in a storm of new machines the check
+// must not cost what the answers need, nor fill the neighbour table of this host.
+const (
+	maxSuspects = 4096                   // addresses that are asked about at a time
+	maxWaiting  = 64                     // questions that wait to be sent
+	askPause    = 2 * time.Millisecond   // between two of them
+	sweepEvery  = 100 * time.Millisecond // how often what nobody answered is forgotten
+)
 
 // checker asks the network whether an address that is new to a machine is somebody's already (RFC 2131
 // section 3.1 step 2): by ARP on the wire (RFC 5227), by ICMP echo behind a relay. The OFFER does not wait
@@ -26,9 +32,18 @@ type checker struct {
 	s    *Server
 	echo net.PacketConn // ICMP
 
-	mu     sync.Mutex // guards all below
-	asked  map[netip.Addr]suspect
-	number uint16
+	questions chan question
+
+	mu    sync.Mutex // guards all below
+	asked map[netip.Addr]suspect
+	swept time.Time
+}
+
+// question is an address to ask about, and where.
+type question struct {
+	addr netip.Addr
+	port *port // nil: by ICMP
+	own  boot.MAC
 }
 
 // suspect is an address that was asked about.
@@ -39,44 +54,70 @@ type suspect struct {
 	until time.Time
 }
 
-func newChecker(s *Server) *checker { return &checker{s: s, asked: map[netip.Addr]suspect{}} }
+func newChecker(s *Server) *checker {
+	return &checker{s: s, asked: map[netip.Addr]suspect{}, questions: make(chan question, maxWaiting)}
+}
 
 // ask begins a check of the address of an offer. It reports whether one is under way.
 func (c *checker) ask(now time.Time, p *port, h Heard, o *Outcome) bool {
 	a := o.Reply.YIAddr
+	q := question{addr: a, own: h.Link.MAC}
+	if !h.View.GIAddr().IsValid() {
+		q.port = p
+	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	was, known := c.asked[a]
 	underWay := known && now.Before(was.until) && was.mac == o.Ask.MAC
-	if underWay || len(c.asked) >= maxSuspects && !c.sweep(now) {
-		c.mu.Unlock()
+	if underWay || !c.room(now) {
 		return underWay
+	}
+	select {
+	case c.questions <- q:
+	default:
+		return false
 	}
 	c.asked[a] = suspect{
 		scope: o.Scope, mac: o.Ask.MAC, port: p.name, until: now.Add(max(answerTime, o.scope.ConflictWait+time.Second)),
 	}
-	c.number++
-	n := c.number
-	c.mu.Unlock()
-	if !h.View.GIAddr().IsValid() {
-		if p.arp != nil {
-			_ = p.arp.Write(frame.AppendProbe(nil, h.Link.MAC, a)) // not sent is not checked
-		}
-		return true
-	}
-	if c.echo != nil {
-		_, _ = c.echo.WriteTo(echoRequest(n), &net.IPAddr{IP: a.AsSlice()})
-	}
 	return true
 }
 
-// sweep forgets what nobody answered. It reports whether there is room now.
-func (c *checker) sweep(now time.Time) bool {
-	for a, s := range c.asked {
-		if !now.Before(s.until) {
-			delete(c.asked, a)
+// room reports whether one more address may be asked about, and forgets now and then what nobody answered.
+func (c *checker) room(now time.Time) bool {
+	if len(c.asked) >= maxSuspects && now.Sub(c.swept) >= sweepEvery {
+		c.swept = now
+		for a, s := range c.asked {
+			if !now.Before(s.until) {
+				delete(c.asked, a)
+			}
 		}
 	}
 	return len(c.asked) < maxSuspects
+}
+
+// send sends the questions, until ctx ends. A question that cannot be sent is an address that is not checked.
+func (c *checker) send(ctx context.Context) {
+	pause := time.NewTicker(askPause)
+	defer pause.Stop()
+	for n := uint16(1); ; n++ {
+		select {
+		case q := <-c.questions:
+			switch {
+			case q.port == nil && c.echo != nil:
+				_, _ = c.echo.WriteTo(echoRequest(n), &net.IPAddr{IP: q.addr.AsSlice()})
+			case q.port != nil && q.port.arp != nil:
+				_ = q.port.arp.Write(frame.AppendProbe(nil, q.own, q.addr))
+			}
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // forget ends the check of an address: its machine has it now, and may answer for it.

@@ -87,7 +87,7 @@ func (d *Decider) Decide(now time.Time, h Heard) Outcome {
 	default:
 		d.decide(now, h, &o)
 	}
-	if o.Reason == boot.NoOwnAddress || o.Reason == boot.NoNetwork {
+	if o.Reason == boot.NoOwnAddress {
 		o.Seen = seen(h.View.Type(), o.PXE)
 	}
 	return o

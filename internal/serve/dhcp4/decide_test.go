@@ -316,18 +316,24 @@ func TestPlace(t *testing.T) {
 	}{
 		"the interface": {scope: "lab", route: "as a frame to 52:54:00:00:00:01"},
 		"giaddr":        {p: func(p *wire.Packet) { p.GIAddr = addr("10.88.0.1") }, scope: "far", route: "to the relay 10.88.0.1"},
-		"118": {p: func(p *wire.Packet) { p.SetAddr(wire.SubnetSelection, addr("10.88.0.0")); p.GIAddr = addr("10.77.0.9") },
-			scope: "far", route: "to the relay 10.77.0.9"},
+		"118": {
+			p:     func(p *wire.Packet) { p.SetAddr(wire.SubnetSelection, addr("10.88.0.0")); p.GIAddr = addr("10.77.0.9") },
+			scope: "far", route: "to the relay 10.77.0.9",
+		},
 		"82.5": {p: func(p *wire.Packet) {
 			p.GIAddr = addr("10.1.1.1")
 			p.Set(wire.RelayAgentInfo, agent(5, 4, 10, 88, 0, 0))
 			p.SetAddr(wire.SubnetSelection, addr("10.77.0.0"))
 		}, scope: "far", route: "to the relay 10.1.1.1"},
-		"82.5 without a relay is a client's": {p: func(p *wire.Packet) { p.Set(wire.RelayAgentInfo, agent(5, 4, 10, 88, 0, 0)) },
-			scope: "lab", route: "as a frame to 52:54:00:00:00:01"},
-		"82.19": {p: func(p *wire.Packet) { p.GIAddr = addr("10.88.0.1"); p.Set(wire.RelayAgentInfo, agent(19, 0)) },
+		"82.5 without a relay is a client's": {
+			p:     func(p *wire.Packet) { p.Set(wire.RelayAgentInfo, agent(5, 4, 10, 88, 0, 0)) },
+			scope: "lab", route: "as a frame to 52:54:00:00:00:01",
+		},
+		"82.19": {
+			p:     func(p *wire.Packet) { p.GIAddr = addr("10.88.0.1"); p.Set(wire.RelayAgentInfo, agent(19, 0)) },
 			h:     func(h *Heard) { h.From = netip.MustParseAddrPort("10.88.0.1:3067") },
-			scope: "far", route: "to the relay 10.88.0.1"},
+			scope: "far", route: "to the relay 10.88.0.1",
+		},
 		"the flag": {p: func(p *wire.Packet) { p.Flags = wire.FlagBroadcast }, scope: "lab", route: "by broadcast"},
 	} {
 		t.Run(name, func(t *testing.T) {

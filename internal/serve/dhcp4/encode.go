@@ -20,7 +20,9 @@ func (d *Decider) Append(dst []byte, h Heard, o *Outcome) ([]byte, error) {
 	}
 	if o.Reply.Type == wire.NAK {
 		w.PutText(wire.Message, o.Reason.Text())
-		w.Flags |= wire.FlagBroadcast // RFC 2131 section 4.3.2: the relay must not send it to an address
+		if h.View.GIAddr().IsValid() {
+			w.Flags |= wire.FlagBroadcast // RFC 2131 section 4.3.2: the relay must not send it to an address
+		}
 		return w.Append(dst)
 	}
 	w.YIAddr = o.Reply.YIAddr

@@ -134,9 +134,11 @@ type role struct {
 }
 
 // start runs the role on the server's eth0.
-func (c cable) start(t *testing.T, cfg Config) *role {
+func (c cable) start(t *testing.T, cfg Config) *role { return c.startWith(t, cfg, nil) }
+
+func (c cable) startWith(t *testing.T, cfg Config, change func([]lease.Pool)) *role {
 	t.Helper()
-	r := &role{events: make(chan boot.Event, 1000), keeper: &memory{}, book: testBook(t, nil)}
+	r := &role{events: make(chan boot.Event, 1000), keeper: &memory{}, book: testBook(t, change)}
 	var err error
 	r.s, err = New(cfg, Deps{Emit: func(ev boot.Event) { r.events <- ev }, Book: r.book, Keeper: r.keeper})
 	if err != nil {

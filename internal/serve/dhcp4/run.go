@@ -34,9 +34,10 @@ func (s *Server) Run(ctx context.Context, ready func()) error {
 		wg.Go(func() { s.check.readARP(ctx, p) })
 	}
 	wg.Go(s.check.readEcho)
+	wg.Go(func() { s.check.send(ctx) })
 	echo := s.check.echo
 	stop := context.AfterFunc(ctx, func() {
-		_ = echo.SetReadDeadline(time.Unix(1, 0))
+		_ = echo.SetDeadline(time.Unix(1, 0))
 		for _, p := range s.ports {
 			p.interrupt()
 		}

@@ -3,7 +3,7 @@ package dhcp4
 import (
 	"context"
 	"errors"
-	"syscall"
+	"net"
 	"time"
 
 	"surefoot/internal/kernel/bind"
@@ -92,7 +92,7 @@ func (p *port) rebind(index int) error {
 	if err := p.arp.Rebind(index); err != nil {
 		return err
 	}
-	if c, ok := p.held.(syscall.Conn); ok {
+	if c, ok := p.held.(*net.UDPConn); ok {
 		if err := bind.ToDevice(c, p.name); err != nil {
 			return err
 		}

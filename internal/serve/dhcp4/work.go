@@ -105,13 +105,15 @@ func (w *worker) handle(h Heard) {
 		w.p.commit(w.s, h, &o, w.room)
 		return
 	}
-	if o.Reply.Type == wire.Offer && o.Grant.Ping && o.scope.ConflictCheck {
-		if w.s.check.ask(now, w.p, h, &o) && o.scope.ConflictWait > 0 {
-			w.p.postpone(w.s, h, &o, w.room)
-			return
-		}
+	unsure := o.Reply.Type == wire.Offer && o.Grant.Ping && o.scope.ConflictCheck
+	if unsure && o.scope.ConflictWait > 0 && w.s.check.ask(now, w.p, h, &o) {
+		w.p.postpone(w.s, h, &o, w.room)
+		return
 	}
 	w.s.tellSent(h, &o, "")
+	if unsure {
+		w.s.check.ask(now, w.p, h, &o)
+	}
 	if w.out.add(h.Link.MAC, o.Route, w.room) {
 		w.flush()
 	}

@@ -18,7 +18,9 @@ var resolver = netip.MustParseAddr("192.0.2.53")
 func TestAnswer(t *testing.T) {
 	const soa = "SOA boot1.boot.hq.example.net. net\\.ops.example.net. SERIAL 3600 600 86400 10"
 	const ns = "NS boot1.boot.hq.example.net., NS boot2.boot.hq.example.net."
-	z := testZones(t, func(server, _ string) bool { return server == "pvs2" || server == "boot1" || server == "boot2" })
+	z := testZones(t, func(server, _ string, _ boot.Protocol) bool {
+		return server == "pvs2" || server == "boot1" || server == "boot2"
+	})
 	f := func(name string, qtype uint16, rcode int, why boot.Reason, answer, authority string) {
 		t.Helper()
 		if !strings.HasSuffix(name, ".") {
@@ -84,7 +86,7 @@ func TestAnswer(t *testing.T) {
 	f("imageserver1.hq.example.net.", dns.TypeNS, ok, boot.Answered, "NS boot1.imageserver1.hq.example.net., NS boot2.imageserver1.hq.example.net.", "")
 
 	why := z.Answer(query("why.tftp."+apex, dns.TypeTXT), resolver, true, start()).Reply
-	if text := records(why.Answer); !strings.Contains(text, "pvs2: does not hand out f at present") || why.Answer[0].Header().Ttl != 0 {
+	if text := records(why.Answer); !strings.Contains(text, "pvs2: does not hand out f by TFTP at present") || why.Answer[0].Header().Ttl != 0 {
 		t.Errorf("why.tftp says %s", text)
 	}
 	s := z.Answer(query(apex, dns.TypeSOA), resolver, true, start()).Reply

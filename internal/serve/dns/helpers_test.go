@@ -88,7 +88,7 @@ type dead struct {
 	list []string
 }
 
-func (d *dead) down(server, _ string) bool {
+func (d *dead) down(server, _ string, _ boot.Protocol) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return slices.Contains(d.list, server)

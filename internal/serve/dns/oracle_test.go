@@ -6,11 +6,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"surefoot/internal/boot"
 )
 
 // TestDig asks as people do, and compares what dig and kdig make of the answers.
 func TestDig(t *testing.T) {
-	s := run(t, Config{}, Deps{Down: func(server, _ string) bool { return server == "pvs2" }})
+	s := run(t, Config{}, Deps{Down: func(server, _ string, _ boot.Protocol) bool { return server == "pvs2" }})
 	at := s.Addr()
 	tools := map[string]func(args ...string) []string{
 		"dig": func(args ...string) []string {

@@ -147,7 +147,7 @@ func TestPackets(t *testing.T) {
 // The event of an answer tells what was asked and who was named.
 func TestEvent(t *testing.T) {
 	var ev events
-	s := bench(t, Deps{Emit: ev.emit, Down: func(server, _ string) bool { return server == "pvs1" }})
+	s := bench(t, Deps{Emit: ev.emit, Down: func(server, _ string, _ boot.Protocol) bool { return server == "pvs1" }})
 	from := netip.MustParseAddr("10.10.1.5")
 	for _, q := range []*dns.Msg{query("Turns."+apex, dns.TypeA), func() *dns.Msg {
 		q := query("turns."+apex, dns.TypeA)
@@ -171,7 +171,7 @@ func TestEvent(t *testing.T) {
 // A fault while answering costs one packet.
 func TestPanic(t *testing.T) {
 	var ev events
-	s := bench(t, Deps{Emit: ev.emit, Down: func(string, string) bool { panic("a fault") }})
+	s := bench(t, Deps{Emit: ev.emit, Down: func(string, string, boot.Protocol) bool { panic("a fault") }})
 	if out := s.answer(&worker{}, packed(t, query("tftp."+apex, dns.TypeA)), resolver, false); out != nil || ev.of(boot.Panicked) != 1 {
 		t.Errorf("%x, events %v", out, ev.by)
 	}

@@ -195,7 +195,7 @@ func TestApply(t *testing.T) {
 
 // Explaining moves no rotation on, and says what the next query will be told.
 func TestExplain(t *testing.T) {
-	s := run(t, Config{}, Deps{Down: func(server, _ string) bool { return server == "pvs3" }})
+	s := run(t, Config{}, Deps{Down: func(server, _ string, _ boot.Protocol) bool { return server == "pvs3" }})
 	exchange(t, s, "udp", query("turns."+apex, dns.TypeA))
 	for range 2 {
 		e, err := s.Explain("turns", dns.TypeA, netip.MustParsePrefix("10.10.1.5/32"))

@@ -101,7 +101,7 @@ func TestAskedAddress(t *testing.T) {
 
 // TestDownServer: a server that is known to be down leaves every encoding.
 func TestDownServer(t *testing.T) {
-	down := func(server, _ string) bool { return server == "boot1" }
+	down := func(server, _ string, _ boot.Protocol) bool { return server == "boot1" }
 	o := Decide(request(func(*Heard) {}), site(nil), down)
 	if o.Reply.SIAddr.String() != "10.77.0.3" || o.Reply.SName != "10.77.0.3" {
 		t.Errorf("siaddr %s, sname %q; want the server that is up", o.Reply.SIAddr, o.Reply.SName)

@@ -231,7 +231,7 @@ func TestPanicIsSurvived(t *testing.T) {
 	s, p, net := wired(t, site(nil), Deps{
 		Log:  slog.New(slog.NewTextHandler(&log, nil)),
 		Emit: func(ev boot.Event) { reasons = append(reasons, ev.Reason) },
-		Down: func(string, string) bool {
+		Down: func(string, string, boot.Protocol) bool {
 			if bad {
 				panic("a fault")
 			}

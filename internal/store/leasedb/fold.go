@@ -15,7 +15,6 @@ import (
 // fresh when all are in their places. A crash in between does no harm: it begins anew.
 const (
 	foldBytes = 8 << 20 // of fresh; some 60,000 records
-	foldMost  = 4 * foldBytes
 	foldEvery = time.Minute
 	foldStep  = 256 // records of one transaction
 )
@@ -59,8 +58,8 @@ func (f *fold) begin(ctx context.Context, d *DB) {
 			return
 		}
 		defer db.Close()
-		newest := map[netip.Addr]place{}
-		f.upto, f.bytes, f.bad, f.err = readFresh(ctx, db, func(p place) { newest[p.addr] = p })
+		var newest map[netip.Addr]place
+		newest, f.upto, f.bytes, f.bad, f.err = readFresh(ctx, db)
 		f.rows = make([]place, 0, len(newest))
 		for _, p := range newest {
 			f.rows = append(f.rows, p)
@@ -69,18 +68,18 @@ func (f *fold) begin(ctx context.Context, d *DB) {
 	}(f.ready)
 }
 
-// readFresh hands over the records of fresh that replace those before them.
-func readFresh(ctx context.Context, db *sql.DB, f func(place)) (upto, bytes int64, bad int, err error) {
+// readFresh returns the newest record of each address in fresh.
+func readFresh(ctx context.Context, db *sql.DB) (newest map[netip.Addr]place, upto, bytes int64, bad int, err error) {
 	rows, err := db.QueryContext(ctx, "SELECT id, body FROM fresh ORDER BY id")
 	if err != nil {
-		return 0, 0, 0, err
+		return nil, 0, 0, 0, err
 	}
 	defer rows.Close()
-	serials := map[netip.Addr]uint64{}
+	newest = map[netip.Addr]place{}
 	for rows.Next() {
 		var body []byte
 		if err := rows.Scan(&upto, &body); err != nil {
-			return 0, 0, bad, err
+			return nil, 0, 0, bad, err
 		}
 		bytes += int64(len(body))
 		for len(body) > 0 {
@@ -89,14 +88,13 @@ func readFresh(ctx context.Context, db *sql.DB, f func(place)) (upto, bytes int6
 				bad++
 				break
 			}
-			if serial >= serials[a] {
-				serials[a] = serial
-				f(place{a, serial, body[:n]})
+			if have, ok := newest[a]; !ok || serial >= have.serial {
+				newest[a] = place{a, serial, body[:n]}
 			}
 			body = body[n:]
 		}
 	}
-	return upto, bytes, bad, rows.Err()
+	return newest, upto, bytes, bad, rows.Err()
 }
 
 // step moves a few records, and says whether that was the last of it.
@@ -162,7 +160,7 @@ func (d *DB) folding(ctx context.Context, due bool, most int) (more bool, err er
 	w := d.w
 	switch {
 	case w.fold.ready == nil:
-		if w.fresh >= foldBytes || due && w.fresh > 0 {
+		if w.fresh >= d.foldAt || due && w.fresh > 0 {
 			w.fold.begin(ctx, d)
 		}
 		return false, nil

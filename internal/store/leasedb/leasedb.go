@@ -76,6 +76,9 @@ type DB struct {
 	rebuild bool // the file is known to be damaged, whatever a look at it says
 	refill  bool // the file is a new one, and lacks what is in memory
 
+	foldAt int64 // bytes of fresh
+	moveAt int   // pages of the log
+
 	raw sync.RWMutex // held for writing while the file is read past SQLite, for reading by its connections
 }
 
@@ -98,7 +101,7 @@ func Open(ctx context.Context, cfg Config, deps Deps) (*DB, error) {
 	if cfg.Slow <= 0 {
 		cfg.Slow = 2 * time.Second
 	}
-	d := &DB{cfg: cfg, log: deps.Log, now: deps.Now, deps: deps, queue: newQueue(cfg.Queue), unsure: map[netip.Addr]struct{}{}}
+	d := &DB{cfg: cfg, log: deps.Log, now: deps.Now, deps: deps, queue: newQueue(cfg.Queue), unsure: map[netip.Addr]struct{}{}, foldAt: foldBytes, moveAt: enoughToMove}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}
@@ -206,7 +209,7 @@ func (d *DB) Close() error {
 	}
 	d.end()
 	if d.w != nil {
-		d.w.close(context.Background())
+		d.w.close()
 		d.w = nil
 	}
 	d.release()

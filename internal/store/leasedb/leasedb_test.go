@@ -77,6 +77,21 @@ func TestSuite(t *testing.T) {
 	})
 }
 
+// TestSuiteMoving is the suite while records are moved to their places all the time.
+func TestSuiteMoving(t *testing.T) {
+	leasetest.Run(t, func(t *testing.T) leasetest.Open {
+		file := filepath.Join(t.TempDir(), "leases.db")
+		return func(t *testing.T) (leasetest.Store, func()) {
+			d, err := Open(t.Context(), Config{File: file}, Deps{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.foldAt, d.moveAt = 200, 4
+			return d, run(t, d)
+		}
+	})
+}
+
 func FuzzRecord(f *testing.F) {
 	r := leasetest.Record(1, 2)
 	f.Add(appendRecord(nil, &r))

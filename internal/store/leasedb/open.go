@@ -3,6 +3,7 @@ package leasedb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -19,11 +20,11 @@ func (d *DB) open(ctx context.Context) (*writer, error) {
 		return nil, err
 	}
 	began := time.Now()
-	var err error
-	if d.rebuild {
-		err = &sqlfile.DamageError{Says: "it was found damaged while it was in use"}
+	if err := d.holdLog(); err != nil {
+		return nil, err
 	}
 	var w *writer
+	err := d.suspect()
 	if err == nil {
 		w, err = d.openOnce(ctx)
 	}
@@ -37,8 +38,40 @@ func (d *DB) open(ctx context.Context) (*writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	_ = os.Remove(d.cfg.File + heldLog)
 	d.log.Info("lease file open", "file", d.cfg.File, "took", time.Since(began).Round(time.Millisecond))
 	return w, nil
+}
+
+// heldLog is a second name of the log while the file is opened: SQLite removes a log that it does
+// not understand.
+const heldLog = ".log"
+
+func (d *DB) holdLog() error {
+	log, held := d.cfg.File+"-wal", d.cfg.File+heldLog
+	if _, err := os.Stat(log); err != nil {
+		return nil // then what is held, by a start that came to nothing, stays
+	}
+	if err := os.Remove(held); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("open the lease file: %w", err)
+	}
+	if err := os.Link(log, held); err != nil {
+		return fmt.Errorf("open the lease file: %w", err)
+	}
+	return nil
+}
+
+// suspect says what is wrong with the file before SQLite has seen it.
+func (d *DB) suspect() error {
+	if d.rebuild {
+		return &sqlfile.DamageError{Says: "it was found damaged while it was in use"}
+	}
+	file, err := os.Stat(d.cfg.File)
+	log, err2 := os.Stat(d.cfg.File + "-wal")
+	if err == nil && err2 == nil && file.Size() == 0 && log.Size() > 0 { // SQLite would begin anew
+		return &sqlfile.DamageError{Says: "the file is empty, and its log is not"}
+	}
+	return nil
 }
 
 func (d *DB) openOnce(ctx context.Context) (*writer, error) {
@@ -103,20 +136,15 @@ func prepare(ctx context.Context, db *sql.DB, path string) error {
 			return err
 		}
 	}
-	var open int
-	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(value), 0) FROM mark WHERE name = ?", markOpen).Scan(&open); err != nil {
+	// Some 100 ms for 200,000 leases, at every start: what else would find out in time?
+	var says string
+	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&says); err != nil {
 		return err
 	}
-	if open != 0 {
-		var says string
-		if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&says); err != nil {
-			return err
-		}
-		if says != "ok" {
-			return &sqlfile.DamageError{Says: says}
-		}
+	if says != "ok" {
+		return &sqlfile.DamageError{Says: says}
 	}
-	return setOpen(ctx, db, 1)
+	return try(ctx, db)
 }
 
 // form returns the version of the schema, 0 of an empty file.
@@ -131,9 +159,9 @@ func form(ctx context.Context, db *sql.DB, path string) (int, error) {
 	return has, nil
 }
 
-// setOpen notes whether a process writes. It is also the smallest write there is.
-func setOpen(ctx context.Context, db execer, v int) error {
-	_, err := db.ExecContext(ctx, "INSERT OR REPLACE INTO mark (name, value) VALUES (?, ?)", markOpen, v)
+// try makes the smallest write there is.
+func try(ctx context.Context, db execer) error {
+	_, err := db.ExecContext(ctx, "INSERT OR REPLACE INTO mark (name, value) VALUES (?, unixepoch())", markTried)
 	return err
 }
 

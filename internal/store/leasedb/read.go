@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net/netip"
 	"os"
 
 	"surefoot/internal/lease"
@@ -33,8 +32,7 @@ func Read(ctx context.Context, path string, f func(lease.Record)) (damaged int, 
 	}
 	defer db.Close()
 	w := words{}
-	fresh := map[netip.Addr]place{}
-	_, _, damaged, err = readFresh(ctx, db, func(p place) { fresh[p.addr] = p })
+	fresh, _, _, damaged, err := readFresh(ctx, db)
 	for _, query := range []string{"SELECT body FROM lease", "SELECT body FROM lease6"} {
 		if err == nil {
 			err = readTable(ctx, db, query, func(body []byte) {

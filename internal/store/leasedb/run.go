@@ -43,7 +43,7 @@ func (d *DB) work(ctx, work context.Context) {
 		if d.Fault() == nil {
 			err := d.safely(func() error { return d.write(ctx, work) })
 			if err == nil {
-				d.w.close(work)
+				d.w.close()
 				d.w = nil
 				return
 			}
@@ -52,7 +52,7 @@ func (d *DB) work(ctx, work context.Context) {
 		select {
 		case <-ctx.Done():
 			if d.w != nil {
-				d.w.abandon()
+				d.w.close()
 				d.w = nil
 			}
 			return
@@ -103,14 +103,14 @@ func (d *DB) write(ctx, work context.Context) error {
 			}
 		}
 		more := false
-		if n == 0 || w.fresh > foldMost {
+		if n == 0 || w.fresh > 4*d.foldAt {
 			var err error
 			if more, err = d.folding(work, due, max(foldStep, 2*n)); err != nil {
 				return err
 			}
 			due = false
 		}
-		if w.log >= enoughToMove && w.moved == nil {
+		if w.log >= d.moveAt && w.moved == nil {
 			w.move(work)
 		}
 		if ctx.Err() != nil {
@@ -202,7 +202,7 @@ func (d *DB) mend(ctx context.Context) error {
 			return err
 		}
 		if err != nil || d.rebuild {
-			d.w.abandon()
+			d.w.close()
 			d.w = nil
 		}
 	}

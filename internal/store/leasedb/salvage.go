@@ -25,7 +25,7 @@ const salvageFile = ".salvaged"
 func (d *DB) salvage(ctx context.Context, cause error) error {
 	d.raw.Lock()
 	defer d.raw.Unlock()
-	found, damaged, err := scan(d.cfg.File, d.cfg.File+"-wal")
+	found, damaged, err := scan(d.cfg.File, d.cfg.File+"-wal", d.cfg.File+heldLog)
 	if err != nil {
 		return fmt.Errorf("read the damaged lease file: %w", err)
 	}
@@ -123,9 +123,6 @@ func write(ctx context.Context, path string, found map[netip.Addr]lease.Record) 
 	}
 	if err == nil {
 		err = tx.Commit()
-	}
-	if err == nil {
-		err = setOpen(ctx, db, 0)
 	}
 	if err == nil {
 		_, err = db.ExecContext(ctx, "PRAGMA journal_mode = DELETE") // nothing is left in the log

@@ -28,8 +28,8 @@ CREATE TABLE mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOU
 // record lies in one piece and can be found without SQLite (salvage.go).
 const maxRow = 4000
 
-// markOpen is 1 while a process writes: it says at the next start whether the file was closed in order.
-const markOpen = "open"
+// markTried is when a process opened the file, or tried whether it can be written.
+const markTried = "tried"
 
 const (
 	insert  = "INSERT INTO fresh (body) VALUES (?)"

@@ -95,7 +95,7 @@ type Stats struct {
 	Refused   map[Refusal]uint64
 	Commits   uint64
 	Failed    uint64        // transactions that the disk refused
-	Seconds   time.Duration // spent in transactions on disk
+	Writing   time.Duration // spent in transactions on disk
 	Queue     int           // records that wait, or are being written
 	QueueMax  int
 	Moves     uint64        // of the log into the file
@@ -122,7 +122,7 @@ func (d *DB) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seconds != nil {
-		out.Seconds = time.Duration(s.seconds.sum * float64(time.Second))
+		out.Writing = time.Duration(s.seconds.sum * float64(time.Second))
 	}
 	return out
 }

@@ -115,26 +115,16 @@ func (w *writer) row(ctx context.Context, body []byte) error {
 	return err
 }
 
-// try makes the smallest write there is.
+// try finds out whether the file can be written.
 func (w *writer) try(ctx context.Context) error {
 	if !sameFile(w.d.cfg.File, w.is) {
 		return errMoved
 	}
-	return setOpen(ctx, w.conn, 1)
+	return try(ctx, w.conn)
 }
 
-// close closes the file in order: its last connection moves the log into it.
-func (w *writer) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lastChance)
-	defer cancel()
-	if err := setOpen(ctx, w.conn, 0); err != nil {
-		w.d.log.Warn("the lease file was not closed in order; it is looked through at the next start", "err", err)
-	}
-	w.abandon()
-}
-
-// abandon closes the file as it is.
-func (w *writer) abandon() {
+// close closes the file. Its last connection moves the log into it and removes the log.
+func (w *writer) close() {
 	if w.moved != nil {
 		<-w.moved
 	}

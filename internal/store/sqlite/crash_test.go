@@ -33,7 +33,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeUntilKilled writes measurements, drains and stories, and says on stdout how many of each
+// saved is a synchronous write, which is on the disk when it is acknowledged.
+func saved(ctx context.Context, d *DB, id, what string) error {
+	return d.SaveSilence(ctx, store.Silence{ID: id, Comment: what, Since: storetest.Start(), Until: storetest.Start().AddDate(100, 0, 0)})
+}
+
+// writeUntilKilled writes measurements, silences and stories, and says on stdout how many of each
 // round were acknowledged.
 func writeUntilKilled(file string) {
 	from, _ := strconv.Atoi(os.Getenv("SUREFOOT_HISTORY_FROM"))
@@ -49,7 +54,7 @@ func writeUntilKilled(file string) {
 			d.Measure(measured(i*20+k, k))
 		}
 		d.Story(store.Story{ID: fmt.Sprint(i), Machine: "m", Updated: measuredAt(i * 20), Started: measuredAt(i * 20), Body: []byte(`{}`)})
-		if err := d.Save(context.Background(), store.Drain{Name: "last", Reason: strconv.Itoa(i)}); err != nil {
+		if err := saved(context.Background(), d, "last", strconv.Itoa(i)); err != nil {
 			fmt.Println("error", err)
 			os.Exit(1)
 		}
@@ -122,11 +127,11 @@ func verify(t *testing.T, file string, last int) {
 	if strings.Contains(log.String(), "moved aside") {
 		t.Fatalf("it was taken for broken\n%s", log)
 	}
-	drains, err := d.Load(t.Context())
-	if err != nil || len(drains) != 1 {
-		t.Fatalf("drains %v, %v", drains, err)
+	silences, err := d.LoadSilences(t.Context())
+	if err != nil || len(silences) != 1 {
+		t.Fatalf("silences %v, %v", silences, err)
 	}
-	if n, _ := strconv.Atoi(drains[0].Reason); n < last {
+	if n, _ := strconv.Atoi(silences[0].Comment); n < last {
 		t.Fatalf("round %d was acknowledged, the file has %d", last, n)
 	}
 	db, err := d.reader(t.Context())
@@ -199,7 +204,7 @@ func TestBroken(t *testing.T) {
 			put(t, file+".broken-20200101T000000", nil)
 			damage(t, file)
 			d, log, _ := start(t, Config{File: file}, nil)
-			if err := d.Save(t.Context(), store.Drain{Name: "x"}); err != nil {
+			if err := saved(t.Context(), d, "x", ""); err != nil {
 				t.Fatal(err)
 			}
 			if !strings.Contains(log.String(), "moved aside and a new one begun") {
@@ -231,7 +236,7 @@ func TestOneWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, _, _ := start(t, Config{File: file}, nil)
-	if _, err := b.Load(t.Context()); !errors.As(err, new(*sqlfile.InUseError)) {
+	if _, err := b.LoadSilences(t.Context()); !errors.As(err, new(*sqlfile.InUseError)) {
 		t.Errorf("the second one says %v", err)
 	}
 	stop()
@@ -257,7 +262,7 @@ func TestNewer(t *testing.T) {
 	}
 	_ = db.Close()
 	b, _, _ := start(t, Config{File: file}, nil)
-	if _, err := b.Load(t.Context()); !errors.As(err, new(*sqlfile.VersionError)) {
+	if _, err := b.LoadSilences(t.Context()); !errors.As(err, new(*sqlfile.VersionError)) {
 		t.Errorf("it says %v", err)
 	}
 	if _, err := OpenRead(file); !errors.As(err, new(*sqlfile.VersionError)) {
@@ -291,7 +296,7 @@ func TestFullDisk(t *testing.T) {
 	defer func() { _ = unix.Unmount(dir, unix.MNT_DETACH) }()
 	d, log, stop := start(t, Config{File: filepath.Join(dir, "history.db"), Queue: 1 << 20}, nil)
 	defer stop()
-	if err := d.Save(t.Context(), store.Drain{Name: "before"}); err != nil {
+	if err := saved(t.Context(), d, "before", ""); err != nil {
 		t.Fatal(err)
 	}
 	ballast := filepath.Join(dir, "ballast")
@@ -308,10 +313,10 @@ func TestFullDisk(t *testing.T) {
 		for k := range 1000 {
 			d.Measure(measured(i*1000+k, k%20))
 		}
-		err = d.Save(t.Context(), store.Drain{Name: "refused"})
+		err = saved(t.Context(), d, "refused", "")
 	}
 	if sqlfile.Code(err) == 0 || d.Fault() == nil {
-		t.Errorf("on a full disk Save says %v, the fault is %v", err, d.Fault())
+		t.Errorf("on a full disk SaveSilence says %v, the fault is %v", err, d.Fault())
 	}
 	for range 20 { // never waits, and what does not fit is counted
 		for k := range 1000 {
@@ -321,19 +326,19 @@ func TestFullDisk(t *testing.T) {
 	if n := d.Lost()["measurement"]; n == 0 {
 		t.Errorf("nothing is counted as lost: %v", d.Lost())
 	}
-	if got, err := d.Load(t.Context()); err != nil || len(got) == 0 || got[0].Name != "before" {
+	if got, err := d.LoadSilences(t.Context()); err != nil || len(got) == 0 || got[0].ID != "before" {
 		t.Errorf("a question on a full disk: %v, %v", got, err)
 	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
-	for d.Save(t.Context(), store.Drain{Name: "after"}) != nil { // by itself
+	for saved(t.Context(), d, "after", "") != nil { // by itself
 		time.Sleep(20 * time.Millisecond)
 	}
 	if d.Fault() != nil || !strings.Contains(log.String(), "written again") {
 		t.Errorf("fault %v\n%s", d.Fault(), log)
 	}
-	if got, err := d.Load(t.Context()); err != nil || len(got) != 2 || got[0].Name != "after" {
+	if got, err := d.LoadSilences(t.Context()); err != nil || len(got) != 2 || got[0].ID != "after" {
 		t.Errorf("afterwards: %v, %v", got, err)
 	}
 }

@@ -4,14 +4,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"surefoot/internal/store"
 )
 
 // TestFault: a fault of ours in the writer is told, and the history goes on.
 func TestFault(t *testing.T) {
 	d, log, _ := start(t, Config{}, nil)
-	if err := d.Save(t.Context(), store.Drain{Name: "before"}); err != nil {
+	if err := saved(t.Context(), d, "before", ""); err != nil {
 		t.Fatal(err)
 	}
 	closed := make(chan error)
@@ -20,10 +18,10 @@ func TestFault(t *testing.T) {
 	for !strings.Contains(log.String(), "please report it") {
 		time.Sleep(10 * time.Millisecond)
 	}
-	for d.Save(t.Context(), store.Drain{Name: "after"}) != nil { // it is opened anew after a second
+	for saved(t.Context(), d, "after", "") != nil { // it is opened anew after a second
 		time.Sleep(10 * time.Millisecond)
 	}
-	if got, err := d.Load(t.Context()); err != nil || len(got) != 2 {
+	if got, err := d.LoadSilences(t.Context()); err != nil || len(got) != 2 {
 		t.Errorf("%v, %v", got, err)
 	}
 }

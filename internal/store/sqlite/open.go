@@ -75,6 +75,9 @@ func (d *DB) prepare(ctx context.Context, db *sql.DB) error {
 			return err
 		}
 	}
+	if _, err := db.ExecContext(ctx, later); err != nil {
+		return err
+	}
 	if n, err := getMark(ctx, db, markOpen); err != nil {
 		return err
 	} else if n != 0 {

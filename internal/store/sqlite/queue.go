@@ -13,8 +13,6 @@ const (
 	kindChange
 	kindStory
 	kindAlert
-	kindSaveDrain
-	kindRemoveDrain
 	kindSaveSilence
 	kindRemoveSilence
 	kindSync

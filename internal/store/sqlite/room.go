@@ -78,7 +78,7 @@ type Room struct {
 // Room says what the history takes and keeps at present.
 func (d *DB) Room() Room {
 	level := int(d.stats.squeeze.Load())
-	return Room{d.stats.used.Load(), d.cfg.MaxSize, level > 0, store.NewAges(d.cfg.Keep).Squeeze(level)}
+	return Room{d.stats.used.Load(), d.cfg.MaxSize, level > 0, d.cfg.ages().Squeeze(level)}
 }
 
 // days is a span as people say it.
@@ -91,8 +91,8 @@ func days(d time.Duration) string {
 
 // String says it in words.
 func (r Room) String() string {
-	text := fmt.Sprintf("%.1f of %.0f MiB; single measurements for %s, stories for %s, hours for %s",
-		float64(r.Used)/(1<<20), float64(r.MaxSize)/(1<<20), days(r.Kept.Raw), days(r.Kept.Story), days(r.Kept.Hour))
+	text := fmt.Sprintf("%.1f of %.0f MiB; single measurements for %s, five minutes for %s, stories for %s, hours for %s",
+		float64(r.Used)/(1<<20), float64(r.MaxSize)/(1<<20), days(r.Kept.Raw), days(r.Kept.Five), days(r.Kept.Story), days(r.Kept.Hour))
 	if r.Squeezed {
 		text += " (less than asked for: the file is full)"
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"compress/flate"
 	"context"
 	"database/sql"
 	"errors"
@@ -68,6 +69,7 @@ type writer struct {
 	series map[of]int64
 	now    func() time.Time
 	tidy   tidier
+	press  *flate.Writer // of pack; nil: not made yet
 }
 
 // of is a series by its names.
@@ -89,8 +91,13 @@ func (d *DB) begin(ctx context.Context) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{DB: d, db: db, lock: held, series: map[of]int64{}, now: d.now}
-	w.tidy = tidier{w: w, ages: store.NewAges(d.cfg.Keep)}
+	w.tidy = tidier{w: w, ages: d.cfg.ages()}
 	if err := w.loadSeries(ctx); err != nil {
+		w.close(ctx)
+		return nil, err
+	}
+	found, err := w.loadContents(ctx)
+	if err != nil {
 		w.close(ctx)
 		return nil, err
 	}
@@ -101,6 +108,9 @@ func (d *DB) begin(ctx context.Context) (*writer, error) {
 	}
 	d.mu.Lock()
 	d.read, d.fault = read, nil
+	if d.found == nil {
+		d.found = found
+	}
 	d.mu.Unlock()
 	d.log.Info("history open", "file", d.cfg.File, "took", time.Since(began).Round(time.Millisecond))
 	return w, nil

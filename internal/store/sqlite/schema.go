@@ -30,8 +30,13 @@ CREATE INDEX story_machine ON story (machine, updated);
 CREATE TABLE alert (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, key TEXT NOT NULL, code TEXT NOT NULL, state TEXT NOT NULL, severity TEXT NOT NULL, title TEXT NOT NULL, body TEXT) STRICT;
 CREATE INDEX alert_at ON alert (at);
 CREATE TABLE silence (id TEXT PRIMARY KEY, until INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
-CREATE TABLE drain (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE mark (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`
+
+// later is what came after the first schema, and is made where it is missing. An older Surefoot does
+// not miss it, so the version stays.
+const later = `
+CREATE TABLE IF NOT EXISTS content (series INTEGER PRIMARY KEY, at INTEGER NOT NULL, sha256 TEXT NOT NULL) STRICT;
 `
 
 // Marks: how far the background work has come, and whether the file was closed in order.

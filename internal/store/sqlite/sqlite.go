@@ -7,7 +7,7 @@
 //
 // The file is in WAL mode with synchronous=FULL: a commit is on disk when it is acknowledged, and
 // survives a power failure too. NORMAL would save one fsync each second, which is what the group
-// commit makes of it, and would lose the drain that somebody was just told is kept.
+// commit makes of it, and would lose the silence that somebody was just told is kept.
 package sqlite
 
 import (
@@ -26,10 +26,14 @@ import (
 // Config says where and how much.
 type Config struct {
 	File    string
-	Keep    time.Duration // 0: 30 days
+	Raw     time.Duration // how long single measurements are kept; 0: what is usual (store.NewAges)
+	Five    time.Duration // buckets of five minutes
+	Keep    time.Duration // all else
 	MaxSize int64         // of the file, in bytes; 0: 500 MiB
 	Queue   int64         // bytes that may wait for the disk; 0: 8 MiB
 }
+
+func (c Config) ages() store.Ages { return store.NewAges(c.Raw, c.Five, c.Keep) }
 
 // Deps are what the store uses. Nil fields mean the defaults.
 type Deps struct {
@@ -50,9 +54,10 @@ type DB struct {
 
 	tidyNow chan chan error // Tidy asks
 
-	mu    sync.Mutex // guards read and fault
-	read  *sql.DB    // nil: the file is not open
-	fault error      // why the file cannot be used now
+	mu    sync.Mutex      // guards what follows
+	read  *sql.DB         // nil: the file is not open
+	fault error           // why the file cannot be used now
+	found []store.Content // when the file was opened first; nil: it was not yet
 }
 
 // How the writer goes about it.
@@ -70,9 +75,6 @@ const (
 
 // New makes the store. It opens nothing.
 func New(cfg Config, d Deps) *DB {
-	if cfg.Keep <= 0 {
-		cfg.Keep = 30 * 24 * time.Hour
-	}
 	if cfg.MaxSize <= 0 {
 		cfg.MaxSize = 500 << 20
 	}

@@ -7,19 +7,6 @@ import (
 	"surefoot/internal/store"
 )
 
-// Load returns the drains.
-func (d *DB) Load(ctx context.Context) ([]store.Drain, error) {
-	return bodies[store.Drain](ctx, d, "SELECT body FROM drain ORDER BY name")
-}
-
-// Save keeps a drain; it is on disk when Save returns.
-func (d *DB) Save(ctx context.Context, x store.Drain) error { return d.ask(ctx, kindSaveDrain, x) }
-
-// Remove forgets a drain.
-func (d *DB) Remove(ctx context.Context, name string) error {
-	return d.ask(ctx, kindRemoveDrain, name)
-}
-
 // LoadSilences returns the silences, those that ended a day ago or less as well.
 func (d *DB) LoadSilences(ctx context.Context) ([]store.Silence, error) {
 	return bodies[store.Silence](ctx, d, "SELECT body FROM silence ORDER BY until, id")

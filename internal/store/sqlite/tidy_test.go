@@ -11,13 +11,23 @@ import (
 )
 
 // TestAges: after forty days there are single measurements of two, five minutes of fourteen, and
-// hours of thirty; and a question across all of them counts every run once.
+// hours of thirty, or of as long as was asked for; and a question across all of them counts every
+// run once.
 func TestAges(t *testing.T) {
-	c := &clock{t: storetest.Start()}
-	d, _, _ := start(t, Config{}, c.now)
-	const every = 30 * time.Minute
 	day := 24 * time.Hour
-	for i := range int(40 * day / every) {
+	t.Run("usual", func(t *testing.T) {
+		ages(t, Config{}, map[string]time.Duration{"raw": 2 * day, "five": 14 * day, "hour": 30 * day}, 40*day)
+	})
+	t.Run("asked for", func(t *testing.T) {
+		ages(t, Config{Raw: 6 * time.Hour, Five: 3 * day, Keep: 5 * day}, map[string]time.Duration{"raw": 6 * time.Hour, "five": 3 * day, "hour": 5 * day}, 8*day)
+	})
+}
+
+func ages(t *testing.T, cfg Config, ages map[string]time.Duration, span time.Duration) {
+	c := &clock{t: storetest.Start()}
+	d, _, _ := start(t, cfg, c.now)
+	const every = 30 * time.Minute
+	for i := range int(span / every) {
 		m := measured(0, 0)
 		m.At = storetest.Start().Add(time.Duration(i) * every)
 		d.Measure(m)
@@ -28,7 +38,7 @@ func TestAges(t *testing.T) {
 			}
 		}
 	}
-	end := storetest.Start().Add(40 * day)
+	end := storetest.Start().Add(span)
 	c.set(end.Add(time.Minute))
 	if err := (tidied{d}).Sync(t.Context()); err != nil {
 		t.Fatal(err)
@@ -37,14 +47,16 @@ func TestAges(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for table, kept := range map[string]time.Duration{"raw": 2 * day, "five": 14 * day, "hour": 30 * day} {
+	for table, kept := range ages {
 		oldest, _, err := number(t.Context(), db, "SELECT min(at) FROM "+table)
 		if want := end.Add(-kept).UnixMilli(); err != nil || oldest != want {
 			t.Errorf("the oldest of %s is %s, want %s (%v)", table, time.UnixMilli(oldest).UTC(), time.UnixMilli(want).UTC(), err)
 		}
 	}
+	const day = 24 * time.Hour
+	asked := ages["hour"] - day
 	for _, step := range []time.Duration{store.Five, time.Hour, day} {
-		got, err := d.Series(t.Context(), store.Query{Name: "t0", Since: end.Add(-29 * day), Until: end, Step: step})
+		got, err := d.Series(t.Context(), store.Query{Name: "t0", Since: end.Add(-asked), Until: end, Step: step})
 		if err != nil || len(got) != 1 {
 			t.Fatalf("%v, %v", got, err)
 		}
@@ -52,8 +64,8 @@ func TestAges(t *testing.T) {
 		for _, b := range got[0].Buckets {
 			runs += b.Runs
 		}
-		if want := int(29 * day / every); runs != want {
-			t.Errorf("step %s: %d runs in 29 days, want %d", step, runs, want)
+		if want := int(asked / every); runs != want {
+			t.Errorf("step %s: %d runs in %s, want %d", step, runs, asked, want)
 		}
 	}
 }

@@ -77,18 +77,13 @@ func (p *pen) write(ctx context.Context, it item) error {
 		return p.exec(ctx, "INSERT INTO change (at, server, test, body) VALUES (?, ?, ?, ?)", v.At.UnixMilli(), v.Server, v.Test, jsonText(v))
 	case store.Story:
 		return p.exec(ctx, "INSERT OR REPLACE INTO story (id, updated, started, machine, name, ip, state, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-			v.ID, v.Updated.UnixMilli(), v.Started.UnixMilli(), v.Machine, v.Name, v.IP, v.State, pack(v.Body))
+			v.ID, v.Updated.UnixMilli(), v.Started.UnixMilli(), v.Machine, v.Name, v.IP, v.State, p.w.pack(v.Body))
 	case store.AlertEvent:
 		return p.exec(ctx, "INSERT INTO alert (at, key, code, state, severity, title, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
 			v.At.UnixMilli(), v.Key, v.Code, v.State, v.Severity, v.Title, string(v.Body))
 	case store.Silence:
 		return p.exec(ctx, "INSERT OR REPLACE INTO silence (id, until, body) VALUES (?, ?, ?)", v.ID, v.Until.UnixMilli(), jsonText(v))
-	case store.Drain:
-		return p.exec(ctx, "INSERT OR REPLACE INTO drain (name, body) VALUES (?, ?)", v.Name, jsonText(v))
 	case string:
-		if it.kind == kindRemoveDrain {
-			return p.exec(ctx, "DELETE FROM drain WHERE name = ?", v)
-		}
 		return p.exec(ctx, "DELETE FROM silence WHERE id = ?", v)
 	}
 	return nil // kindSync: the commit is all
@@ -113,10 +108,15 @@ func (p *pen) measurement(ctx context.Context, m store.Measurement) error {
 	if at < p.w.tidy.five && (p.late == 0 || at < p.late) {
 		p.late = at
 	}
+	if m.Available && m.Content != "" {
+		if err := p.content(ctx, id, at, m.Content); err != nil {
+			return err
+		}
+	}
 	if len(m.Diagnosis) == 0 {
 		return nil
 	}
-	return p.exec(ctx, "INSERT OR REPLACE INTO diagnosis (at, series, body) VALUES (?, ?, ?)", at, id, pack(m.Diagnosis))
+	return p.exec(ctx, "INSERT OR REPLACE INTO diagnosis (at, series, body) VALUES (?, ?, ?)", at, id, p.w.pack(m.Diagnosis))
 }
 
 // turnBack makes downsampling begin again at a measurement that came late, as long as the single
@@ -180,12 +180,16 @@ func jsonText(v any) string {
 	return string(b)
 }
 
-// pack compresses: a story is a tenth of its JSON.
-func pack(body []byte) []byte {
+// pack compresses: a story is a tenth of its JSON. A compressor takes a megabyte to make, so the
+// writer keeps its one.
+func (w *writer) pack(body []byte) []byte {
 	var b bytes.Buffer
-	z, _ := flate.NewWriter(&b, flate.BestSpeed) // the level is right
-	_, _ = z.Write(body)                         // into memory
-	_ = z.Close()
+	if w.press == nil {
+		w.press, _ = flate.NewWriter(&b, flate.BestSpeed) // the level is right
+	}
+	w.press.Reset(&b)
+	_, _ = w.press.Write(body) // into memory
+	_ = w.press.Close()
 	return b.Bytes()
 }
 

@@ -9,6 +9,9 @@ import (
 // maxName is the longest name that DNS has, in bytes on the wire.
 const maxName = 255
 
+// maxJumps bounds the work that a chain of pointers makes.
+const maxJumps = 10
+
 // AppendNames writes DNS names as option 119 has them (RFC 3397): labels with their lengths, ends of
 // names that were there before by a pointer into the value (RFC 1035 section 4.1.4). A dot at the end
 // of a name makes no difference.
@@ -65,7 +68,7 @@ func ParseNames(b []byte) ([]string, error) {
 
 func nameAt(b []byte, at int) (name string, next int, err error) {
 	var labels []string
-	size := 1
+	size, jumps := 1, 0
 	for i := at; ; {
 		if i >= len(b) {
 			return "", 0, errors.New("a name is cut short")
@@ -85,8 +88,8 @@ func nameAt(b []byte, at int) (name string, next int, err error) {
 			i += 1 + n
 		case n >= 0xc0 && i+1 < len(b):
 			to := (n&0x3f)<<8 | int(b[i+1])
-			if to >= i {
-				return "", 0, errors.New("a pointer that does not point backwards")
+			if jumps++; to >= i || jumps > maxJumps {
+				return "", 0, errors.New("a pointer that does not point backwards, or to one too many")
 			}
 			next = max(next, i+2)
 			i = to

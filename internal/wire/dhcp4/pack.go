@@ -6,9 +6,6 @@ import (
 	"net/netip"
 )
 
-// zeros is what packets are padded with.
-var zeros [minLen]byte
-
 // packing is what a Writer needs when its options do not fit into the options field.
 type packing struct {
 	all     []byte // the options as they go on the wire, one behind the other

@@ -64,6 +64,9 @@ func ParseValue(c Code, text string) ([]byte, error) {
 			`as in "text: %s" or "hex: 0a 0b" (text, hex, addresses, uint8, uint16, uint32, int32, routes, names)`, c, orExample(text))
 	}
 	b, err := f.parse(text)
+	if err == nil && c == StaticRoutes && len(b)%8 != 0 {
+		err = fmt.Errorf("an odd number of addresses: write a destination and a router each time, or use %s", ClasslessRoutes.Name())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c, err)
 	}
@@ -117,7 +120,11 @@ func (f form) parse(text string) ([]byte, error) {
 	case asRoutes:
 		return parseRoutesText(text)
 	case asNames:
-		return AppendNames(nil, list(text))
+		names := list(text)
+		if len(names) == 0 {
+			return nil, errors.New(`no name: write one or several, as in "example.net, lab.example.net"`)
+		}
+		return AppendNames(nil, names)
 	}
 	return parseHex(text)
 }

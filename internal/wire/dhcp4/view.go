@@ -14,9 +14,8 @@ import (
 // nothing; the zero value is an empty one.
 type View struct {
 	b      []byte       // the packet, nil if there is none
-	has    [4]uint64    // which codes are there, a bit each
-	split  [4]uint64    // which of them came in parts (RFC 3396)
-	at     [256]uint16  // where the value of a code begins; its length is the byte before
+	split  [4]uint64    // which codes came in parts (RFC 3396), a bit each
+	at     [256]uint16  // where the value of a code begins, behind its length; 0 if it is not there
 	area   [3][2]uint16 // what carries options: the options themselves, file, sname, in this order
 	joined []byte       // room for values that are put together
 	over   uint8        // what option 52 said, 0 if nothing

@@ -207,7 +207,7 @@ func (w *Writer) Append(dst []byte) ([]byte, error) {
 	}
 	start := len(dst)
 	dst = append(dst, w.head[:]...)
-	dst = append(dst, zeros[:optionsAt-snameAt]...)
+	dst = append(dst, make([]byte, optionsAt-snameAt)...) // no allocation: the compiler clears room in dst
 	h := dst[start : start+optionsAt]
 	h[10], h[11] = byte(w.Flags>>8), byte(w.Flags)
 	putAddr(h[12:], w.CIAddr)
@@ -228,7 +228,7 @@ func (w *Writer) Append(dst []byte) ([]byte, error) {
 	}
 	dst = append(dst, byte(End))
 	if n := start + minLen - len(dst); n > 0 {
-		dst = append(dst, zeros[:n]...)
+		dst = append(dst, make([]byte, n)...)
 	}
 	return dst, nil
 }
