@@ -168,6 +168,10 @@ func (c *Cluster) judge(k *claim) (value []byte, ok bool) {
 		if have.rev != 0 && have.serial > k.prev {
 			return nil, false
 		}
+		// Two nodes may use one Serial, so the same Serial alone does not say that it is the same record.
+		if have.rev != 0 && !same && have.state != lease.Free && have.expires >= c.now().Unix() {
+			return nil, false
+		}
 		if owner := c.owner(k.at); owner != "" && owner != c.cfg.Node && !same {
 			return nil, false
 		}

@@ -58,6 +58,9 @@ func (c *Cluster) join(ctx context.Context, store db) error {
 	return context.Cause(ctx)
 }
 
+// grantTries is how often a block is asked for in one go.
+const grantTries = 10
+
 // upkeep sees to the blocks of this node.
 func (c *Cluster) upkeep(ctx context.Context, store db) {
 	c.settleBlocks(ctx)
@@ -65,7 +68,7 @@ func (c *Cluster) upkeep(ctx context.Context, store db) {
 		for _, g := range c.book.Sweep(c.now(), scope, maxBatch) {
 			c.Claim(g.Record, g.Prev, func(err error) { c.book.Committed(g.Record, err) })
 		}
-		if c.wantsBlock(scope) {
+		for try := 0; try < grantTries && ctx.Err() == nil && c.wantsBlock(scope); try++ { // others may be first
 			c.grant(ctx, store, scope)
 		}
 	}
