@@ -19,12 +19,15 @@ type Config struct {
 	Nodes      int // of the site: no more than their share of a pool goes into the blocks of one
 	Endpoints  []Endpoint
 	Login      Login
-	Prefix     string // of all keys; "": surefoot
+	Prefix     string // of all keys; "": DefaultPrefix
 	Blocks     string // the file in which this node's blocks stand, beside its leases
 	BlockSize  int    // addresses of a block; 0: 5 % of the pool, at least 16
 	Pools      []lease.Pool
 	Times      Times
 }
+
+// DefaultPrefix is what the names of keys begin with.
+const DefaultPrefix = "surefoot"
 
 // Times are how long things may take. A zero field means its default.
 type Times struct {
@@ -127,7 +130,7 @@ func New(cfg Config, d Deps) (*Cluster, error) {
 func newCluster(cfg Config, d Deps) *Cluster {
 	c := &Cluster{
 		cfg: cfg, times: cfg.Times.orDefault(), log: d.Log, now: d.Now, book: d.Book, wired: d.Wired,
-		keys: newKeys(cmp.Or(cfg.Prefix, "surefoot"), cfg.Site), stats: newStats(),
+		keys: newKeys(cmp.Or(cfg.Prefix, DefaultPrefix), cfg.Site), stats: newStats(),
 		work: make(chan struct{}, 1), moved: make(chan struct{}), seen: map[place]seen{}, last: map[place]*claim{},
 		unsaid: map[place]uint64{}, pools: map[string]*pool{}, nodes: map[string]Node{}, heard: newHeard(), first: map[string]time.Time{},
 	}
