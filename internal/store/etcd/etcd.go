@@ -203,7 +203,7 @@ func (c *Cluster) lose(err error) {
 	c.book.Contact(false, c.now())
 	c.failWaiting()
 	c.mu.Unlock()
-	if was || !told {
+	if (was || !told) && !errors.Is(err, errEnds) {
 		c.log.Warn("the shared store does not answer: new machines get addresses of this node's own blocks, and leases are short", "err", firstLine(err))
 	}
 }
