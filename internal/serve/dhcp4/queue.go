@@ -56,11 +56,7 @@ type slot struct {
 }
 
 func newQueue(length int) *queue {
-	q := &queue{wake: make(chan struct{}, 1), slots: make([]slot, length), at: map[exchange]uint64{}}
-	for i := range q.slots {
-		q.slots[i].b = make([]byte, 0, 576)
-	}
-	return q
+	return &queue{wake: make(chan struct{}, 1), slots: make([]slot, length), at: map[exchange]uint64{}}
 }
 
 // put adds frames, and returns how many were lost to make room.
