@@ -127,7 +127,7 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 	return phase.Run(
 		ctx, a.becomeReady,
 		a.pastPhase(),
-		phase.Phase{{Name: "journal", Run: a.journal.Run}, {Name: "leases", Run: a.leases.run}},
+		phase.Phase{{Name: "journal", Run: a.journal.Run}, {Name: "leases", Run: a.leases.run}, {Name: "store", Run: a.leases.runShared}},
 		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}, {Name: "discover", Run: a.discoverer.Run}},
 		roles,
 	)

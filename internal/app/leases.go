@@ -12,6 +12,7 @@ import (
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
 	"surefoot/internal/lease"
+	"surefoot/internal/store/etcd"
 	"surefoot/internal/store/leasedb"
 )
 
@@ -20,6 +21,8 @@ type leases struct {
 	book *lease.Book
 	log  *slog.Logger
 	now  func() time.Time
+
+	shared *etcd.Cluster // nil: this node shares its leases with nobody
 
 	mu sync.Mutex  // guards what follows
 	db *leasedb.DB // nil: no network has needed it yet
@@ -31,7 +34,9 @@ func newLeases(cfg *config.Config, log *slog.Logger, now func() time.Time) (*lea
 	if err != nil {
 		return nil, err
 	}
-	return &leases{book: book, log: log, now: now, up: make(chan struct{})}, nil
+	l := &leases{book: book, log: log, now: now, up: make(chan struct{})}
+	l.shared, err = newShared(cfg, l, log, now)
+	return l, err
 }
 
 // pools are the networks' addresses as the book has them.
@@ -75,6 +80,10 @@ func (l *leases) configure(cfg *config.Config) error {
 	if err := l.book.Configure(pools(cfg)); err != nil {
 		return err
 	}
+	if l.shared != nil {
+		l.shared.Configure(pools(cfg))
+		return nil
+	}
 	for _, s := range cfg.DHCP.Scopes {
 		var others []lease.Range
 		for _, p := range s.Split {
@@ -106,6 +115,9 @@ func (l *leases) open(ctx context.Context, file string) error {
 		return errors.Join(fmt.Errorf("read the leases: %w", err), db.Close())
 	}
 	l.log.Info("leases read", "role", "leases", "file", file, "leases", n, "took", l.now().Sub(began).Round(time.Millisecond))
+	if l.shared != nil {
+		l.shared.Begin()
+	}
 	l.db = db
 	close(l.up)
 	return nil

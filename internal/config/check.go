@@ -45,6 +45,7 @@ func (d *decoder) check(f *file) {
 	d.checkUploads(f)
 	d.checkWatch(f)
 	d.checkDHCP(f)
+	d.checkStore(f)
 	d.checkDNS(f)
 	d.checkHistory(f.past)
 }

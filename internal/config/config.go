@@ -40,6 +40,7 @@ type Config struct {
 	Serving      Serving        // how TFTP serves them
 	Uploads      []Upload       // folders below the root that take files by TFTP
 	DHCP         DHCP           // the DHCP server, if there is one
+	Store        Store          // what the nodes share, if they do
 	DNS          DNS            // the DNS server, if there is one
 	DrainTimeout time.Duration  // how long running transfers may take to end after a stop
 

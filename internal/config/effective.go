@@ -46,6 +46,7 @@ func (c *Config) YAML() []byte {
 	c.writeTFTP(line)
 	line("http: {listen: %s}", addrText(c.HTTP))
 	c.writeDHCP(line)
+	c.writeStore(line)
 	c.writeDNS(line)
 	probing := "" // off stays unsaid
 	if c.Probe != ProbeNobody {

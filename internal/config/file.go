@@ -35,6 +35,7 @@ type file struct {
 	watch                     fileWatch
 	past                      fileHistory
 	dhcp                      fileDHCP
+	store                     fileStore
 	dns                       *fileDNS // nil: not there
 	nodesAt, bootAt           at       // of the keys
 	namesKnown                bool     // nothing in nodes and servers was unreadable
@@ -142,6 +143,7 @@ func (d *decoder) file(o object) *file {
 		f.httpListen = one(s, "listen", parseListen(DefaultHTTPPort, true))
 	}
 	f.dhcp = d.dhcp(o, false)
+	f.store = d.store(o)
 	f.dns = d.dns(o)
 	if s, ok := o.section("status"); ok {
 		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))

@@ -58,6 +58,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.Offer = f.offer.over(defaultOffer())
 	c.NetworkOffers = f.networkOffers(c.Site.Networks, c.Offer)
 	c.Watch = f.resolveWatch(c)
+	c.Store = f.store.resolve()
 	c.resolveDHCP(f)
 	c.resolveDNS(f)
 	return c

@@ -26,6 +26,9 @@ type Outcome struct {
 	Route    Route
 	Foreign  bool // another role's business: nothing is told of it
 
+	tries int       // claims that were lost before it
+	began time.Time // when the packet was decided about first
+	why   string    // what the last one of them ran into
 	scope *scope
 }
 
@@ -46,7 +49,8 @@ type Decider struct {
 	down   boot.Down
 	choose *boot.Chooser
 	names  pxe.Names
-	guard  *guard // nil: nobody starves the pool
+	only   lease.Source // which addresses may be given
+	guard  *guard       // nil: nobody starves the pool
 	writer wire.Writer
 	texts  map[netip.Addr]string
 }
@@ -154,6 +158,7 @@ func (o *Outcome) ask(h Heard, d *Decider, scopes []*scope) {
 		o.Ask.ID = lease.Client(id)
 	}
 	o.Ask.MAC, _ = v.MAC()
+	o.Ask.Only = d.only
 	o.Ask.XID, o.Ask.Relay = v.XID(), v.GIAddr()
 	o.Ask.Class, o.Ask.Arch = o.Client.VendorClass[:min(len(o.Client.VendorClass), maxClass)], uint16(o.Client.Arch)
 	if n, ok := v.Uint32(wire.LeaseTime); ok {
