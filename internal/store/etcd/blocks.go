@@ -21,6 +21,7 @@ type pool struct {
 	granted map[lease.Range]int64     // to this process: the revision
 	found   map[lease.Range]time.Time // this node's by the table, though its disk knew nothing of them
 	saved   bool                      // mine stands in the file
+	before  []block                   // of a table that the store lost
 }
 
 // table is who has which block. One key has all of them, so that two can never overlap.
@@ -205,34 +206,16 @@ func (c *Cluster) grant(ctx context.Context, store db, scope string) {
 	now := c.now()
 	r, ok := c.candidate(p)
 	next := table{Blocks: append(slices.Clone(p.table.Blocks), block{r.From, r.To, c.cfg.Node, now.Unix()})}
-	slices.SortFunc(next.Blocks, func(a, b block) int { return a.From.Compare(b.From) })
 	at := p.table.rev
 	c.mu.Unlock()
 	if !ok {
 		return
 	}
-	b, err := json.Marshal(next)
-	if err != nil {
-		return
-	}
-	call, cancel := context.WithTimeout(ctx, c.times.Call)
-	defer cancel()
-	key := c.keys.blocks(scope)
-	res, err := store.Commit(call, []cond{{key, at}}, []write{{key, b}})
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case err != nil: // perhaps it is there: then it is found, and used after a while
-	case !res.done:
-		for _, v := range res.have {
-			v.key = key
-			c.learnBlocks(scope, v)
-		}
-	default:
-		p.granted[r] = res.rev
-		c.learnBlocks(scope, kv{key, b, res.rev})
+	// An error leaves it open: if the block was granted, it is found in the table and used after a while.
+	_ = c.putBlocks(ctx, store, scope, next, at, func(rev int64) {
+		p.granted[r] = rev
 		c.log.Info("this node has a block more", "network", scope, "from", r.From, "to", r.To)
-	}
+	})
 }
 
 // candidate chooses a block. c.mu is held.
@@ -244,7 +227,7 @@ func (c *Cluster) candidate(p *pool) (best lease.Range, ok bool) {
 			to := plus(from, size-1)
 			r := lease.Range{From: from, To: to}
 			from = to.Next()
-			if !slices.ContainsFunc(p.table.Blocks, func(b block) bool { return r.Contains(b.From) || r.Contains(b.To) || b.addrs().Contains(r.From) }) {
+			if !slices.ContainsFunc(p.table.Blocks, func(b block) bool { return overlap(r, b.addrs()) }) {
 				all = append(all, r)
 			}
 		}

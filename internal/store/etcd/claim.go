@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"net/netip"
 	"time"
@@ -205,6 +206,9 @@ func (c *Cluster) judge(k *claim) (value []byte, ok bool) {
 // called without it.
 func (c *Cluster) finish(k *claim, err error) func() {
 	k.over, k.won = true, err == nil
+	if k.why == toClaim && errors.Is(err, lease.ErrLost) {
+		c.stats.lost.Inc()
+	}
 	if k.why == toClaim {
 		c.waiting--
 	}

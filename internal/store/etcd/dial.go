@@ -1,6 +1,7 @@
 package etcd
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -173,7 +174,7 @@ func (d *dialer) open(ctx context.Context, e Endpoint) (*client, error) {
 		return nil, err
 	}
 	out := &client{c: c}
-	if _, _, err := out.Read(ctx, "/"); err != nil {
+	if _, _, err := out.Read(ctx, newKeys(cmp.Or(d.cfg.Prefix, DefaultPrefix), d.cfg.Site).nodes()); err != nil {
 		out.close()
 		return nil, err
 	}

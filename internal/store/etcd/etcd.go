@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,12 +19,15 @@ type Config struct {
 	Nodes      int // of the site: no more than their share of a pool goes into the blocks of one
 	Endpoints  []Endpoint
 	Login      Login
-	Prefix     string // of all keys; "": surefoot
+	Prefix     string // of all keys; "": DefaultPrefix
 	Blocks     string // the file in which this node's blocks stand, beside its leases
 	BlockSize  int    // addresses of a block; 0: 5 % of the pool, at least 16
 	Pools      []lease.Pool
 	Times      Times
 }
+
+// DefaultPrefix is what the names of keys begin with.
+const DefaultPrefix = "surefoot"
 
 // Times are how long things may take. A zero field means its default.
 type Times struct {
@@ -59,6 +63,9 @@ type Deps struct {
 	Now  func() time.Time
 	Book *lease.Book
 	Keep Keep
+	// Wired returns the networks on whose wire this node has an interface: broadcasts there should be
+	// heard by all such nodes. nil: none.
+	Wired func() []string
 }
 
 // Cluster is this node's side of the store. Use it as New, Begin, Run; everything else may be called at
@@ -72,30 +79,38 @@ type Cluster struct {
 	disk  *disk
 	keys  keys
 	epoch int64 // when this process began: two that have one name are told apart by it
+	wired func() []string
 	dial  func(context.Context) (db, string, func(), error)
 	stats *stats
 
 	work chan struct{} // rung when claims wait
 
-	mu      sync.Mutex // guards what follows
-	store   db         // nil: none is connected
-	contact bool
-	why     error          // why there is no contact
-	since   time.Time      // of contact, or of its loss
-	okAt    time.Time      // when the store answered last
-	at      string         // the endpoint in use
-	cluster uint64         // which store it is
-	rev     int64          // everything up to it was seen
-	moved   chan struct{}  // closed and made anew when rev moves
-	seen    map[place]seen // what the store has of each address
-	last    map[place]*claim
-	ready   []*claim
-	waiting int
-	unsaid  map[place]uint64 // kept on this node and not published: the Serial
-	pools   map[string]*pool
-	nodes   map[string]Node
-	twin    bool
-	heard   *heard
+	mu       sync.Mutex // guards what follows
+	store    db         // nil: none is connected
+	contact  bool
+	why      error          // why there is no contact
+	since    time.Time      // of contact, or of its loss
+	okAt     time.Time      // when the store answered last
+	at       string         // the endpoint in use
+	cluster  uint64         // which store it is
+	seenSome bool           // one was connected before
+	rev      int64          // everything up to it was seen
+	moved    chan struct{}  // closed and made anew when rev moves
+	seen     map[place]seen // what the store has of each address
+	last     map[place]*claim
+	ready    []*claim
+	waiting  int
+	unsaid   map[place]uint64 // kept on this node and not published: the Serial
+	pools    map[string]*pool
+	nodes    map[string]Node
+	twin     bool
+	heard    *heard
+	first    map[string]time.Time // when a source of packets was heard of
+	deaf     []Deaf
+	lag      time.Duration // from this node's word to its return
+	spoke    int64         // the revision of the last one
+	spokeAt  time.Time
+	silent   bool // it was told that the store does not answer
 }
 
 // New checks the configuration, and reads the files it names. It connects to nothing.
@@ -114,10 +129,10 @@ func New(cfg Config, d Deps) (*Cluster, error) {
 
 func newCluster(cfg Config, d Deps) *Cluster {
 	c := &Cluster{
-		cfg: cfg, times: cfg.Times.orDefault(), log: d.Log, now: d.Now, book: d.Book,
-		keys: newKeys(cmp.Or(cfg.Prefix, "surefoot"), cfg.Site), stats: newStats(),
+		cfg: cfg, times: cfg.Times.orDefault(), log: d.Log, now: d.Now, book: d.Book, wired: d.Wired,
+		keys: newKeys(cmp.Or(cfg.Prefix, DefaultPrefix), cfg.Site), stats: newStats(),
 		work: make(chan struct{}, 1), moved: make(chan struct{}), seen: map[place]seen{}, last: map[place]*claim{},
-		unsaid: map[place]uint64{}, pools: map[string]*pool{}, nodes: map[string]Node{}, heard: newHeard(),
+		unsaid: map[place]uint64{}, pools: map[string]*pool{}, nodes: map[string]Node{}, heard: newHeard(), first: map[string]time.Time{},
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -144,6 +159,9 @@ func (c *Cluster) Run(ctx context.Context, ready func()) error {
 	for wait := retryFirst; ctx.Err() == nil; {
 		began := time.Now()
 		err := c.session(ctx)
+		if ctx.Err() != nil {
+			break
+		}
 		c.lose(err)
 		if time.Since(began) > retryMost {
 			wait = retryFirst
@@ -154,10 +172,13 @@ func (c *Cluster) Run(ctx context.Context, ready func()) error {
 		}
 		wait = min(2*wait, retryMost)
 	}
-	c.lose(errors.New("the program ends"))
+	c.lose(errEnds)
 	wg.Wait()
 	return nil
 }
+
+// errEnds is why there is no contact when the program ends.
+var errEnds = errors.New("the program ends")
 
 // How soon the store is tried again.
 const (
@@ -168,8 +189,10 @@ const (
 // lose says that the store does not answer.
 func (c *Cluster) lose(err error) {
 	c.mu.Lock()
-	was := c.contact
+	was := c.contact && !errors.Is(err, errEnds)
 	c.store, c.contact, c.why = nil, false, err
+	told := c.silent
+	c.silent = true
 	if was {
 		c.since = c.now()
 		c.stats.losses.Inc()
@@ -177,8 +200,8 @@ func (c *Cluster) lose(err error) {
 	c.book.Contact(false, c.now())
 	c.failWaiting()
 	c.mu.Unlock()
-	if was {
-		c.log.Warn("the shared store does not answer: new machines get addresses of this node's own blocks, and leases are short", "err", err)
+	if was || !told {
+		c.log.Warn("the shared store does not answer: new machines get addresses of this node's own blocks, and leases are short", "err", firstLine(err))
 	}
 }
 
@@ -186,7 +209,7 @@ func (c *Cluster) lose(err error) {
 func (c *Cluster) gain() {
 	c.mu.Lock()
 	was, first := c.contact, c.stats.gains == 0
-	c.contact, c.why = true, nil
+	c.contact, c.why, c.silent = true, nil, false
 	if !was {
 		c.stats.gains++
 		c.since = c.now()
@@ -197,4 +220,13 @@ func (c *Cluster) gain() {
 	if !was {
 		c.log.Info("the shared store answers", "endpoint", at, "records", records, "again", !first)
 	}
+}
+
+// firstLine of an error: joined ones have a line each.
+func firstLine(err error) string {
+	if err == nil {
+		return ""
+	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }

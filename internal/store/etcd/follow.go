@@ -56,11 +56,11 @@ func (c *Cluster) begin(ctx context.Context, store db, at string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rev > rev || c.cluster != 0 && id != c.cluster {
+	if c.rev > rev || c.seenSome && id != c.cluster {
 		c.log.Warn("the shared store is another one, or was set back: what this node knows is compared with all of it", "endpoint", at)
-		c.rev = 0
+		c.forget()
 	}
-	c.cluster, c.at, c.okAt, c.store = id, at, time.Now(), store
+	c.seenSome, c.cluster, c.at, c.okAt, c.store = true, id, at, time.Now(), store
 	c.ring()
 	return nil
 }

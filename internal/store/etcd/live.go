@@ -7,8 +7,10 @@ import (
 
 // live is what a node does while it is connected.
 func (c *Cluster) live(ctx context.Context, store db) {
-	if c.join(ctx, store) != nil {
-		return
+	for c.join(ctx, store) != nil {
+		if ctx.Err() != nil {
+			return
+		}
 	}
 	presence, upkeep := time.NewTicker(c.times.Presence), time.NewTicker(c.times.Upkeep)
 	defer presence.Stop()
@@ -45,6 +47,9 @@ func (c *Cluster) join(ctx context.Context, store db) error {
 			rev, err = c.announce(ctx, store)
 		}
 		if err := c.caughtUp(ctx, rev); err != nil {
+			return err
+		}
+		if err := c.restoreBlocks(ctx, store); err != nil {
 			return err
 		}
 		if err := c.publishAll(ctx); err != nil {

@@ -22,6 +22,11 @@ func (c *Cluster) announce(ctx context.Context, store db) (rev int64, err error)
 	call, cancel := context.WithTimeout(ctx, c.times.Call)
 	defer cancel()
 	now := c.now()
+	if c.wired != nil {
+		for _, network := range c.wired() {
+			c.heard.note(Source{Network: network}, 0)
+		}
+	}
 	b, err := json.Marshal(Node{Epoch: c.epoch, At: now.UnixMilli(), Heard: c.heard.snapshot(now)})
 	if err != nil {
 		return 0, err
@@ -36,6 +41,11 @@ func (c *Cluster) announce(ctx context.Context, store db) (rev int64, err error)
 	}
 	c.okAt = time.Now()
 	c.stats.commits.Observe(c.okAt.Sub(began).Seconds())
+	c.spoke, c.spokeAt = res.rev, c.okAt
+	if c.rev >= c.spoke {
+		c.lag = 0
+	}
+	c.listen(now)
 	return res.rev, nil
 }
 
@@ -61,6 +71,9 @@ func (c *Cluster) sawNode(name string, v kv) {
 		return
 	}
 	now := c.now()
+	if name == c.cfg.Node && v.rev == c.spoke {
+		c.lag = time.Since(c.spokeAt)
+	}
 	n.skew, n.timed, n.saw = time.UnixMilli(n.At).Sub(now), true, now
 	c.nodes[name] = n
 	if name == c.cfg.Node && n.Epoch != c.epoch && !c.twin {
