@@ -15,7 +15,7 @@ import (
 )
 
 func dhcpMatrixScenarios() []scenario {
-	return []scenario{{"dhcp-matrix", dhcpMatrix}}
+	return []scenario{{"dhcp-matrix", dhcpMatrix}, {"dhcp-matrix-churn", dhcpChurn}}
 }
 
 // soon is when a machine has to be answered, at its first packet.
