@@ -85,6 +85,12 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	if err := a.leases.configure(cfg); err != nil {
 		return nil, err
 	}
+	a.leases.wired = a.wiredTo
+	if a.leases.shared != nil {
+		if err := a.journal.Register(a.leases.shared); err != nil {
+			return nil, err
+		}
+	}
 	if a.discoverer, err = a.newDiscoverer(first); err != nil {
 		return nil, err
 	}
@@ -93,6 +99,7 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	}
 	a.history = a.newHistory(first)
 	a.alerting = newAlerting(cfg, a.history, log, a.now)
+	a.alerting.elsewhere = a.alertShared
 	if err := a.gather(); err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ type leases struct {
 	now  func() time.Time
 
 	shared *etcd.Cluster // nil: this node shares its leases with nobody
+	wired  func() []string
 
 	mu sync.Mutex  // guards what follows
 	db *leasedb.DB // nil: no network has needed it yet

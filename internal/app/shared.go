@@ -33,7 +33,7 @@ func newShared(cfg *config.Config, l *leases, log *slog.Logger, now func() time.
 			c.Nodes++
 		}
 	}
-	return etcd.New(c, etcd.Deps{Log: log.With("role", "store"), Now: now, Book: l.book, Keep: l.Keep})
+	return etcd.New(c, etcd.Deps{Log: log.With("role", "store"), Now: now, Book: l.book, Keep: l.Keep, Wired: func() []string { return l.wired() }})
 }
 
 // blocksFile stands beside the leases: neither is worth anything without the other.
@@ -57,6 +57,26 @@ func (l *leases) runShared(ctx context.Context, ready func()) error {
 		return nil
 	}
 	return l.shared.Run(ctx, nil)
+}
+
+// wiredTo returns the networks on whose wire this node has an interface of its own.
+func (a *App) wiredTo() []string {
+	s := a.setup()
+	var out []string
+	for _, name := range s.Node.Interfaces {
+		l, err := a.link(name)
+		if err != nil {
+			continue
+		}
+		for _, d := range s.DHCP.Scopes {
+			for _, p := range l.Addrs {
+				if d.Subnet.Contains(p.Addr()) && !slices.Contains(out, d.Network) {
+					out = append(out, d.Network)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // sameStore says why another store cannot be taken while the node runs.

@@ -91,6 +91,10 @@ func (a *App) Status() web.Status {
 		st.Networks = append(st.Networks, web.NetworkStatus{Name: n.Name, Subnet: subnet, Deliver: string(n.Deliver)})
 	}
 	st.Health = a.monitor.Servers()
+	if c := a.leases.shared; c != nil {
+		s := c.Status()
+		st.Shared = &s
+	}
 	st.Warnings = a.warnings()
 	return st
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/store"
 	"surefoot/internal/watch"
 )
 
@@ -28,6 +29,9 @@ type Status struct {
 
 	// Health says what each server counts as, by this node's own downloads.
 	Health []watch.ServerReport `json:"health,omitempty"`
+
+	// Shared is the store that the nodes share; absent: they share none.
+	Shared *store.Shared `json:"shared,omitempty"`
 }
 
 // ConfigStatus tells of the site file.

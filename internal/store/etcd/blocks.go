@@ -160,9 +160,9 @@ func (c *Cluster) blockSize(p *pool) uint32 {
 // half of what it has is used and enough is left to all.
 func (c *Cluster) wantsBlock(scope string) bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	p := c.pools[scope]
 	if p == nil || c.store == nil || c.twin || c.blockSize(p) == 0 {
+		c.mu.Unlock()
 		return false
 	}
 	var mine []lease.Range
@@ -173,15 +173,16 @@ func (c *Cluster) wantsBlock(scope string) bool {
 			mine = append(mine, b.addrs())
 		}
 	}
+	half, most := leastBlocks*c.blockSize(p)/2, p.size/4*3
+	c.mu.Unlock()
 	if len(mine) < leastBlocks {
 		return true
 	}
-	all, free := uint32(0), uint32(0)
+	free := uint32(0)
 	for _, r := range mine {
-		all += count(r)
 		free += c.fresh(r)
 	}
-	return free < leastBlocks*c.blockSize(p)/2 && taken < p.size/4*3
+	return free < half && taken < most
 }
 
 // fresh counts the addresses of a range that nobody has or had.
@@ -195,39 +196,33 @@ func (c *Cluster) fresh(r lease.Range) (n uint32) {
 }
 
 // grant takes a block into the table: the one of which most is free, and where all are, another one than
-// other nodes take.
-func (c *Cluster) grant(ctx context.Context, store db, scope string) {
+// other nodes take. It reports whether it is worth trying again at once.
+func (c *Cluster) grant(ctx context.Context, store db, scope string) bool {
 	c.mu.Lock()
 	p := c.pools[scope]
-	if p == nil {
-		c.mu.Unlock()
-		return
-	}
-	now := c.now()
-	r, ok := c.candidate(p)
-	next := table{Blocks: append(slices.Clone(p.table.Blocks), block{r.From, r.To, c.cfg.Node, now.Unix()})}
-	at := p.table.rev
+	cfg, size, blocks, at := p.cfg, c.blockSize(p), p.table.Blocks, p.table.rev
 	c.mu.Unlock()
+	r, ok := c.candidate(cfg, size, blocks)
 	if !ok {
-		return
+		return false
 	}
+	next := table{Blocks: append(slices.Clone(blocks), block{r.From, r.To, c.cfg.Node, c.now().Unix()})}
 	// An error leaves it open: if the block was granted, it is found in the table and used after a while.
-	_ = c.putBlocks(ctx, store, scope, next, at, func(rev int64) {
+	err := c.putBlocks(ctx, store, scope, next, at, func(rev int64) {
 		p.granted[r] = rev
 		c.log.Info("this node has a block more", "network", scope, "from", r.From, "to", r.To)
 	})
+	return err == nil
 }
 
-// candidate chooses a block. c.mu is held.
-func (c *Cluster) candidate(p *pool) (best lease.Range, ok bool) {
+// candidate chooses a block.
+func (c *Cluster) candidate(cfg lease.Pool, size uint32, blocks []block) (best lease.Range, ok bool) {
 	var all []lease.Range
-	size := c.blockSize(p)
-	for _, in := range p.cfg.Ranges {
+	for _, in := range cfg.Ranges {
 		for from, left := in.From, count(in); left >= size && size > 0; left -= size {
-			to := plus(from, size-1)
-			r := lease.Range{From: from, To: to}
-			from = to.Next()
-			if !slices.ContainsFunc(p.table.Blocks, func(b block) bool { return overlap(r, b.addrs()) }) {
+			r := lease.Range{From: from, To: plus(from, size-1)}
+			from = r.To.Next()
+			if !slices.ContainsFunc(blocks, func(b block) bool { return overlap(r, b.addrs()) }) {
 				all = append(all, r)
 			}
 		}
@@ -241,12 +236,12 @@ func (c *Cluster) candidate(p *pool) (best lease.Range, ok bool) {
 	for i := range all {
 		r := all[(first+i)%len(all)]
 		n := c.fresh(r)
-		for _, a := range p.cfg.Exclude {
+		for _, a := range cfg.Exclude {
 			if r.Contains(a) {
 				n -= min(n, 1)
 			}
 		}
-		for _, a := range p.cfg.Reserved {
+		for _, a := range cfg.Reserved {
 			if r.Contains(a) {
 				n -= min(n, 1)
 			}

@@ -59,7 +59,7 @@ type claim struct {
 // What may be on its way.
 const (
 	committers = 2
-	maxBatch   = 60   // records of a transaction: etcd takes 128 operations
+	maxBatch   = 60   // records of a commit: etcd takes 128 operations
 	maxWaiting = 8192 // claims that wait; more are answered as if there was no contact
 )
 
@@ -115,13 +115,12 @@ func (c *Cluster) tooLate(k *claim) {
 	}
 }
 
-// take returns claims that can go into one transaction, after those that are lost already were told so.
-// c.mu is not held.
-func (c *Cluster) take() (store db, batch []*claim, conds []cond, writes []write) {
+// take returns claims that go into one commit, after those that are lost already were told so. c.mu is
+// not held.
+func (c *Cluster) take() (store db, batch []*claim, list []txn) {
 	c.mu.Lock()
 	var over []func()
 	if store = c.store; store != nil {
-		tables := map[string]bool{}
 		n := 0
 		for _, k := range c.ready {
 			n++
@@ -137,12 +136,11 @@ func (c *Cluster) take() (store db, batch []*claim, conds []cond, writes []write
 			k.sent = true
 			batch = append(batch, k)
 			key := c.keys.record(k.at.scope, k.at.addr)
-			conds = append(conds, cond{key, c.seen[k.at].rev})
-			writes = append(writes, write{key, v})
-			if p := c.pools[k.at.scope]; k.why == toClaim && p != nil && !tables[k.at.scope] {
-				tables[k.at.scope] = true
-				conds = append(conds, cond{c.keys.blocks(k.at.scope), p.table.rev})
+			x := txn{conds: []cond{{key, c.seen[k.at].rev}}, writes: []write{{key, v}}}
+			if k.why == toClaim { // and nobody was given a block there meanwhile
+				x.conds = append(x.conds, cond{c.keys.blocks(k.at.scope), c.pool(k.at.scope).table.rev})
 			}
+			list = append(list, x)
 			if len(batch) == maxBatch {
 				break
 			}
@@ -153,7 +151,7 @@ func (c *Cluster) take() (store db, batch []*claim, conds []cond, writes []write
 	for _, f := range over {
 		f()
 	}
-	return store, batch, conds, writes
+	return store, batch, list
 }
 
 // judge says whether a record may replace what the store has, as far as was seen, and what is written.
@@ -273,7 +271,7 @@ func (c *Cluster) failWaiting() {
 // commit is one of the goroutines that send claims.
 func (c *Cluster) commit(ctx context.Context) {
 	for {
-		store, batch, conds, writes := c.take()
+		store, batch, list := c.take()
 		if len(batch) == 0 {
 			select {
 			case <-ctx.Done():
@@ -286,42 +284,48 @@ func (c *Cluster) commit(ctx context.Context) {
 		c.ring() // for the other one, if there is more
 		call, cancel := context.WithTimeout(ctx, c.times.Call)
 		began := time.Now()
-		res, err := store.Commit(call, conds, writes)
+		res, err := store.Commit(call, list...)
 		cancel()
-		c.landed(batch, conds, res, err, time.Since(began))
+		c.landed(batch, list, res, err, time.Since(began))
 	}
 }
 
-// landed takes the answer to a transaction.
-func (c *Cluster) landed(batch []*claim, conds []cond, res commit, err error, took time.Duration) {
+// landed takes the answer to a commit.
+func (c *Cluster) landed(batch []*claim, list []txn, res []commit, err error, took time.Duration) {
 	var over []func()
 	c.mu.Lock()
-	switch {
-	case err != nil:
+	if err != nil {
 		c.stats.failed.Inc()
 		for _, k := range batch {
 			over = append(over, c.finish(k, lease.ErrNoContact))
 		}
-	case res.done:
+		batch = nil
+	} else {
 		c.okAt = time.Now()
 		c.stats.commits.Observe(took.Seconds())
-		for _, k := range batch {
+	}
+	var again []*claim
+	for i, k := range batch {
+		r := res[i]
+		if r.done {
 			c.stats.won(k)
-			if res.rev > c.seen[k.at].rev {
-				c.seen[k.at] = seenOf(&k.r, res.rev)
+			if r.rev > c.seen[k.at].rev {
+				c.seen[k.at] = seenOf(&k.r, r.rev)
 			}
 			over = append(over, c.finish(k, nil))
+			continue
 		}
-	default:
-		c.okAt = time.Now()
 		c.stats.conflicts.Inc()
-		for i, v := range res.have {
-			v.key = conds[i].key
-			if v.rev != conds[i].rev {
+		for j, v := range r.have {
+			v.key = list[i].conds[j].key
+			if v.rev != list[i].conds[j].rev {
 				c.learn(v)
 			}
 		}
-		c.ready = append(batch, c.ready...) // each is judged again, by what is known now
+		again = append(again, k) // it is judged again, by what is known now
+	}
+	if len(again) > 0 {
+		c.ready = append(again, c.ready...)
 		c.ring()
 	}
 	c.mu.Unlock()

@@ -20,32 +20,45 @@ func (c *client) close() { _ = c.c.Close() }
 // Cluster says which store it is: one that was made anew from a backup is another.
 func (c *client) Cluster() uint64 { return c.cluster.Load() }
 
-func (c *client) Commit(ctx context.Context, conds []cond, writes []write) (commit, error) {
-	var cmps []clientv3.Cmp
-	var puts, gets []clientv3.Op
-	for _, k := range conds {
-		cmps = append(cmps, clientv3.Compare(clientv3.ModRevision(k.key), "=", k.rev))
-		gets = append(gets, clientv3.OpGet(k.key))
+// Commit puts each transaction into one of etcd's own, so that one that loses takes no other with it.
+func (c *client) Commit(ctx context.Context, list ...txn) ([]commit, error) {
+	var ops []clientv3.Op
+	for _, x := range list {
+		var cmps []clientv3.Cmp
+		var puts, gets []clientv3.Op
+		for _, k := range x.conds {
+			cmps = append(cmps, clientv3.Compare(clientv3.ModRevision(k.key), "=", k.rev))
+			gets = append(gets, clientv3.OpGet(k.key))
+		}
+		for _, w := range x.writes {
+			if w.value == nil {
+				puts = append(puts, clientv3.OpDelete(w.key))
+				continue
+			}
+			puts = append(puts, clientv3.OpPut(w.key, string(w.value)))
+		}
+		ops = append(ops, clientv3.OpTxn(cmps, puts, gets))
 	}
-	for _, w := range writes {
-		if w.value == nil {
-			puts = append(puts, clientv3.OpDelete(w.key))
+	res, err := c.c.Txn(ctx).Then(ops...).Commit()
+	if err != nil {
+		return nil, err
+	}
+	if len(res.Responses) != len(list) {
+		return nil, errors.New("etcd answered another number of transactions")
+	}
+	out := make([]commit, len(list))
+	for i, r := range res.Responses {
+		t := r.GetResponseTxn()
+		out[i] = commit{done: t.GetSucceeded(), rev: res.Header.Revision}
+		if t.GetSucceeded() {
 			continue
 		}
-		puts = append(puts, clientv3.OpPut(w.key, string(w.value)))
-	}
-	res, err := c.c.Txn(ctx).If(cmps...).Then(puts...).Else(gets...).Commit()
-	if err != nil {
-		return commit{}, err
-	}
-	out := commit{done: res.Succeeded, rev: res.Header.Revision}
-	if !res.Succeeded {
-		for i, r := range res.Responses {
-			v := kv{key: conds[i].key}
+		for j, r := range t.GetResponses() {
+			v := kv{key: list[i].conds[j].key}
 			if g := r.GetResponseRange(); g != nil && len(g.Kvs) == 1 {
 				v.value, v.rev = g.Kvs[0].Value, g.Kvs[0].ModRevision
 			}
-			out.have = append(out.have, v)
+			out[i].have = append(out[i].have, v)
 		}
 	}
 	return out, nil

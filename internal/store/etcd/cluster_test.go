@@ -343,7 +343,7 @@ func TestChurn(t *testing.T) {
 
 func churnTime() time.Duration {
 	if testing.Short() {
-		return 3 * time.Second
+		return 2 * time.Second
 	}
-	return 8 * time.Second
+	return 6 * time.Second
 }

@@ -8,9 +8,10 @@ import (
 // db is what is used of a store with one history: every change has the next revision, all watchers
 // see all changes in that order, and a transaction compares before it writes.
 type db interface {
-	// Commit writes all if every condition holds, and otherwise returns what the keys of the
-	// conditions have. An error leaves open whether anything was written.
-	Commit(ctx context.Context, conds []cond, writes []write) (commit, error)
+	// Commit does all transactions at one revision, each by itself: it writes if every condition holds,
+	// and otherwise returns what the keys of the conditions have. An error leaves open whether anything
+	// was written.
+	Commit(ctx context.Context, list ...txn) ([]commit, error)
 	// Read returns a key as the quorum has it; rev is 0 if there is none. at is the revision of the store.
 	Read(ctx context.Context, key string) (v kv, at int64, err error)
 	// List returns keys with a prefix, from one on, at a revision of the store (0: the present one).
@@ -39,6 +40,12 @@ type write struct {
 	value []byte
 }
 
+type txn struct {
+	conds  []cond
+	writes []write
+}
+
+// commit is what became of a transaction.
 type commit struct {
 	done bool
 	rev  int64 // of the store: of this change if done

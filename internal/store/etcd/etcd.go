@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"surefoot/internal/lease"
+	"surefoot/internal/store"
 )
 
 // Config says where the store is, and who asks.
@@ -85,32 +86,34 @@ type Cluster struct {
 
 	work chan struct{} // rung when claims wait
 
-	mu       sync.Mutex // guards what follows
-	store    db         // nil: none is connected
-	contact  bool
-	why      error          // why there is no contact
-	since    time.Time      // of contact, or of its loss
-	okAt     time.Time      // when the store answered last
-	at       string         // the endpoint in use
-	cluster  uint64         // which store it is
-	seenSome bool           // one was connected before
-	rev      int64          // everything up to it was seen
-	moved    chan struct{}  // closed and made anew when rev moves
-	seen     map[place]seen // what the store has of each address
-	last     map[place]*claim
-	ready    []*claim
-	waiting  int
-	unsaid   map[place]uint64 // kept on this node and not published: the Serial
-	pools    map[string]*pool
-	nodes    map[string]Node
-	twin     bool
-	heard    *heard
-	first    map[string]time.Time // when a source of packets was heard of
-	deaf     []Deaf
-	lag      time.Duration // from this node's word to its return
-	spoke    int64         // the revision of the last one
-	spokeAt  time.Time
-	silent   bool // it was told that the store does not answer
+	mu        sync.Mutex // guards what follows
+	store     db         // nil: none is connected
+	contact   bool
+	why       error          // why there is no contact
+	since     time.Time      // of contact, or of its loss
+	okAt      time.Time      // when the store answered last
+	at        string         // the endpoint in use
+	cluster   uint64         // which store it is
+	seenSome  bool           // one was connected before
+	rev       int64          // everything up to it was seen
+	moved     chan struct{}  // closed and made anew when rev moves
+	seen      map[place]seen // what the store has of each address
+	last      map[place]*claim
+	ready     []*claim
+	waiting   int
+	unsaid    map[place]uint64 // kept on this node and not published: the Serial
+	pools     map[string]*pool
+	nodes     map[string]Node
+	twin      bool
+	heard     *heard
+	first     map[string]time.Time // when a source of packets was heard of
+	deaf      []store.Deaf
+	lag       time.Duration // from this node's word to its return
+	spoke     int64         // the revision of the last one
+	spokeAt   time.Time
+	counted   []store.SharedNetwork
+	countedAt time.Time
+	silent    bool // it was told that the store does not answer
 }
 
 // New checks the configuration, and reads the files it names. It connects to nothing.
@@ -200,7 +203,7 @@ func (c *Cluster) lose(err error) {
 	c.book.Contact(false, c.now())
 	c.failWaiting()
 	c.mu.Unlock()
-	if was || !told {
+	if (was || !told) && !errors.Is(err, errEnds) {
 		c.log.Warn("the shared store does not answer: new machines get addresses of this node's own blocks, and leases are short", "err", firstLine(err))
 	}
 }

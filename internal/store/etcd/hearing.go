@@ -6,17 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-)
 
-// Deaf says that nodes do not hear what others do: broadcasts of a network, or what a relay forwards.
-// Such a node answers nobody from there, and nothing else shows it as long as the others live.
-type Deaf struct {
-	Network string     `json:"network"`
-	Relay   netip.Addr `json:"relay,omitzero"`
-	Hear    []string   `json:"hear"` // nodes that do
-	Miss    []string   `json:"miss"` // and that do not
-	Since   time.Time  `json:"since"`
-}
+	"surefoot/internal/store"
+)
 
 // How much later others must have heard something, and for how long that must be so: what a node hears
 // it tells within Times.Presence.
@@ -27,7 +19,7 @@ const (
 )
 
 // hearing compares what the nodes hear. c.mu is held.
-func (c *Cluster) hearing(now time.Time) []Deaf {
+func (c *Cluster) hearing(now time.Time) []store.Deaf {
 	own := c.heard.snapshot(now)
 	nodes := map[string]Node{c.cfg.Node: {Epoch: c.epoch, Heard: own}}
 	for name, n := range c.nodes {
@@ -41,7 +33,7 @@ func (c *Cluster) hearing(now time.Time) []Deaf {
 			latest[src] = max(latest[src], at)
 		}
 	}
-	var out []Deaf
+	var out []store.Deaf
 	for src, at := range latest {
 		if at == 0 {
 			continue
@@ -57,7 +49,7 @@ func (c *Cluster) hearing(now time.Time) []Deaf {
 		if now.Sub(c.first[src]) < gap {
 			continue
 		}
-		d := Deaf{Network: s.Network, Relay: s.Relay}
+		d := store.Deaf{Network: s.Network, Relay: s.Relay}
 		for name, n := range nodes {
 			last, wired := n.Heard[src]
 			switch {
@@ -75,7 +67,7 @@ func (c *Cluster) hearing(now time.Time) []Deaf {
 			out = append(out, d)
 		}
 	}
-	slices.SortFunc(out, func(a, b Deaf) int { return cmp.Or(cmp.Compare(a.Network, b.Network), a.Relay.Compare(b.Relay)) })
+	slices.SortFunc(out, func(a, b store.Deaf) int { return cmp.Or(cmp.Compare(a.Network, b.Network), a.Relay.Compare(b.Relay)) })
 	return out
 }
 
@@ -95,11 +87,11 @@ func (c *Cluster) listen(now time.Time) {
 }
 
 // Deaf returns what has been so for a while.
-func (c *Cluster) Deaf() []Deaf {
+func (c *Cluster) Deaf() []store.Deaf {
 	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var out []Deaf
+	var out []store.Deaf
 	for _, d := range c.deaf {
 		if c.contact && now.Sub(d.Since) >= deafHolds {
 			out = append(out, d)

@@ -74,7 +74,9 @@ func (c *Cluster) upkeep(ctx context.Context, store db) {
 			c.Claim(g.Record, g.Prev, func(err error) { c.book.Committed(g.Record, err) })
 		}
 		for try := 0; try < grantTries && ctx.Err() == nil && c.wantsBlock(scope); try++ { // others may be first
-			c.grant(ctx, store, scope)
+			if !c.grant(ctx, store, scope) {
+				break
+			}
 		}
 	}
 	c.settleBlocks(ctx)

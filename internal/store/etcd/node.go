@@ -32,7 +32,7 @@ func (c *Cluster) announce(ctx context.Context, store db) (rev int64, err error)
 		return 0, err
 	}
 	began := time.Now()
-	res, err := store.Commit(call, nil, []write{{c.keys.node(c.cfg.Node), b}})
+	res, err := store.Commit(call, txn{nil, []write{{c.keys.node(c.cfg.Node), b}}})
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -41,12 +41,12 @@ func (c *Cluster) announce(ctx context.Context, store db) (rev int64, err error)
 	}
 	c.okAt = time.Now()
 	c.stats.commits.Observe(c.okAt.Sub(began).Seconds())
-	c.spoke, c.spokeAt = res.rev, c.okAt
+	c.spoke, c.spokeAt = res[0].rev, c.okAt
 	if c.rev >= c.spoke {
 		c.lag = 0
 	}
 	c.listen(now)
-	return res.rev, nil
+	return res[0].rev, nil
 }
 
 // learnNode takes what a node said of itself, at some time. c.mu is held.

@@ -57,10 +57,11 @@ func (c *Cluster) putBlocks(ctx context.Context, store db, scope string, next ta
 	call, cancel := context.WithTimeout(ctx, c.times.Call)
 	defer cancel()
 	key := c.keys.blocks(scope)
-	res, err := store.Commit(call, []cond{{key, at}}, []write{{key, b}})
+	all, err := store.Commit(call, txn{[]cond{{key, at}}, []write{{key, b}}})
 	if err != nil {
 		return err // perhaps it is there: then the watch says so
 	}
+	res := all[0]
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !res.done {
