@@ -43,6 +43,7 @@ type stormDHCPOptions struct {
 	cfg           dhcp.Config
 	relay, server string
 	first, secs   string
+	retry         string
 	offers        bool
 	record, again string
 	json          bool
@@ -76,7 +77,7 @@ func newStormDHCPCommand(env *Env) *cobra.Command {
 	f.Float64Var(&o.cfg.Rate, "rate", 0, "so many begin in a second (default: all at once)")
 	f.IntVar(&o.cfg.Window, "window", 0, "at most so many wait for an answer at the same time")
 	f.DurationVar(&o.cfg.Duration, "duration", 0, "begin anew with the first machine until then")
-	f.DurationSliceVar(&o.cfg.Retries, "retry", nil, "when a packet is sent again (default 4s,12s,28s)")
+	f.StringVar(&o.retry, "retry", "4s,12s,28s", "when a packet is sent again, from the first one on; none: never")
 	f.DurationVar(&o.cfg.Patience, "patience", 0, "how long the last packet is waited for (default 4s)")
 	f.StringVar(&o.record, "record", "", "write each address to this file as it is given: MAC and address, a line each")
 	f.StringVar(&o.again, "again", "", "the machines of such a file ask for the same addresses again")
@@ -99,6 +100,17 @@ func (o *stormDHCPOptions) parse() error {
 		if *a.to, err = netip.ParseAddr(a.text); err != nil {
 			return fmt.Errorf("%s: %q is not an IPv4 address", a.name, a.text)
 		}
+	}
+	o.cfg.Retries = []time.Duration{}
+	for text := range strings.SplitSeq(o.retry, ",") {
+		if o.retry == "none" {
+			break
+		}
+		d, err := time.ParseDuration(strings.TrimSpace(text))
+		if err != nil {
+			return fmt.Errorf("--retry: %q is neither none nor times like 4s,12s,28s", o.retry)
+		}
+		o.cfg.Retries = append(o.cfg.Retries, d)
 	}
 	o.cfg.Secs = dhcp.Secs(o.secs)
 	if o.offers {

@@ -18,10 +18,12 @@ func (l *Lab) startDHCP(ctx context.Context) error {
 		"--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--log-dhcp", "--user=root",
 		"--port=0", "--interface=eth0", "--bind-interfaces", "--no-ping",
 		"--dhcp-authoritative", "--leasefile-ro", "--pid-file=",
-		"--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h",
 		"--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--ra-param=eth0,10",
 	}
-	if l.Relay {
+	if !l.options.OwnDHCP {
+		args = append(args, "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h")
+	}
+	if l.Relay && !l.options.OwnDHCP && !l.options.OwnFar {
 		args = append(args,
 			"--dhcp-range=set:far,10.78.0.100,10.78.0.199,255.255.255.0,1h",
 			"--dhcp-option=tag:far,option:router,"+RelayClient.String(),
@@ -35,6 +37,9 @@ func (l *Lab) startDHCP(ctx context.Context) error {
 		return err
 	}
 	l.dhcp = p
+	if l.options.OwnDHCP {
+		return p.awaitLog(ctx, "advertising", "router advertisement")
+	}
 	return p.await(ctx, "listening on udp port 67", func() error {
 		return l.places[part].do(func() error { return portTaken(67) })
 	})
@@ -50,7 +55,7 @@ func (l *Lab) startRelay(ctx context.Context) error {
 		return fmt.Errorf("let the relay forward packets: %w", err)
 	}
 	args := []string{"-4", "-d", "--no-pid", "-id", "eth1", "-iu", "eth0", DHCPAddr.String()}
-	if l.options.SameHost {
+	if l.options.SameHost || l.options.OwnDHCP || l.options.OwnFar {
 		args = args[:len(args)-1]
 	}
 	for i := range l.options.Nodes {
@@ -73,9 +78,17 @@ func (l *Lab) startRelay(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	return p.await(ctx, "relaying", func() error {
+	return p.awaitLog(ctx, "relaying", "Sending on")
+}
+
+// StopRelay ends the lab's relay, for another one in its place.
+func (l *Lab) StopRelay(ctx context.Context) error { return l.relay.Stop(ctx) }
+
+// awaitLog waits until the process has said something.
+func (p *Process) awaitLog(ctx context.Context, what, word string) error {
+	return p.await(ctx, what, func() error {
 		b, err := os.ReadFile(p.Log)
-		if err == nil && !strings.Contains(string(b), "Sending on") {
+		if err == nil && !strings.Contains(string(b), word) {
 			err = io.ErrNoProgress
 		}
 		return err

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"surefoot/internal/boot"
 )
 
 // Parts of a lab, the last element of a namespace's name.
@@ -90,6 +92,23 @@ func (l *Lab) plug(ctx context.Context, part, dev, bridge string, addr netip.Pre
 		in += "addr add fd78::1/64 dev eth1 nodad\n"
 	}
 	return ip(ctx, l.space(part), in)
+}
+
+// Plug gives a part of the lab one more network card, without an IP address, as a machine has it that is
+// about to ask for one: beside the servers or behind the relay. It goes with the lab.
+func (l *Lab) Plug(ctx context.Context, part, dev string, mac boot.MAC, behind bool) error {
+	to := bridge
+	if behind {
+		to = relayBridge
+	}
+	port := part + "-" + dev
+	err := ip(ctx, l.space(partSwitch), fmt.Sprintf(
+		"link add %[1]s type veth peer name %[2]s address %[5]s netns %[3]s\nlink set %[1]s master %[4]s up\n",
+		port, dev, l.space(part), to, mac))
+	if err != nil {
+		return err
+	}
+	return ip(ctx, l.space(part), fmt.Sprintf("link set %s up\n", dev))
 }
 
 func (l *Lab) address(part string) netip.Prefix {

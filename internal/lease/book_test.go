@@ -289,3 +289,32 @@ func TestSeveralNodesInOrder(t *testing.T) {
 		t.Errorf("what another node kept: %+v", g)
 	}
 }
+
+// Two nodes count on from the same Serial: the second claim of a node that lost its first must not
+// pass for one that follows it.
+func TestClaimsOfTwoNodesWithOneSerial(t *testing.T) {
+	b := book(t, lan(nil))
+	b.SetOwn("lan", nil, true)
+	b.Contact(true, t0)
+	first, _ := b.Offer(t0, want(1, a4(1)))
+	second, _ := b.Offer(t0, want(1, a4(1)))
+	if second.Prev != first.Record.Serial || !second.Fits(first.Record) || !first.Fits(Record{}) {
+		t.Errorf("%+v, then %+v", first, second)
+	}
+	theirs := first.Record
+	theirs.ID, theirs.Node = machine(2), "n2"
+	if first.Fits(theirs) || second.Fits(theirs) {
+		t.Error("a claim takes an address from somebody whom the node does not know of")
+	}
+	longer := first.Record
+	longer.Expires = longer.Expires.Add(time.Hour)
+	if second.Fits(longer) {
+		t.Error("a claim lowers the end of a lease")
+	}
+	b.Load(theirs)
+	b.Committed(first.Record, errNo)
+	b.Committed(second.Record, errNo)
+	if g, why := b.Offer(t0, want(1, a4(1))); why != boot.Answered || g.Record.Addr == a4(1) {
+		t.Errorf("%+v %s", g, why)
+	}
+}

@@ -152,7 +152,7 @@ func (b *Book) Load(r Record) {
 
 // Release ends a lease, at the word of the machine that has it (RFC 2131 4.3.4). With several
 // nodes the address rests until the lease would have ended: a node that did not hear of the
-// release may still confirm it. The record replaces any of the same ID with a lower Serial.
+// release may still confirm it. Its record gets there by Merge.
 func (b *Book) Release(now time.Time, a Ask) (Record, boot.Reason) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -54,14 +54,12 @@
 //     so, since an address of an own block passes to another ID in no other way. A block is given up only when
 //     the node's own records in it are published and nothing is offered from it.
 //   - A lost claim is reported by Committed with an error after Load of what the store has.
-//   - Records with Own are published when the store answers: put if their Serial is higher, or with
-//     the next Serial over a record that says Free; if the store has a higher one of the same ID, or
-//     the address is declined, that stays and its end is raised to theirs. Contact(true) is said when
-//     that is done and the store's records are loaded.
+//   - Records with Own are published when the store answers, by Merge. Contact(true) is said when that
+//     is done and the store's records are loaded.
 //   - All nodes have the same reservations. While one site file replaces another, a reservation that
 //     is new may be given on a node's own authority only after a contact.
-//   - Release and Decline replace a record of the same ID with a lower Serial in the store, never
-//     lowering its end. If that cannot be done they are not committed, and a Decline is tried again.
+//   - The records of Release and Decline get into the store by Merge as well. If that cannot be done
+//     they are not committed, and a Decline is tried again.
 //
 // # Structure
 //

@@ -50,33 +50,14 @@ func (s *store) claim(t *rapid.T, node int, g Grant) bool {
 	return true
 }
 
-// publish makes a record known that a node kept on its own authority.
+// publish makes a record known that a node kept without a claim.
 func (s *store) publish(t *rapid.T, r Record) {
 	have := s.recs[r.Addr]
-	if have.State == Declined {
-		if r.Expires.After(have.Expires) {
-			have.Expires = r.Expires
-			have.Serial = max(have.Serial, r.Serial) + 1
-			s.put(have)
-		}
-		return
-	}
-	if have.State == Free && have.Serial >= r.Serial {
-		r.Serial = have.Serial + 1
-	}
-	if have.ID != r.ID && have.State != Free {
+	put, ok := Merge(have, r)
+	if ok {
+		s.put(put)
+	} else if have.ID != r.ID && have.State != Free && have.State != Declined {
 		t.Fatalf("%s was given to %s on a node's own authority, and the store has it for %s", r.Addr, r.ID, have.ID)
-	}
-	switch {
-	case have.Serial < r.Serial:
-		if have.ID == r.ID && have.Expires.After(r.Expires) {
-			r.Expires = have.Expires
-		}
-		s.put(r)
-	case have.ID == r.ID && r.Expires.After(have.Expires):
-		have.Expires = r.Expires
-		have.Serial++
-		s.put(have)
 	}
 }
 
@@ -463,10 +444,8 @@ func (m *several) release(t *rapid.T) {
 	case r.Own:
 		x.localWays = append(x.localWays, claimed{g: Grant{Record: r}})
 	case x.linked && have.ID == r.ID && have.Serial < r.Serial:
-		if have.Expires.After(r.Expires) {
-			r.Expires = have.Expires
-		}
-		m.store.put(r)
+		m.store.publish(t, r)
+		r = m.store.recs[r.Addr]
 		x.disk[r.Addr] = r
 		x.book.Committed(r, nil)
 	default:
@@ -483,7 +462,7 @@ func (m *several) decline(t *rapid.T) {
 	have := m.store.recs[r.Addr]
 	if why == boot.Answered {
 		if x.linked && have.ID == c.id && have.Serial < r.Serial {
-			m.store.put(r)
+			m.store.publish(t, r)
 			x.book.Committed(r, nil)
 		} else {
 			x.book.Committed(r, errors.New("no"))

@@ -1,7 +1,6 @@
 package dhcp4
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -292,11 +291,15 @@ func (d *Decider) isOurs(h Heard, id netip.Addr) bool {
 func (o *Outcome) Detail() string {
 	switch {
 	case o.Reply.Type != 0 && o.Reply.YIAddr.IsValid():
-		return fmt.Sprintf("%s for %s, %s", o.Reply.YIAddr, o.Reply.Lease, o.Route)
+		// Without fmt: it is said of every packet, and was a tenth of the work.
+		b := make([]byte, 0, 96)
+		b = append(o.Reply.YIAddr.AppendTo(b), " for "...)
+		b = append(append(b, o.Reply.Lease.String()...), ", "...)
+		return string(o.Route.appendTo(b))
 	case o.Reply.Type != 0:
 		return o.Route.String()
 	case o.Ask.Want.IsValid():
-		return fmt.Sprintf("asks for %s", o.Ask.Want)
+		return "asks for " + o.Ask.Want.String()
 	}
 	return ""
 }

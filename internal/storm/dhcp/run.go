@@ -29,7 +29,6 @@ type runner struct {
 
 	mu    sync.Mutex
 	crowd *crowd
-	done  bool
 }
 
 // Run lets the storm go, until every machine has its answer or has given up, or ctx ends.
