@@ -15,7 +15,7 @@ import (
 )
 
 func dhcpMatrixScenarios() []scenario {
-	return []scenario{{"dhcp-matrix", dhcpMatrix}, {"dhcp-matrix-churn", dhcpChurn}}
+	return []scenario{{"dhcp-matrix", dhcpMatrix}, {"dhcp-matrix-churn", dhcpChurn}, {"dhcp-peers", dhcpPeers}}
 }
 
 // soon is when a machine has to be answered, at its first packet.
@@ -116,7 +116,7 @@ type dhcpCell struct {
 	machines         int
 	answered, served int           // at the first packet and soon; with an address
 	ever             int           // answered at all
-	offer, ack, last time.Duration // the slowest; last: until the OFFER, over all packets
+	offer, ack       time.Duration // the slowest, from the packet that was answered
 	servers          map[netip.Addr]int
 	failed           []string
 }
@@ -128,10 +128,13 @@ func (c *dhcpCell) String() string {
 		return ""
 	}
 	s := fmt.Sprintf("%d/%d", c.answered, c.machines)
-	if c.served != c.answered {
-		s += fmt.Sprintf(" ACK %d", c.served)
+	if c.ever != c.answered {
+		s += fmt.Sprintf(", later %d", c.ever-c.answered)
 	}
-	return s + fmt.Sprintf(" %.2f/%.2f %d", c.offer.Seconds(), c.ack.Seconds(), len(c.servers))
+	if c.served != c.ever {
+		s += fmt.Sprintf(", ACK %d", c.served)
+	}
+	return s + fmt.Sprintf("; %.2f %.2f s; %d", c.offer.Seconds(), c.ack.Seconds(), len(c.servers))
 }
 
 // dhcpTrial runs machines of all policies against whatever answers.
