@@ -61,7 +61,7 @@ func (w *worker) claimed(c *pending) {
 	w.d.only = lease.Any
 	next.tries, next.began, next.why = tries, began, c.err.Error()
 	if next.Reply.Type == 0 && !next.Reply.BOOTP {
-		ev := event(h, &next)
+		ev := w.s.event(h, &next)
 		ev.Kind, ev.Reason, ev.Detail = boot.Ignored, next.Reason, next.Detail()+", "+next.why
 		w.s.emit(ev)
 		return
