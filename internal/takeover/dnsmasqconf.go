@@ -96,7 +96,7 @@ func (a *account) dnsmasqHost(line int, text string, taken map[netip.Addr]int) {
 			ignore = true
 		case anyMAC.MatchString(part):
 			macs = append(macs, part)
-		case leaseTime.MatchString(lower) && r.Name == "" && len(macs)+len(r.Addrs) > 0, lower == "infinite":
+		case leaseTime.MatchString(lower):
 			notes = append(notes, "the lease time "+part+" is not taken: times are those of the network")
 		case hostPattern.MatchString(part):
 			if r.Name != "" {

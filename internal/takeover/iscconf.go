@@ -14,7 +14,7 @@ func ISCReservations(file string, data []byte) []Item {
 	a := &account{file: file}
 	r := &iscReader{data: data, line: 1, bad: func(line int, what string) { a.refuse(line, what, "it is not understood") }}
 	c := &iscConf{a: a, left: map[string]*tally{}}
-	c.walk(r.statements(0), nil)
+	c.walk(r.statements(0), nil, nil)
 	c.tell()
 	return a.items
 }
@@ -24,12 +24,11 @@ type iscConf struct {
 	left map[string]*tally
 }
 
-// walk goes through statements; around are those blocks that they stand in.
-func (c *iscConf) walk(list []stmt, around []string) {
-	var boot []string // what a group says for the hosts in it
-	for _, s := range list {
+// walk goes through statements; around are those blocks that they stand in, and boot what these say of booting.
+func (c *iscConf) walk(list []stmt, around []string, boot []string) {
+	for _, s := range list { // what a group says for the hosts in it
 		if s.is("filename") || s.is("next-server") || s.is("server-name") {
-			boot = append(boot, s.String())
+			boot = append(slices.Clone(boot), s.String())
 		}
 	}
 	if len(around) == 0 {
@@ -46,7 +45,7 @@ func (c *iscConf) walk(list []stmt, around []string) {
 		case s.has:
 			name := strings.ToLower(s.at(0))
 			c.count(s, name+" declarations")
-			c.walk(s.block, append(slices.Clone(around), name))
+			c.walk(s.block, append(slices.Clone(around), name), boot)
 		case s.is("option"):
 			c.count(s, "options")
 		default:
@@ -116,7 +115,7 @@ func (c *iscConf) host(s stmt, boot []string) {
 		case x.is("filename"), x.is("next-server"), x.is("server-name"):
 			notes = append(notes, short(x.String())+" is not taken: which file a machine gets is said by boot rules, or by the column boot")
 		case x.is("option", "dhcp-client-identifier"), x.is("uid"), x.is("host-identifier"), x.is("dhcp-client-identifier"):
-			notes = append(notes, short(x.at(len(x.words)-2))+" is not taken: machines are known by their hardware address")
+			notes = append(notes, short(x.String())+" is not taken: machines are known by their hardware address")
 		default:
 			notes = append(notes, "not taken: "+short(x.String()))
 		}
