@@ -37,7 +37,7 @@ func poolLine(d config.DHCPScope, reserved int) string {
 	if reserved > 0 {
 		text += fmt.Sprintf(", %d reservations", reserved)
 	}
-	return text + ", lease " + d.Lease.String()
+	return text + ", lease " + strings.TrimSuffix(strings.TrimSuffix(d.Lease.String(), "0s"), "0m")
 }
 
 // dhcpBanner are the lines of the DHCP server at the start.

@@ -168,7 +168,7 @@ func ShownLease(cfg *config.Config, r lease.Record, now time.Time) web.Lease {
 		Network: r.Scope, Addr: r.Addr, ID: r.ID, MAC: r.MAC.String(), State: LeaseState(r, now), Start: r.Start, Expires: r.Expires,
 		Node: r.Node, Host: r.Host, Relay: r.Relay, Circuit: r.Circuit, Class: r.Class, Serial: r.Serial,
 	}
-	if strings.HasPrefix(r.Class, "PXEClient") || strings.HasPrefix(r.Class, "HTTPClient") || r.Arch != 0 {
+	if boot.Arch(r.Arch) != boot.ArchUnknown && (r.Class != "" || r.Arch != 0) {
 		l.Arch = &r.Arch
 	}
 	if cfg != nil {

@@ -333,7 +333,7 @@ func printPools(w io.Writer, pools []web.PoolUsage) {
 		return
 	}
 	const row = "%-16s  %9s  %9s  %8s  %9s  %8s  %9s  %9s  %s\n"
-	fmt.Fprintf(w, "\n"+row, "ADDRESSES OF", "ALL", "LEASED", "OFFERED", "DECLINED", "RESTING", "RESERVED", "FREE", "")
+	fmt.Fprintf(w, "\n"+strings.Replace(row, "  %s\n", "%s\n", 1), "ADDRESSES OF", "ALL", "LEASED", "OFFERED", "DECLINED", "RESTING", "RESERVED", "FREE", "")
 	for _, p := range pools {
 		note := map[string]string{"nearly": "nearly full", "empty": "NOTHING LEFT"}[p.Full]
 		fmt.Fprint(w, strings.TrimRight(fmt.Sprintf(row, fit(p.Network, 16), num(p.Size), num(p.Active), num(p.Offered), num(p.Declined), num(p.Resting), num(p.Reserved), num(p.Free), note), " \n")+"\n")

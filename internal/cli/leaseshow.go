@@ -134,7 +134,7 @@ func printLease(w io.Writer, l web.Lease, now time.Time) {
 		row("port", l.Circuit)
 	}
 	row("class", l.Class)
-	if l.Arch != nil {
+	if l.Arch != nil && boot.Arch(*l.Arch) != boot.ArchUnknown {
 		row("arch", boot.Arch(*l.Arch).String())
 	}
 }

@@ -96,17 +96,6 @@ type PoolUsage struct {
 	Full     string   `json:"full,omitempty"` // nearly, or empty: nothing is left
 }
 
-// Share is a part of the pool in percent, for bars: what is not nothing shows.
-func (p PoolUsage) Share(n int) int {
-	if p.Size == 0 || n == 0 {
-		return 0
-	}
-	return max(1, 100*n/p.Size)
-}
-
-// Used is what a new machine cannot get.
-func (p PoolUsage) Used() int { return p.Active + p.Offered + p.Declined }
-
 // Adopted says what became of a lease of another server.
 type Adopted struct {
 	Addr  netip.Addr `json:"ip"`
