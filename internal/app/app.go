@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"surefoot/internal/config"
 	"surefoot/internal/journal"
 	"surefoot/internal/kernel/link"
 	"surefoot/internal/kernel/notify"
@@ -39,6 +40,7 @@ type App struct {
 	web        *web.Server
 	history    *sqlite.DB // nil: nothing is kept
 	leases     *leases
+	leased     *leaseView // what is shown of them
 
 	alerting *alerting
 	started  time.Time
@@ -82,6 +84,7 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	if a.leases, err = newLeases(cfg, log, a.now); err != nil {
 		return nil, err
 	}
+	a.leased = &leaseView{leases: a.leases, cfg: func() *config.Config { return a.setup().Config }}
 	if err := a.leases.configure(cfg); err != nil {
 		return nil, err
 	}

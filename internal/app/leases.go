@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -122,6 +123,15 @@ func (l *leases) open(ctx context.Context, file string) error {
 	l.db = db
 	close(l.up)
 	return nil
+}
+
+// read reads a file that another process may have, and keeps nothing. A file that is not there is empty.
+func (l *leases) read(ctx context.Context, file string) error {
+	_, err := leasedb.Read(ctx, file, l.book.Load)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // all returns everything that is in the book.

@@ -116,22 +116,23 @@ func (d *decoder) checkSplit(f *file, n *fileNetwork, ranges []parsed[AddrRange]
 
 // checkAddresses looks for reservations of one address, or of one that nobody there can have.
 func (d *decoder) checkAddresses(n *fileNetwork, subnet netip.Prefix) {
-	first := map[netip.Addr]int{}
-	for _, r := range n.reservations {
+	first := map[netip.Addr]*fileReservation{}
+	for i := range n.reservations {
+		r := &n.reservations[i]
 		if r.ip == nil || d.full() {
 			continue
 		}
 		a := r.ip.v
-		line, twice := first[a]
+		was := first[a]
 		switch {
 		case !subnet.Contains(a):
-			d.report(r.ip.at, faultf("%s is not within the subnet %s", a, subnet).do("a machine of this network needs an address of it"))
+			d.reportIn(r.src, r.ip.at, faultf("%s is not within the subnet %s", a, subnet).do("a machine of this network needs an address of it"))
 		case subnet.Bits() < 31 && (a == subnet.Addr() || a == lastAddr(subnet)):
-			d.report(r.ip.at, faultf("%s is the first or the last address of %s, which no machine can have", a, subnet).do("choose one between"))
-		case twice:
-			d.report(r.ip.at, faultf("%s is reserved already, in line %d", a, line).do("give each machine an address of its own"))
+			d.reportIn(r.src, r.ip.at, faultf("%s is the first or the last address of %s, which no machine can have", a, subnet).do("choose one between"))
+		case was != nil:
+			d.reportIn(r.src, r.ip.at, faultf("%s is reserved already, %s", a, d.inLine(was.src, r.src, was.ip.line)).do("give each machine an address of its own"))
 		default:
-			first[a] = r.ip.line
+			first[a] = r
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (c *Config) YAML() []byte {
 	}
 	line("\nnetworks:")
 	for _, n := range c.Site.Networks {
-		writeNetwork(line, n)
+		c.writeNetwork(line, n)
 		c.writeNetworkOffer(line, n.Name)
 		c.writeScope(line, n.Name)
 	}
@@ -149,18 +149,27 @@ func writeRule(line func(string, ...any), r boot.Rule) {
 	writeRuleOptions(line, r)
 }
 
-func writeNetwork(line func(string, ...any), n boot.Network) {
+func (c *Config) writeNetwork(line func(string, ...any), n boot.Network) {
 	line("  %s:", plain(n.Name))
 	if n.Subnet.IsValid() {
 		line("    subnet: %s", n.Subnet)
 	}
 	line("    deliver: %s", n.Deliver)
 	line("    bios: %s", n.BIOS)
-	if len(n.Reservations) == 0 {
-		return
-	}
-	line("    reservations:")
 	macs := slices.SortedFunc(maps.Keys(n.Reservations), func(a, b boot.MAC) int { return bytes.Compare(a[:], b[:]) })
+	for _, t := range c.Tables {
+		if t.Network == n.Name {
+			line("    reservations_file: %s", plain(t.File))
+			inFile := map[boot.MAC]bool{}
+			for _, m := range t.MACs {
+				inFile[m] = true
+			}
+			macs = slices.DeleteFunc(macs, func(m boot.MAC) bool { return inFile[m] })
+		}
+	}
+	if len(macs) > 0 {
+		line("    reservations:")
+	}
 	for _, m := range macs {
 		r := n.Reservations[m]
 		f := []string{fmt.Sprintf("mac: %q", m.String())}

@@ -83,6 +83,7 @@ type fileNetwork struct {
 	deliver           *parsed[boot.Delivery]
 	bios              *parsed[boot.BIOSStyle]
 	reservations      []fileReservation
+	reservationsFile  *parsed[string]
 	offer             fileOffer
 	dhcp              fileDHCP
 	reservationsKnown bool // nothing in them was unreadable
@@ -98,6 +99,7 @@ type fileUpload struct {
 
 type fileReservation struct {
 	at
+	src        *source // the file that it stands in, nil: this one
 	mac        *parsed[boot.MAC]
 	ip         *parsed[netip.Addr]
 	name, boot *parsed[string]
@@ -223,6 +225,8 @@ func (d *decoder) network(name string, o object) fileNetwork {
 			ip:   one(r, "ip", parseAddr),
 		})
 	})
+	n.reservationsFile = one(o, "reservations_file", parsePath)
+	n.reservationsKnown = n.reservationsKnown && (n.reservationsFile != nil) == o.has("reservations_file")
 	return n
 }
 

@@ -33,6 +33,11 @@ func networksKey() Key {
 					{Name: "boot", Scalar: scalarName, Default: "(the first rule that matches)", Example: "boot: uefi", Doc: "The rule that holds for it, by its name, whatever the rule's conditions say."},
 				},
 			},
+			{
+				Name: "reservations_file", Scalar: scalarDir, Default: "(none)", Example: "reservations_file: /etc/surefoot/vdi.csv",
+				Doc: "A file of more reservations, thousands of them: CSV whose first line names the columns, mac,ip,name,boot, of which mac alone is needed. " +
+					"Empty lines and lines that begin with # are left alone. It is read with the site file, at start, reload and config check, under the same checks.",
+			},
 			networkTFTPKey(), networkDHCPKey(),
 		},
 	}

@@ -55,6 +55,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 		c.Site.Rules = append(c.Site.Rules, r)
 	}
 	c.Site.Networks = f.resolveNetworks()
+	c.Tables = f.resolveTables()
 	c.Offer = f.offer.over(defaultOffer())
 	c.NetworkOffers = f.networkOffers(c.Site.Networks, c.Offer)
 	c.Watch = f.resolveWatch(c)
@@ -168,5 +169,23 @@ func (f *file) resolveNetworks() []boot.Network {
 		out = append(out, b)
 	}
 	slices.SortStableFunc(out, func(a, b boot.Network) int { return cmp.Compare(b.Subnet.Bits(), a.Subnet.Bits()) })
+	return out
+}
+
+// resolveTables lists the files of reservations, with who stands in them.
+func (f *file) resolveTables() []Table {
+	var out []Table
+	for _, n := range f.networks {
+		if n.reservationsFile == nil {
+			continue
+		}
+		t := Table{Network: n.name, File: n.reservationsFile.v}
+		for _, r := range n.reservations {
+			if r.src != nil && r.mac != nil {
+				t.MACs = append(t.MACs, r.mac.v)
+			}
+		}
+		out = append(out, t)
+	}
 	return out
 }
