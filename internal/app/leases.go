@@ -65,7 +65,7 @@ func pools(cfg *config.Config) []lease.Pool {
 		}
 		out = append(out, p)
 	}
-	return out
+	return append(out, pools6(cfg)...)
 }
 
 func reservations(cfg *config.Config, network string) map[boot.MAC]boot.Reservation {

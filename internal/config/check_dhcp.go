@@ -24,6 +24,10 @@ func (d *decoder) checkDHCP(f *file) {
 		if d.full() {
 			return
 		}
+		if n.only6 && n.deliver != nil && n.deliver.v != boot.DeliverNone {
+			d.report(n.deliver.at, faultf("%s has no subnet, and deliver says how IPv4 clients hear of their file", n.name).do("leave it out: dhcp6 answers those that boot over IPv6"))
+			continue
+		}
 		if !n.byDHCP() {
 			if n.dhcp.written && n.deliver == nil && n.proxy {
 				d.report(n.dhcp.at, faultf("nobody would read this: %s is answered by proxy", n.name).do("write deliver: dhcp beside it, or leave it out"))
