@@ -27,7 +27,11 @@ func site6(nodes int, dir string) string {
 		fmt.Fprintf(&b, "  n%d: {address: %s, address6: %s}\n", i+1, lab.NodeAddr(i), lab.NodeAddr6(i))
 	}
 	b.WriteString("boot:\n  - {name: any, file: surefoot-test}\nnetworks:\n")
-	fmt.Fprintf(&b, "  lab: {subnet: %s, deliver: none, subnet6: fd77::/64, dhcp6: {range: fd77::1000-fd77::1fff}}\n", lab.Subnet)
+	split := ""
+	if nodes == 2 {
+		split = ", split: [{node: n1, range: fd77::1000-fd77::17ff}, {node: n2, range: fd77::1800-fd77::1fff}]"
+	}
+	fmt.Fprintf(&b, "  lab: {subnet: %s, deliver: none, subnet6: fd77::/64, dhcp6: {range: fd77::1000-fd77::1fff%s}}\n", lab.Subnet, split)
 	b.WriteString("  far: {subnet: 10.78.0.0/24, deliver: none, subnet6: fd78::/64, dhcp6: {range: fd78::1000-fd78::1fff}}\n")
 	return b.String()
 }
@@ -65,7 +69,17 @@ func dhcp6HTTP(t *testing.T, b *bench) {
 
 // Both nodes answer, each names itself, and the machine takes one of them.
 func dhcp6TwoNodes(t *testing.T, b *bench) {
-	s := b.raise6(t, lab.Options{Nodes: 2})
+	o := lab.Options{Nodes: 2, IPv6: true, Site: site6(2, t.TempDir())}
+	s := b.build(t, o)
+	for i := range o.Nodes {
+		n := s.Node(fmt.Sprintf("n%d", i+1))
+		if err := n.WriteSite(site6(2, t.TempDir())); err != nil { // each has its own leases
+			t.Fatal(err)
+		}
+		if err := n.Start(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r, _ := s.boot(lab.Machine{Firmware: lab.UEFI, IPv6: true})
 	if r.Fields["sum"] != "ok" || r.Fields["node"] != "n1" && r.Fields["node"] != "n2" {
 		t.Errorf("report: %s", r.Line)

@@ -87,15 +87,23 @@ func (l *leases) configure(cfg *config.Config) error {
 		return nil
 	}
 	for _, s := range cfg.DHCP.Scopes {
-		var others []lease.Range
-		for _, p := range s.Split {
-			if p.Node != cfg.Node.Name {
-				others = append(others, lease.Range(p.AddrRange))
-			}
-		}
-		l.book.SetOthers(s.Network, others)
+		l.book.SetOthers(s.Network, othersOf(cfg, s.Split))
+	}
+	for _, s := range cfg.DHCP.Scopes6 {
+		l.book.SetOthers(scope6(s.Network), othersOf(cfg, s.Split))
 	}
 	return nil
+}
+
+// othersOf are the parts of a range that other nodes give.
+func othersOf(cfg *config.Config, split []config.NodeRange) []lease.Range {
+	var others []lease.Range
+	for _, p := range split {
+		if p.Node != cfg.Node.Name {
+			others = append(others, lease.Range(p.AddrRange))
+		}
+	}
+	return others
 }
 
 // open opens the file and reads it, the first time that a network needs it.

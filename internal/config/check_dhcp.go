@@ -91,13 +91,13 @@ func (d *decoder) checkScope(f *file, n *fileNetwork) {
 			d.report(r.at, faultf("machines of %s cannot reach a router at %s", subnet, r.v).do("name the router's address within the subnet"))
 		}
 	}
-	d.checkSplit(f, n, ranges)
+	d.checkSplit(f, n.dhcp.split, ranges)
 	d.checkAddresses(n, subnet)
 }
 
-func (d *decoder) checkSplit(f *file, n *fileNetwork, ranges []parsed[AddrRange]) {
+func (d *decoder) checkSplit(f *file, split []fileSplit, ranges []parsed[AddrRange]) {
 	var parts []fileSplit
-	for _, s := range n.dhcp.split {
+	for _, s := range split {
 		if s.node != nil && f.namesKnown && f.node(s.node.v) == nil {
 			d.report(s.node.at, faultf("there is no node %s", quote(s.node.v)).do("%s", didYouMean(s.node.v, f.nodeNames())))
 		}

@@ -17,6 +17,7 @@ type DHCP6Scope struct {
 	Subnet     netip.Prefix
 	Ranges     []AddrRange // none: reservations, and what to boot for machines with an address from elsewhere
 	Exclude    []AddrRange
+	Split      []NodeRange // parts of the ranges that are one node's own
 	Lease      time.Duration
 	Preference int
 	Rapid      bool // gives the address in answer to the first message where a machine asks for it
@@ -29,6 +30,7 @@ type fileDHCP6 struct {
 	at
 	written         bool
 	ranges, exclude []parsed[AddrRange]
+	split           []fileSplit
 	lease           *parsed[time.Duration]
 	preference      *parsed[int]
 	rapid           *parsed[bool]
@@ -41,7 +43,7 @@ func (d *decoder) dhcp6(o object) fileDHCP6 {
 	if !ok {
 		return fileDHCP6{}
 	}
-	return fileDHCP6{
+	f := fileDHCP6{
 		at: s.at, written: true,
 		ranges: words(s, "range", parseRange6), exclude: words(s, "exclude", parseRange6),
 		lease: one(s, "lease", parseLease), preference: one(s, "preference", parseCount(0, 255)),
@@ -49,6 +51,10 @@ func (d *decoder) dhcp6(o object) fileDHCP6 {
 		dns:   words(s, "dns", parseAddr6), ntp: words(s, "ntp", parseAddr6),
 		search: words(s, "search", parseDomain),
 	}
+	s.each("split", func(_ int, p object) {
+		f.split = append(f.split, fileSplit{at: p.at, node: one(p, "node", parseName), part: one(p, "range", parseRange6)})
+	})
+	return f
 }
 
 // parseAddr6 takes an IPv6 address that a machine can have, and that is good beyond its link.
@@ -158,7 +164,7 @@ func (d *decoder) checkDHCP6(f *file) {
 		case n.dhcp6.written && !n.has6:
 			d.report(n.dhcp6.at, faultf("%s has no subnet6, and no IPv6 address to give", n.name).write("subnet6: fd00:10:10::/64").do("beside dhcp6"))
 		case n.dhcp6.written && n.subnet6 != nil:
-			d.checkScope6(n)
+			d.checkScope6(f, n)
 		}
 		first := map[netip.Addr]int{}
 		for _, r := range n.reservations {
@@ -202,7 +208,7 @@ func (d *decoder) checkDHCP6(f *file) {
 	}
 }
 
-func (d *decoder) checkScope6(n *fileNetwork) {
+func (d *decoder) checkScope6(f *file, n *fileNetwork) {
 	subnet, size := n.subnet6.v, 0
 	ranges := slices.Clone(n.dhcp6.ranges)
 	slices.SortStableFunc(ranges, func(a, b parsed[AddrRange]) int { return a.v.From.Compare(b.v.From) })
@@ -218,6 +224,7 @@ func (d *decoder) checkScope6(n *fileNetwork) {
 	if size > maxPool {
 		d.report(ranges[0].at, faultf("these are %d addresses, more than %d", size, maxPool).do("a part of the subnet is enough: machines are spread over it"))
 	}
+	d.checkSplit(f, n.dhcp6.split, ranges)
 	for _, x := range n.dhcp6.exclude {
 		if !slices.ContainsFunc(ranges, func(r parsed[AddrRange]) bool { return r.v.overlaps(x.v) }) {
 			d.report(x.at, faultf("%s is in no range, so it is not given out anyway", x.v).do("leave it out"))
@@ -250,6 +257,9 @@ func (c *Config) resolveDHCP6(f *file) {
 			Network: n.Name, Subnet: n.Subnet6, Ranges: plainList(w.ranges), Exclude: plainList(w.exclude),
 			Lease: w.lease.or(defaultDHCP().Lease), Preference: w.preference.or(0), Rapid: w.rapid.or(true),
 			DNS: plainList(w.dns), NTP: plainList(w.ntp), Search: plainList(w.search),
+		}
+		for _, p := range w.split {
+			s.Split = append(s.Split, NodeRange{p.node.or(""), p.part.or(AddrRange{})})
 		}
 		slices.SortFunc(s.Ranges, func(a, b AddrRange) int { return a.From.Compare(b.From) })
 		c.ownAddresses6(&s)

@@ -19,6 +19,12 @@ func (c *Config) writeScope6(line func(string, ...any), network string) {
 		}
 		list("range", quotedAll(rangeTexts(s.Ranges)))
 		list("exclude", quotedAll(rangeTexts(s.Exclude)))
+		if len(s.Split) > 0 {
+			line("      split:")
+		}
+		for _, p := range s.Split {
+			line("        - {node: %s, range: %s}", plain(p.Node), quoted(p.AddrRange.String()))
+		}
 		line("      lease: %s", spanText(s.Lease))
 		line("      preference: %d", s.Preference)
 		line("      rapid_commit: %t", s.Rapid)

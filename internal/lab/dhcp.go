@@ -18,7 +18,7 @@ func (l *Lab) startDHCP(ctx context.Context) error {
 		"--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--log-dhcp", "--user=root",
 		"--port=0", "--interface=eth0", "--bind-interfaces", "--no-ping",
 		"--dhcp-authoritative", "--leasefile-ro", "--pid-file=",
-		"--enable-ra", "--dhcp-range=fd77::,"+announced(l.options)+",64,1h", "--ra-param=eth0,10",
+		"--enable-ra", "--dhcp-range=fd77::," + announced(l.options) + ",64,1h", "--ra-param=eth0,10",
 	}
 	if !l.options.OwnDHCP {
 		args = append(args, "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h")
