@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,9 @@ func (p *port) read(ctx context.Context, b []byte) (n int, from netip.AddrPort, 
 		switch {
 		case err == nil:
 			from := src.(*net.UDPAddr).AddrPort()
+			if a := from.Addr(); a.Zone() != "" { // Go looks the name up in whatever namespace it is
+				from = netip.AddrPortFrom(a.WithZone(p.name), from.Port())
+			}
 			if cm != nil {
 				to, _ = netip.AddrFromSlice(cm.Dst)
 			}
@@ -69,12 +73,13 @@ func (p *port) read(ctx context.Context, b []byte) (n int, from netip.AddrPort, 
 // write sends an answer from the address that was asked, or from the kernel's choice if that was a group.
 func (p *port) write(b []byte, h Heard) error {
 	to := h.reply()
-	cm := &ipv6.ControlMessage{IfIndex: h.Link.Index}
+	cm := &ipv6.ControlMessage{}
 	if h.To.IsValid() && !h.To.IsMulticast() {
 		cm.Src = h.To.AsSlice()
 	}
-	if !to.Addr().IsLinkLocalUnicast() {
-		cm.IfIndex = 0 // a relay may be reached by another way than it came
+	if to.Addr().IsLinkLocalUnicast() { // a relay may be reached by another way than it came
+		cm.IfIndex = h.Link.Index
+		to = netip.AddrPortFrom(to.Addr().WithZone(strconv.Itoa(h.Link.Index)), to.Port())
 	}
 	if _, err := p.conn.WriteTo(b, cm, net.UDPAddrFromAddrPort(to)); err != nil {
 		return fmt.Errorf("send to %s: %w", to, err)
