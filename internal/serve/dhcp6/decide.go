@@ -218,7 +218,7 @@ func (d *Decider) end(now time.Time, h Heard, scopes []*scope, o *Outcome) {
 				o.use(s)
 				ask := d.ask(now, h, s, ia, o)
 				ask.Want = a.Addr
-				if at, ok := d.book.ByAddr(a.Addr); !ok || at.ID != ask.ID || at.Circuit != ask.Circuit && d.holder(now, s.Name, ask.ID) != ask.Circuit {
+				if at, ok := d.book.ByAddr(a.Addr); !ok || at.ID != ask.ID || d.holder(now, s.Name, ask.ID) != ask.Circuit {
 					continue
 				}
 				var r lease.Record

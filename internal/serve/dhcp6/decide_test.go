@@ -135,7 +135,21 @@ func TestSiblings(t *testing.T) {
 	if o, _ := x.tell(release, wire.Release); len(o.Ended) != 0 {
 		t.Error("the ROM's release ended the system's lease")
 	}
-	// After a restart it is known from the records alone.
+	after(t, x, os, a)
+	z := newDesk(t) // where the system follows the ROM at once
+	rom := z.bind(stack)
+	if got := z.bind(os); got != rom {
+		t.Fatalf("the system has %s, want %s", got, rom)
+	}
+	if o, _ := z.tell(release, wire.Release); len(o.Ended) != 0 {
+		t.Error("the ROM's release ended the system's lease")
+	}
+	after(t, z, os, rom)
+}
+
+// after looks whether it is known from the records alone, after a restart, who has an address.
+func after(t *testing.T, x *desk, os client, a netip.Addr) {
+	t.Helper()
 	var records []lease.Record
 	x.book.Each("", func(r lease.Record) bool { records = append(records, r); return true })
 	y := newDesk(t)
