@@ -208,7 +208,7 @@ func (w *work) chooseServers(r *Rule, down Down) {
 			able = append(able, srv)
 		}
 		if why != "" && w.trace {
-			if ok && w.six {
+			if w.six && strings.HasPrefix(why, "has no") {
 				why += " over IPv6"
 			}
 			w.step(false, "server "+name, "%s", why)

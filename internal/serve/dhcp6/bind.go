@@ -177,8 +177,8 @@ func (d *Decider) extend(now time.Time, h Heard, scopes []*scope, ia wire.IA, o 
 	default: // another has it, or a reservation is elsewhere
 		b = d.instead(now, h, scopes, ia, o)
 	}
-	for a := range ia.Addresses() { // one address for an association
-		if a.Addr != b.Grant.Record.Addr && len(b.Gone) < maxIAs {
+	for a := range ia.Addresses() { // one address for an association; what a client did not have yet, it need not give up
+		if t != wire.Request && a.Addr != b.Grant.Record.Addr && len(b.Gone) < maxIAs {
 			b.Gone = append(b.Gone, a.Addr)
 		}
 	}

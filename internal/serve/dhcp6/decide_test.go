@@ -230,7 +230,7 @@ func TestStatus(t *testing.T) {
 		"REQUEST without a server":         {kind: wire.Request, c: client{duid: osDUID}, reason: boot.Malformed},
 		"REQUEST to this node alone":       {kind: wire.Request, c: client{duid: osDUID, server: ownDUID}, to: "fd77::2", reason: boot.NotMulticast, reply: true, whole: wire.UseMulticast},
 		"REQUEST of another link":          {kind: wire.Request, c: client{duid: osDUID, server: ownDUID, addrs: []netip.Addr{elsewhere}}, reason: boot.WrongNetwork, reply: true, ia: wire.NotOnLink},
-		"REQUEST of what is not given":     {kind: wire.Request, c: client{duid: osDUID, server: ownDUID, addrs: []netip.Addr{foreign}}, reason: boot.Answered, reply: true, gone: []netip.Addr{foreign}, live: 1},
+		"REQUEST of what is not given":     {kind: wire.Request, c: client{duid: osDUID, server: ownDUID, addrs: []netip.Addr{foreign}}, reason: boot.Answered, reply: true, live: 1},
 		"REQUEST of any":                   {kind: wire.Request, c: client{duid: osDUID, server: ownDUID}, reason: boot.Answered, reply: true, live: 1},
 		"RENEW of what nobody knows":       {kind: wire.Renew, c: client{duid: osDUID, server: ownDUID, addrs: []netip.Addr{addr("fd77::1005")}}, reason: boot.UnknownLease, reply: true, ia: wire.NoBinding},
 		"RENEW of another link":            {kind: wire.Renew, c: client{duid: osDUID, server: ownDUID, addrs: []netip.Addr{elsewhere}}, reason: boot.Answered, reply: true, gone: []netip.Addr{elsewhere}, live: 1},
