@@ -150,10 +150,11 @@ func TestDUID(t *testing.T) {
 		{LL(mac), mac},
 		{llt, mac},
 		{llt[:13], boot.MAC{}},
-		{append(DUID{0, 3, 0, 6}, mac[:]...), boot.MAC{}},       // another hardware type
-		{DUID{0, 3, 0, 1, 0xff, 0, 0, 0, 0, 1}, boot.MAC{}},     // a group
-		{DUID{0, 2, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6}, boot.MAC{}},  // an enterprise's
-		{OfUUID([16]byte{1, 2}), boot.MAC{}}, {nil, boot.MAC{}}, // none
+		{append(DUID{0, 3, 0, 6}, mac[:]...), boot.MAC{}},      // another hardware type
+		{DUID{0, 3, 0, 1, 0xff, 0, 0, 0, 0, 1}, boot.MAC{}},    // a group
+		{DUID{0, 2, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6}, boot.MAC{}}, // an enterprise's
+		{OfUUID([16]byte{1, 2}), boot.MAC{}},
+		{nil, boot.MAC{}}, // none
 	} {
 		if got, ok := c.d.MAC(); got != c.want || ok != !c.want.IsZero() {
 			t.Errorf("%s: %s %v", c.d, got, ok)
