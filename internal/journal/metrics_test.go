@@ -16,7 +16,7 @@ import (
 
 // names lists the constants; TestMetrics finds out if one is not here.
 var names = []string{
-	MetricPackets, MetricDHCP, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPUploads, MetricTFTPReceived, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
+	MetricPackets, MetricDHCP, MetricDHCP6, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPUploads, MetricTFTPReceived, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
 	MetricHTTPRequests, MetricHTTPBytes, MetricScripts, MetricDNSQueries, MetricDNSNamed, MetricStories, MetricOpen, MetricBootSeconds, MetricDropped, MetricMachines,
 	MetricTFTPPackets, MetricTFTPStalls, MetricTFTPRunning, MetricTFTPStalled, MetricForgotten, MetricBuildInfo, MetricReady, MetricConfigGood, MetricConfigGoodSecond, MetricVersion,
 }
@@ -131,6 +131,7 @@ func TestMetricValues(t *testing.T) {
 	}{
 		{MetricPackets, "kind=discover reason=", 1},
 		{MetricDHCP, "kind=lease reason=answered", 1},
+		{MetricDHCP6, "kind=lease reason=answered", 1},
 		{MetricPackets, "kind=offer reason=answered", 1},
 		{MetricPackets, "kind=ignored reason=not-pxe", 1},
 		{MetricTFTPTransfers, "reason=done", 1},
