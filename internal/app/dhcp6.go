@@ -53,6 +53,28 @@ func pools6(cfg *config.Config) []lease.Pool {
 	return out
 }
 
+// of is the book of a scope.
+func (l *leases) of(scope string) *lease.Book {
+	if strings.HasSuffix(scope, "/6") {
+		return l.book6
+	}
+	return l.book
+}
+
+func (l *leases) load(r lease.Record) { l.of(r.Scope).Load(r) }
+
+// each calls f for the records of a network, or of all with "", until it returns false.
+func (l *leases) each(network string, f func(lease.Record) bool) {
+	more := true
+	l.book.Each(network, func(r lease.Record) bool { more = f(r); return more })
+	if network != "" {
+		network = scope6(network)
+	}
+	if more {
+		l.book6.Each(network, f)
+	}
+}
+
 // dhcp6Server is the role with the file of its leases, which is opened with its sockets.
 type dhcp6Server struct {
 	*dhcp6.Server
@@ -95,7 +117,7 @@ func (a *App) dhcp6Slot() *slot {
 				return nil, err
 			}
 			srv, err := dhcp6.New(cfg.dhcp6Config(duid), dhcp6.Deps{
-				Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book, Keeper: a.leases,
+				Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book6, Keeper: a.leases,
 			})
 			if err != nil {
 				return nil, err

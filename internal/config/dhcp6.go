@@ -225,6 +225,10 @@ func (d *decoder) checkScope6(f *file, n *fileNetwork) {
 		d.report(ranges[0].at, faultf("these are %d addresses, more than %d", size, maxPool).do("a part of the subnet is enough: machines are spread over it"))
 	}
 	d.checkSplit(f, n.dhcp6.split, ranges)
+	if givers := f.dhcp6Nodes(); len(givers) > 1 && len(ranges) > 0 && len(n.dhcp6.split) == 0 && f.namesKnown {
+		d.report(ranges[0].at, faultf("%s would give these addresses each by itself, and so some of them twice: nodes share no IPv6 leases", strings.Join(givers, " and ")).
+			do("give each its part by split, or leave the role dhcp6 to one of them by roles"))
+	}
 	for _, x := range n.dhcp6.exclude {
 		if !slices.ContainsFunc(ranges, func(r parsed[AddrRange]) bool { return r.v.overlaps(x.v) }) {
 			d.report(x.at, faultf("%s is in no range, so it is not given out anyway", x.v).do("leave it out"))
@@ -238,6 +242,17 @@ func exampleRange6(p netip.Prefix) string {
 	first[14], first[15] = 0x10, 0
 	last[14], last[15] = 0x1f, 0xff
 	return netip.AddrFrom16(first).String() + "-" + netip.AddrFrom16(last).String()
+}
+
+// dhcp6Nodes are the nodes that answer DHCPv6.
+func (f *file) dhcp6Nodes() []string {
+	var out []string
+	for i := range f.nodes {
+		if slices.Contains(f.runs(&f.nodes[i]), RoleDHCP6) {
+			out = append(out, f.nodes[i].name)
+		}
+	}
+	return out
 }
 
 // byDHCP6 reports whether any network is given IPv6 addresses, or what to boot over IPv6, by the nodes.

@@ -47,6 +47,7 @@ func busy(t *testing.T) *Journal {
 		{Role: "http", Kind: boot.ScriptSent, IP: ip, MAC: mac, Reason: boot.Answered},
 		{Role: "dns", Kind: boot.NameAsked, IP: ip, Detail: "uefi.boot.example.net.", Options: "A", Reason: boot.Answered, Server: "boot1"},
 		{Role: "dhcp4", Kind: boot.AddressGiven, Reason: boot.Answered},
+		{Role: "dhcp6", Kind: boot.AddressGiven, Reason: boot.Answered},
 	} {
 		ev.Time, ev.Node = start.Add(time.Duration(i)*time.Second), "boot1"
 		j.Emit(ev)
@@ -116,7 +117,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("docs/metrics.md does not explain %s", name)
 		}
 	}
-	for _, m := range regexp.MustCompile("surefoot_[a-z_]+").FindAllString(string(doc), -1) {
+	for _, m := range regexp.MustCompile("surefoot_[a-z0-9_]+").FindAllString(string(doc), -1) {
 		if !slices.Contains(names, strings.TrimSuffix(m, "_bucket")) && !ofOthers.MatchString(m) { // of a histogram
 			t.Errorf("docs/metrics.md explains %s, which does not exist", m)
 		}
