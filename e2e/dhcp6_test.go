@@ -32,7 +32,9 @@ func site6(nodes int, dir string) string {
 		split = ", split: [{node: n1, range: fd77::1000-fd77::17ff}, {node: n2, range: fd77::1800-fd77::1fff}]"
 	}
 	fmt.Fprintf(&b, "  lab: {subnet: %s, deliver: none, subnet6: fd77::/64, dhcp6: {range: fd77::1000-fd77::1fff%s}}\n", lab.Subnet, split)
-	b.WriteString("  far: {subnet: 10.78.0.0/24, deliver: none, subnet6: fd78::/64, dhcp6: {range: fd78::1000-fd78::1fff}}\n")
+	if nodes == 1 {
+		b.WriteString("  far: {subnet: 10.78.0.0/24, deliver: none, subnet6: fd78::/64, dhcp6: {range: fd78::1000-fd78::1fff}}\n")
+	}
 	return b.String()
 }
 
