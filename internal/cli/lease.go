@@ -42,8 +42,8 @@ type leaseOptions struct {
 func (o *leaseOptions) addFlags(cmd *cobra.Command, env *Env) {
 	socketFlag(cmd, env, &o.socket)
 	f := cmd.Flags()
-	f.StringVar(&o.file, "file", "", "lease file of a node that is stopped (usually /var/lib/surefoot/leases.db)")
-	f.StringVarP(&o.config, "config", "c", "", "with --file: site file with the names of machines (default $SUREFOOT_CONFIG, else "+config.DefaultPath+" if it is there)")
+	f.StringVar(&o.file, "file", "", "lease file of a stopped node (/var/lib/surefoot/leases.db)")
+	f.StringVarP(&o.config, "config", "c", "", "with --file: site file, for names (default as for surefoot config)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 }
 
