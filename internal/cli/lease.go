@@ -223,14 +223,13 @@ func (o *leaseListOptions) followOn(ctx context.Context, out *leasePrinter) erro
 	if err := o.fromNode(ctx, func(l web.Lease) error { note(l); return nil }); err != nil {
 		return err
 	}
-	t := time.NewTicker(followEvery)
-	defer t.Stop()
-	for {
+	for pause := followEvery; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-t.C:
+		case <-time.After(pause):
 		}
+		began := time.Now()
 		err := o.fromNode(ctx, func(l web.Lease) error {
 			if !note(l) {
 				return nil
@@ -241,6 +240,7 @@ func (o *leaseListOptions) followOn(ctx context.Context, out *leasePrinter) erro
 			return err
 		}
 		out.flush()
+		pause = max(followEvery, 5*time.Since(began)) // of many leases less often
 	}
 }
 
