@@ -265,7 +265,14 @@ func TestPoolWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	seen := map[string]int{}
+	doc, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range all {
+		if !strings.Contains(string(doc), "| `"+f.GetName()) {
+			t.Errorf("docs/metrics.md does not explain %s", f.GetName())
+		}
 		seen[f.GetName()] = len(f.GetMetric())
 	}
 	if seen[metricLeases] != 12 || seen[metricPoolSize] != 2 || seen[metricPoolUsed] != 2 || seen["surefoot_leases_writable"] != 1 {
