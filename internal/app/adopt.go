@@ -53,7 +53,7 @@ func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.
 		}
 		g, why := book.Adopt(now, r)
 		if why != boot.Answered {
-			out[i].Why = refusedAdoption(book, s.Network, r, why)
+			out[i].Why = refusedAdoption(cfg, book, r, why)
 			continue
 		}
 		out[i].Taken = true
@@ -85,22 +85,25 @@ func scopeOf(cfg *config.Config, a netip.Addr) (config.DHCPScope, bool) {
 }
 
 // refusedAdoption says in words why a lease is not taken over.
-func refusedAdoption(book *lease.Book, scope string, r lease.Record, why boot.Reason) string {
+func refusedAdoption(cfg *config.Config, book *lease.Book, r lease.Record, why boot.Reason) string {
 	switch why {
 	case boot.NotOurLease:
 		return "it is here already"
 	case boot.WrongNetwork:
-		return "the address is in no range of network " + scope + " that this node gives out"
+		return "the address is in no range of network " + r.Scope + " that this node gives out"
 	case boot.LeaseMoved:
-		if now, ok := book.ByID(scope, r.ID); ok && now.State == lease.Active && now.Addr != r.Addr {
+		if fixed := reservations(cfg, r.Scope)[r.MAC].Addr; fixed.IsValid() && fixed != r.Addr {
+			return "another address is reserved for its machine, " + fixed.String()
+		}
+		if now, ok := book.ByID(r.Scope, r.ID); ok && now.Addr != r.Addr {
 			return "its machine has another lease here, of " + now.Addr.String()
 		}
-		return "another address is reserved for its machine"
+		return "its machine has another lease here"
 	case boot.LeaseOfOther:
 		if now, ok := book.ByAddr(r.Addr); ok && now.State == lease.Active {
-			return "the address is leased to " + now.ID.String()
+			return "the address is leased to another machine, " + now.ID.String()
 		}
-		return "the address is reserved for another machine, or offered to one"
+		return "the address is reserved for another machine, or just being given to one"
 	case boot.StoreRefused:
 		return "nodes with a shared store take leases from there"
 	}

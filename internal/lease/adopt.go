@@ -40,6 +40,9 @@ func (b *Book) Adopt(now time.Time, r Record) (Record, boot.Reason) {
 	if p, ok := s.reserved[r.ID]; ok && p != pos {
 		return Record{}, boot.LeaseMoved
 	}
+	if i := s.ids[r.ID].hold; i != 0 && s.holds.at(i).pos != pos && s.holds.at(i).pending > 0 {
+		return Record{}, boot.LeaseMoved // another one of it is on its way
+	}
 	if i := s.ids[r.ID].row; i != 0 {
 		if other := s.rows.at(i); other.pos != pos && other.state == Active && other.live(at) {
 			return Record{}, boot.LeaseMoved

@@ -30,6 +30,9 @@ func TestAdopt(t *testing.T) {
 	if _, why := adopt("10.0.0.10", 2, time.Hour); why != boot.LeaseOfOther {
 		t.Errorf("while it is on its way: %s", why)
 	}
+	if _, why := adopt("10.0.0.11", 1, time.Hour); why != boot.LeaseMoved {
+		t.Errorf("another of the same machine meanwhile: %s", why)
+	}
 	b.Committed(r, nil)
 	if got, ok := b.ByAddr(addr("10.0.0.10")); !ok || !got.Live(now) || got.ID != id(1) {
 		t.Errorf("%+v", got)
