@@ -18,6 +18,9 @@ import (
 // room in its queue beside them.
 const adoptWaiting = 4096
 
+// adoptClaims is how many of them may wait for the shared store, which has to answer machines in time.
+const adoptClaims = 32
+
 // adopt takes over leases that another server gave: known ones keep their address and their end. What cannot
 // be taken says why.
 func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.Adopted {
@@ -33,7 +36,11 @@ func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.
 			book.Load(r)
 		}
 	}
-	places := make(chan struct{}, adoptWaiting)
+	most := adoptWaiting
+	if l.shared != nil {
+		most = adoptClaims
+	}
+	places := make(chan struct{}, most)
 	var kept sync.WaitGroup
 	for i, r := range list {
 		out[i].Addr = r.Addr
@@ -58,13 +65,13 @@ func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.
 		}
 		out[i].Taken = true
 		if dry {
-			book.Committed(g, nil)
+			book.Committed(g.Record, nil)
 			continue
 		}
 		places <- struct{}{}
 		kept.Add(1)
-		l.Keep(g, func(err error) {
-			l.book.Committed(g, err)
+		l.settle(g, func(err error) {
+			l.book.Committed(g.Record, err)
 			if err != nil {
 				out[i].Taken, out[i].Why = false, "it cannot be kept: "+err.Error()
 			}
@@ -74,6 +81,18 @@ func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.
 	}
 	kept.Wait()
 	return out
+}
+
+// settle has a record of the book kept, or claimed where nodes share a store.
+func (l *leases) settle(g lease.Grant, done func(error)) {
+	switch {
+	case l.shared == nil || l.of(g.Record.Scope) != l.book: // of IPv6 the nodes share nothing
+		l.Keep(g.Record, done)
+	case g.Claim:
+		l.shared.Claim(g.Record, g.Prev, done)
+	default:
+		l.shared.Keep(g.Record, done)
+	}
 }
 
 func scopeOf(cfg *config.Config, a netip.Addr) (config.DHCPScope, bool) {
@@ -105,7 +124,7 @@ func refusedAdoption(cfg *config.Config, book *lease.Book, r lease.Record, why b
 		}
 		return "the address is reserved for another machine, or just being given to one"
 	case boot.StoreRefused:
-		return "nodes with a shared store take leases from there"
+		return "the store that the nodes share does not answer now, and nothing is given past it"
 	}
 	return why.Text()
 }
@@ -114,6 +133,9 @@ func refusedAdoption(cfg *config.Config, book *lease.Book, r lease.Record, why b
 func AdoptIntoFile(ctx context.Context, cfg *config.Config, file string, list []lease.Record, o Options, dry bool) ([]web.Adopted, error) {
 	if len(cfg.DHCP.Scopes) == 0 {
 		return nil, fmt.Errorf("no network of the site file has deliver: dhcp")
+	}
+	if cfg.Store.Shared() {
+		return nil, fmt.Errorf("nodes that share a store take leases while they run, and put them there: leave out --file")
 	}
 	l, err := newLeases(cfg, o.logger(), time.Now)
 	if err != nil {

@@ -359,7 +359,7 @@ func (v *leaseView) forget() {
 // keep has a record kept, and waits for it.
 func (v *leaseView) keep(ctx context.Context, r lease.Record) error {
 	done := make(chan error, 1)
-	v.leases.Keep(r, func(err error) {
+	v.leases.settle(lease.Grant{Record: r}, func(err error) {
 		v.leases.of(r.Scope).Committed(r, err)
 		done <- err
 	})
