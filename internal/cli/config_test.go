@@ -37,7 +37,7 @@ func siteFile(t *testing.T, text string) string {
 
 func TestConfigCommands(t *testing.T) {
 	good := siteFile(t, goodSite)
-	bad := siteFile(t, strings.Replace(goodSite, "address", "adress", 1)+"store: {}\n")
+	bad := siteFile(t, strings.Replace(goodSite, "address", "adress", 1)+"lb: {}\n")
 	for _, tc := range []struct {
 		name   string
 		file   string
