@@ -171,21 +171,26 @@ func (o *Outcome) ask(h Heard, d *Decider, scopes []*scope) {
 
 func (o *Outcome) use(s *scope) { o.scope, o.Scope, o.Ask.Scope = s, s.Name, s.Name }
 
-// choices are the scopes in the order in which they are asked: the one in which the machine has a lease,
-// or a reservation, in front.
+// choices are the scopes in the order in which they are asked: in front the one in which the machine has a
+// reservation, or else the one of its latest lease.
 func (d *Decider) choices(scopes []*scope, o *Outcome) []*scope {
 	if len(scopes) == 1 {
 		return scopes
 	}
+	first, latest := 0, time.Time{}
 	for i, s := range scopes {
-		_, has := d.book.ByID(s.Name, o.Ask.ID)
-		if _, host := s.Hosts[o.Ask.ID]; (has || host) && i > 0 {
-			return append([]*scope{s}, scopes...)
-		} else if has || host {
+		if _, host := s.Hosts[o.Ask.ID]; host {
+			first = i
 			break
 		}
+		if r, has := d.book.ByID(s.Name, o.Ask.ID); has && r.Expires.After(latest) {
+			first, latest = i, r.Expires
+		}
 	}
-	return scopes
+	if first == 0 {
+		return scopes
+	}
+	return append([]*scope{scopes[first]}, scopes...)
 }
 
 // discover answers with an offer.
@@ -269,10 +274,14 @@ func (d *Decider) answer(h Heard, o *Outcome, t wire.MessageType) {
 	o.Route = d.route(h, o)
 }
 
-// serverID is what this node calls itself to the client: what the relay asks for (RFC 5107), or its own
-// address.
+// serverID is what this node calls itself to the client: what the relay asks for (RFC 5107), or that of its
+// addresses which the client chose, or its own. A relay may send a request to several addresses of ours, and
+// a client that hears of another one than it chose waits on.
 func (d *Decider) serverID(h Heard, s *scope) netip.Addr {
 	if a := h.underRelay().Addr(wire.AgentServerID); a.IsValid() && sane(a, h.Link) {
+		return a
+	}
+	if a := h.View.Addr(wire.ServerID); d.isOurs(h, a) {
 		return a
 	}
 	return h.ownAddr(s.Subnet)
@@ -280,7 +289,7 @@ func (d *Decider) serverID(h Heard, s *scope) netip.Addr {
 
 // isOurs reports whether an option 54 means this node.
 func (d *Decider) isOurs(h Heard, id netip.Addr) bool {
-	return h.Link.has(id) || id == d.p.self.Addr()
+	return id.IsValid() && (h.Link.has(id) || id == d.p.self.Addr())
 }
 
 // Detail says in words what the outcome's reason rests on, for events.
