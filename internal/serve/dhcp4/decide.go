@@ -150,7 +150,8 @@ func (o *Outcome) ask(h Heard, d *Decider, scopes []*scope) {
 	s := scopes[0]
 	o.use(s)
 	o.Ask.ID = lease.Hardware(v.HType(), v.CHAddr())
-	if id, ok := v.Get(wire.ClientID); ok && (s.ByClientID || v.HLen() == 0) && len(id) > 0 {
+	_, known := s.Hosts[o.Ask.ID] // reservations are of hardware addresses, whatever leases belong to
+	if id, ok := v.Get(wire.ClientID); ok && (s.ByClientID && !known || v.HLen() == 0) && len(id) > 0 {
 		o.Ask.ID = lease.Client(id)
 	}
 	o.Ask.MAC, _ = v.MAC()
@@ -195,12 +196,14 @@ func (d *Decider) choices(scopes []*scope, o *Outcome) []*scope {
 
 // discover answers with an offer.
 func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) {
+	scopes = d.choices(scopes, o)
+	o.use(scopes[0])
 	if d.guard != nil {
 		if o.Reason = d.guard.admit(now, h, o, d.book); o.Reason != boot.Answered {
 			return
 		}
 	}
-	for _, s := range d.choices(scopes, o) {
+	for _, s := range scopes {
 		o.use(s)
 		if o.Grant, o.Reason = d.book.Offer(now, o.Ask); o.Reason != boot.NoFreeAddress {
 			break
@@ -221,11 +224,17 @@ func (d *Decider) inform(h Heard, scopes []*scope, o *Outcome) {
 		}
 		o.Client.Addr = h.From.Addr()
 	}
+	known := h.View.GIAddr().IsValid() // then the relay gets the answer
 	for _, s := range scopes {
 		if s.Subnet.Contains(o.Client.Addr) {
 			o.use(s)
+			known = true
 			break
 		}
+	}
+	if !known { // the answer would go to anybody whom the packet names
+		o.Reason = boot.WrongNetwork
+		return
 	}
 	o.Reason = boot.Answered
 	d.answer(h, o, wire.ACK)
@@ -237,17 +246,25 @@ func (d *Decider) end(now time.Time, h Heard, scopes []*scope, o *Outcome) {
 		o.Reason = boot.OtherServer
 		return
 	}
+	decline := h.View.Type() == wire.Decline
+	if !decline {
+		o.Ask.Want = h.View.CIAddr() // RFC 2131 table 5
+	}
 	for _, s := range scopes {
 		if s.Subnet.Contains(o.Ask.Want) {
 			o.use(s)
 		}
 	}
-	if h.View.Type() == wire.Decline {
+	switch {
+	case decline:
 		o.Ended, o.Reason = d.book.Decline(now, o.Ask)
-		return
+	case !h.View.GIAddr().IsValid() && h.From.Addr() != o.Ask.Want:
+		// It is sent from the address that it gives up (RFC 2131 section 4.4.4). Whoever names somebody
+		// else's hardware address in it may end no lease.
+		o.Reason = boot.UnknownLease
+	default:
+		o.Ended, o.Reason = d.book.Release(now, o.Ask)
 	}
-	o.Ask.Want = h.View.CIAddr() // RFC 2131 table 5
-	o.Ended, o.Reason = d.book.Release(now, o.Ask)
 }
 
 // bootp answers a machine that knows no DHCP (RFC 951), where the scope says so.

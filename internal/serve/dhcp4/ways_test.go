@@ -74,3 +74,61 @@ func TestReservationOfAnotherSubnet(t *testing.T) {
 		t.Errorf("offered %s, reserved is 10.88.0.20", o.Reply.YIAddr)
 	}
 }
+
+// TestReservedByMAC: where leases belong to option 61, a reservation counts all the same.
+func TestReservedByMAC(t *testing.T) {
+	id := lease.Hardware(1, clientMAC[:])
+	k := newDesk(t, func(cfg *Config, pools []lease.Pool) {
+		cfg.Scopes[0].ByClientID, cfg.Scopes[0].Hosts = true, map[lease.ID]Host{id: {}}
+		pools[0].ByClientID, pools[0].Reserved = true, map[lease.ID]netip.Addr{id: addr("10.77.0.20")}
+	})
+	p := plain(clientMAC)
+	p.Set(wire.ClientID, []byte{255, 1, 2, 3, 4, 0, 2})
+	if o, _ := k.hear(p, nil); o.Reply.YIAddr != addr("10.77.0.20") {
+		t.Errorf("offered %s, reserved is 10.77.0.20", o.Reply.YIAddr)
+	}
+}
+
+// TestReleaseOfSomebodyElse: a lease ends at the word of who has it, and a relay may pass that on; not of a
+// packet that only names its machine.
+func TestReleaseOfSomebodyElse(t *testing.T) {
+	k := newDesk(t, nil)
+	p := plain(clientMAC)
+	at := k.lease1(p)
+	release := ask(p, func(p *wire.Packet) {
+		p.SetType(wire.Release)
+		p.CIAddr = at
+		p.SetAddr(wire.RequestedAddress, addr("10.88.0.9")) // which a RELEASE must not have, and which does not count
+	})
+	from := func(a string) func(*Heard) {
+		return func(h *Heard) { unicast(h); h.From = netip.AddrPortFrom(addr(a), 68) }
+	}
+	for _, a := range []string{"10.77.0.99", "0.0.0.0", "192.0.2.1"} {
+		if o, _ := k.hear(release, from(a)); o.Reason != boot.UnknownLease || o.Ended.Addr.IsValid() {
+			t.Errorf("from %s: %s", a, o.Reason)
+		}
+	}
+	if o, _ := k.hear(release, from(at.String())); o.Reason != boot.Answered || o.Ended.State != lease.Released {
+		t.Errorf("from itself: %s", o.Reason)
+	}
+}
+
+// TestInformOfAnywhere: the answer to an INFORM goes to the address in it, which must be of a network of ours.
+func TestInformOfAnywhere(t *testing.T) {
+	p := plain(clientMAC)
+	p.SetType(wire.Inform)
+	p.CIAddr = addr("192.0.2.7")
+	if o, reply := newDesk(t, nil).hear(p, nil); o.Reason != boot.WrongNetwork || reply != nil {
+		t.Errorf("%s, answered %s", o.Reason, o.Route)
+	}
+}
+
+// TestInformByRelay: the relay gets the answer, also where the client names no address.
+func TestInformByRelay(t *testing.T) {
+	p := plain(clientMAC)
+	p.SetType(wire.Inform)
+	p.GIAddr = addr("10.88.0.1")
+	if o, reply := newDesk(t, nil).hear(p, nil); o.Reason != boot.Answered || reply.Type() != wire.ACK || o.Route.Dst.Addr() != p.GIAddr {
+		t.Errorf("%s, answered %s", o.Reason, o.Route)
+	}
+}
