@@ -1,10 +1,13 @@
 package dhcp4
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
+	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/kernel/rawsock"
 	"surefoot/internal/lease"
 	wire "surefoot/internal/wire/dhcp4"
 )
@@ -130,5 +133,67 @@ func TestInformByRelay(t *testing.T) {
 	p.GIAddr = addr("10.88.0.1")
 	if o, reply := newDesk(t, nil).hear(p, nil); o.Reason != boot.Answered || reply.Type() != wire.ACK || o.Route.Dst.Addr() != p.GIAddr {
 		t.Errorf("%s, answered %s", o.Reason, o.Route)
+	}
+}
+
+// TestLastSeconds: T1 and T2 are told where they make sense: T1 < T2 < the lease, and none of them now
+// (RFC 2131 section 4.4.5).
+func TestLastSeconds(t *testing.T) {
+	k := newDesk(t, func(_ *Config, pools []lease.Pool) { pools[0].Lease, pools[0].MinLease = 10*time.Second, time.Second })
+	for seconds, told := range map[uint32]bool{1: false, 2: false, 3: true, 8: true} {
+		p := plain(boot.MAC{2, 0, 0, 0, 0, byte(seconds)})
+		p.Set(wire.ParameterList, []byte{1, 58, 59})
+		p.Set(wire.LeaseTime, []byte{0, 0, 0, byte(seconds)})
+		_, offer := k.hear(p, nil)
+		_, t1 := offer.Get(wire.RenewalTime)
+		_, t2 := offer.Get(wire.RebindingTime)
+		if b, _ := offer.Get(wire.LeaseTime); b[3] != byte(seconds) || t1 != told || t2 != told {
+			t.Errorf("a lease of %d s: option 51 %v, T1 %t, T2 %t", seconds, b, t1, t2)
+		}
+	}
+}
+
+// TestDefaultRoute: routes as the site file writes them get the default route that option 3 is not asked for
+// any more (RFC 3442); one that is there stays the only one.
+func TestDefaultRoute(t *testing.T) {
+	for value, want := range map[string][]byte{
+		"10.0.0.0/8 via 10.77.0.9":                         {8, 10, 10, 77, 0, 9, 0, 10, 77, 0, 1},
+		"10.0.0.0/8 via 10.77.0.9, default via 10.77.0.10": {8, 10, 10, 77, 0, 9, 0, 10, 77, 0, 10},
+	} {
+		data, err := wire.ParseValue(wire.ClasslessRoutes, value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := newDesk(t, func(cfg *Config, _ []lease.Pool) {
+			cfg.Scopes[0].Options = []Option{{Code: wire.ClasslessRoutes, Data: data}}
+		})
+		_, offer := k.hear(plain(clientMAC), nil)
+		if got, _ := offer.Get(wire.ClasslessRoutes); !bytes.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", value, got, want)
+		}
+	}
+}
+
+// half sends one packet of each batch.
+type half struct{}
+
+func (half) WriteBatch(*rawsock.Sender, [][]byte) (int, error) { return 1, nil }
+
+// TestLostAnswersAreCounted: each of them.
+func TestLostAnswersAreCounted(t *testing.T) {
+	lost := 0
+	s, p, _ := wired(t, testConfig(), testBook(t, nil), &memory{}, func(ev boot.Event) {
+		if ev.Reason == boot.SendFailed {
+			lost++
+		}
+	})
+	p.frames = half{}
+	w := s.newWorker(p)
+	w.renew()
+	for i := range 4 {
+		w.frame(framed(t, plain(machine(i))))
+	}
+	if w.flush(); lost != 3 {
+		t.Errorf("%d events, want 3", lost)
 	}
 }

@@ -1,7 +1,7 @@
 package dhcp4
 
 import (
-	"errors"
+	"fmt"
 
 	"surefoot/internal/boot"
 	"surefoot/internal/kernel/rawsock"
@@ -123,9 +123,9 @@ func (w *worker) handle(h Heard) {
 func (w *worker) flush() { w.s.flush(w.p, w.out) }
 
 func (s *Server) flush(p *port, out *outbox) {
-	if lost, err := out.flush(p.frames, s.ip); lost > 0 {
-		err = errors.Join(err)
-		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.SendFailed, Detail: err.Error()})
+	lost, err := out.flush(p.frames, s.ip)
+	for range lost {
+		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.SendFailed, Detail: fmt.Sprint(err)})
 	}
 }
 
