@@ -46,9 +46,18 @@ func pools(cfg *config.Config) []lease.Pool {
 		for _, r := range s.Ranges {
 			p.Ranges = append(p.Ranges, lease.Range(r))
 		}
-		for _, r := range s.Exclude {
-			for a := r.From; !r.To.Less(a); a = a.Next() {
-				p.Exclude = append(p.Exclude, a)
+		for _, r := range s.Exclude { // which may be far more than what is given
+			for _, in := range s.Ranges {
+				from, to := r.From, r.To
+				if from.Less(in.From) {
+					from = in.From
+				}
+				if in.To.Less(to) {
+					to = in.To
+				}
+				for a := from; !to.Less(a); a = a.Next() {
+					p.Exclude = append(p.Exclude, a)
+				}
 			}
 		}
 		for mac, r := range reservations(cfg, s.Network) {
