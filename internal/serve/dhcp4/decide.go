@@ -47,6 +47,9 @@ type Decider struct {
 	choose *boot.Chooser
 	names  pxe.Names
 	guard  *guard // nil: nobody starves the pool
+
+	refuses func() error // see Deps; may be nil
+
 	writer wire.Writer
 	texts  map[netip.Addr]string
 }
@@ -209,10 +212,20 @@ func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) 
 			break
 		}
 	}
+	if o.Reason == boot.Answered && d.refusing() {
+		ask := o.Ask
+		ask.Want = o.Grant.Record.Addr
+		var g lease.Grant
+		if g, o.Reason = d.unkept(now, ask); o.Reason == boot.Answered {
+			o.Grant.For = min(o.Grant.For, g.For)
+		}
+	}
 	if o.Reason == boot.Answered {
 		d.answer(h, o, wire.Offer)
 	}
 }
+
+func (d *Decider) refusing() bool { return d.refuses != nil && d.refuses() != nil }
 
 // inform answers a machine that has an address from elsewhere with everything but an address (RFC 2131
 // section 4.3.5).
