@@ -83,6 +83,7 @@ func (a *App) dhcpSlot() *slot {
 			}
 			srv, err := dhcp4.New(cfg.dhcpConfig(), dhcp4.Deps{
 				Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book, Keeper: a.leases,
+				Refuses: a.leases.refuses,
 			})
 			if err != nil {
 				return nil, err

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,9 +23,14 @@ type leases struct {
 	log  *slog.Logger
 	now  func() time.Time
 
-	mu sync.Mutex  // guards what follows
-	db *leasedb.DB // nil: no network has needed it yet
-	up chan struct{}
+	every time.Duration // how often a file that cannot be opened is tried again
+
+	mu      sync.Mutex  // guards what follows
+	path    string      // of the file; "": no network has needed it yet
+	db      *leasedb.DB // nil: it is not open
+	fault   error       // why not
+	running bool
+	up      chan struct{} // closed when there is a path
 }
 
 func newLeases(cfg *config.Config, log *slog.Logger, now func() time.Time) (*leases, error) {
@@ -31,7 +38,7 @@ func newLeases(cfg *config.Config, log *slog.Logger, now func() time.Time) (*lea
 	if err != nil {
 		return nil, err
 	}
-	return &leases{book: book, log: log, now: now, up: make(chan struct{})}, nil
+	return &leases{book: book, log: log, now: now, every: 5 * time.Second, up: make(chan struct{})}, nil
 }
 
 // pools are the networks' addresses as the book has them.
@@ -96,28 +103,71 @@ func (l *leases) configure(cfg *config.Config) error {
 	return nil
 }
 
-// open opens the file and reads it, the first time that a network needs it.
+// open opens the file and reads it, the first time that a network needs it. A node that starts goes on
+// without its leases, since everything else works: reservations are answered, and what needs no address. A
+// reload that brings the first network with addresses is refused.
 func (l *leases) open(ctx context.Context, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.db != nil {
+	if l.path != "" {
 		return nil
 	}
+	db, err := l.load(ctx, file)
+	if err != nil && (l.running || ctx.Err() != nil) {
+		return err
+	}
+	if l.db, l.fault = db, err; err != nil {
+		args := []any{"role", "leases", "file", file, "err", err, "next_try", l.every}
+		if hint := hintOf(err); hint != "" {
+			args = append(args, "hint", hint)
+		}
+		l.log.Error("the leases cannot be read: until they are, machines with a reservation get an address, and no others", args...)
+	}
+	l.path = file
+	close(l.up)
+	return nil
+}
+
+// load opens the file and reads it.
+func (l *leases) load(ctx context.Context, file string) (*leasedb.DB, error) {
 	db, err := leasedb.Open(ctx, leasedb.Config{File: file}, leasedb.Deps{
 		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.book.Load, All: l.all,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n := 0
 	began := l.now()
 	if err := db.Load(ctx, func(r lease.Record) { l.book.Load(r); n++ }); err != nil {
-		return errors.Join(fmt.Errorf("read the leases: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("read the leases: %w", err), db.Close())
 	}
 	l.log.Info("leases read", "role", "leases", "file", file, "leases", n, "took", l.now().Sub(began).Round(time.Millisecond))
-	l.db = db
-	close(l.up)
-	return nil
+	return db, nil
+}
+
+// hintOf is what an error says of how to get on.
+func hintOf(err error) string {
+	var h interface{ Hint() []string }
+	if !errors.As(err, &h) {
+		return ""
+	}
+	return strings.Join(h.Hint(), "; ")
+}
+
+// reopen tries until the file is open, nil when ctx ends first.
+func (l *leases) reopen(ctx context.Context) *leasedb.DB {
+	for l.file() == nil {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(l.every):
+		}
+		db, err := l.load(ctx, l.path) // nothing is locked: a disk that hangs must not hold up answers
+		l.mu.Lock()
+		l.db, l.fault = db, err
+		l.mu.Unlock()
+	}
+	return l.file()
 }
 
 // all returns everything that is in the book.
@@ -140,7 +190,20 @@ func (l *leases) Keep(r lease.Record, done func(error)) {
 		db.Keep(r, done)
 		return
 	}
-	done(errors.New("the file of the leases is not open"))
+	done(l.refuses())
+}
+
+// refuses says why no leases are kept at present, nil if they are.
+func (l *leases) refuses() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.db != nil:
+		return l.db.Fault()
+	case l.fault != nil:
+		return l.fault
+	}
+	return errors.New("the file of the leases is not open")
 }
 
 // expireEvery is how often what has run out is looked for.
@@ -148,6 +211,9 @@ const expireEvery = time.Second
 
 // run writes leases to the disk until ctx ends, and ends those that have run out.
 func (l *leases) run(ctx context.Context, ready func()) error {
+	l.mu.Lock()
+	l.running = true
+	l.mu.Unlock()
 	ready()
 	select {
 	case <-l.up:
@@ -168,17 +234,27 @@ func (l *leases) run(ctx context.Context, ready func()) error {
 		}
 	})
 	defer wg.Wait()
-	return l.file().Run(ctx, func() {})
+	if db := l.reopen(ctx); db != nil {
+		return db.Run(ctx, func() {})
+	}
+	return nil
 }
 
 // warnLeases tells of a disk that takes no leases.
 func (a *App) warnLeases(add adder) {
-	db := a.leases.file()
-	if db == nil {
-		return
+	select {
+	case <-a.leases.up:
+	default:
+		return // no network needs them
 	}
-	if err := db.Fault(); err != nil {
-		add("leases-refused", "leases cannot be written to the disk", "machines with a lease keep it; new ones get none: "+firstLine(err),
-			"make room on the disk of the leases, or look at the file's owner and mode; it is tried again by itself")
+	err := a.leases.refuses()
+	switch {
+	case err == nil:
+	case a.leases.file() == nil:
+		add("leases-refused", "the leases cannot be read", "only machines with a reservation get an address: "+firstLine(err),
+			cmp.Or(hintOf(err), "look at the file's owner and mode")+"; it is tried again by itself")
+	default:
+		add("leases-refused", "leases cannot be written to the disk", "machines with a lease or a reservation keep it; new ones get none: "+firstLine(err),
+			cmp.Or(hintOf(err), "make room on the disk of the leases, or look at the file's owner and mode; it is tried again by itself"))
 	}
 }
