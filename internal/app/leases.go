@@ -141,6 +141,7 @@ func (l *leases) load(ctx context.Context, file string) (*leasedb.DB, error) {
 	if err := db.Load(ctx, func(r lease.Record) { l.book.Load(r); n++ }); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the leases: %w", err), db.Close())
 	}
+	l.book.Stepped(l.now(), 0, began) // a clock that was ahead gave leases of years
 	l.log.Info("leases read", "role", "leases", "file", file, "leases", n, "took", l.now().Sub(began).Round(time.Millisecond))
 	return db, nil
 }
@@ -206,9 +207,6 @@ func (l *leases) refuses() error {
 	return errors.New("the file of the leases is not open")
 }
 
-// expireEvery is how often what has run out is looked for.
-const expireEvery = time.Second
-
 // run writes leases to the disk until ctx ends, and ends those that have run out.
 func (l *leases) run(ctx context.Context, ready func()) error {
 	l.mu.Lock()
@@ -221,18 +219,7 @@ func (l *leases) run(ctx context.Context, ready func()) error {
 		return nil
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		t := time.NewTicker(expireEvery)
-		defer t.Stop()
-		for {
-			select {
-			case <-t.C:
-				l.book.Expire(l.now())
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	wg.Go(func() { l.expire(ctx) })
 	defer wg.Wait()
 	if db := l.reopen(ctx); db != nil {
 		return db.Run(ctx, func() {})

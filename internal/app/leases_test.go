@@ -92,3 +92,18 @@ func TestStartsWithoutLeases(t *testing.T) {
 		t.Errorf("the book has %+v", got)
 	}
 }
+
+// A step is what the clock did and time did not.
+func TestStep(t *testing.T) {
+	for _, c := range []struct{ clock, truth, want time.Duration }{
+		{time.Second, time.Second, 0},
+		{4 * time.Second, 4 * time.Second, 0}, // a busy machine
+		{2900 * time.Millisecond, time.Second, 0},
+		{time.Hour, time.Second, time.Hour - time.Second},
+		{-time.Hour, time.Second, -time.Hour - time.Second},
+	} {
+		if got := step(c.clock, c.truth); got != c.want {
+			t.Errorf("%s on the clock, %s in truth: %s, want %s", c.clock, c.truth, got, c.want)
+		}
+	}
+}
