@@ -208,7 +208,7 @@ func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) 
 	}
 	for _, s := range scopes {
 		o.use(s)
-		if o.Grant, o.Reason = d.book.Offer(now, o.Ask); o.Reason != boot.NoFreeAddress {
+		if o.Grant, o.Reason = d.offer(now, h, o.Ask); o.Reason != boot.NoFreeAddress {
 			break
 		}
 	}
@@ -223,6 +223,17 @@ func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) 
 	if o.Reason == boot.Answered {
 		d.answer(h, o, wire.Offer)
 	}
+}
+
+// offer is the Book's, but for the addresses of this host, of which the site file may not know: no conflict
+// check finds them.
+func (d *Decider) offer(now time.Time, h Heard, a lease.Ask) (lease.Grant, boot.Reason) {
+	g, why := d.book.Offer(now, a)
+	for tries := 0; why == boot.Answered && h.Link.has(g.Record.Addr) && tries < 16; tries++ {
+		d.book.Busy(now, a.Scope, g.Record.Addr)
+		g, why = d.book.Offer(now, a)
+	}
+	return g, why
 }
 
 func (d *Decider) refusing() bool { return d.refuses != nil && d.refuses() != nil }

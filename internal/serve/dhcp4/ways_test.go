@@ -197,3 +197,17 @@ func TestLostAnswersAreCounted(t *testing.T) {
 		t.Errorf("%d events, want 3", lost)
 	}
 }
+
+// TestOwnAddressIsNotGiven: neither that of the interface nor one that it got later.
+func TestOwnAddressIsNotGiven(t *testing.T) {
+	k := newDesk(t, func(_ *Config, pools []lease.Pool) {
+		pools[0].Ranges = []lease.Range{{From: addr("10.77.0.1"), To: addr("10.77.0.3")}}
+	})
+	more := func(h *Heard) { h.Link.Addrs = append(h.Link.Addrs, netip.MustParsePrefix("10.77.0.3/24")) }
+	if o, _ := k.hear(plain(clientMAC), more); o.Reply.YIAddr != addr("10.77.0.1") {
+		t.Errorf("offered %s, %s", o.Reply.YIAddr, o.Reason)
+	}
+	if o, _ := k.hear(plain(machine(2)), more); o.Reason != boot.NoFreeAddress {
+		t.Errorf("offered %s, %s", o.Reply.YIAddr, o.Reason)
+	}
+}
