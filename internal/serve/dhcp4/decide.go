@@ -85,7 +85,7 @@ func (d *Decider) Decide(now time.Time, h Heard) Outcome {
 		o.Reason = boot.OtherServer
 	case !sane(c.Addr, h.Link) || !sane(c.Relay, h.Link):
 		o.Reason = boot.Malformed
-	case h.View.HLen() == 0 && !h.View.Has(wire.ClientID):
+	case nameless(h.View) && !h.View.Has(wire.ClientID):
 		o.Reason = boot.NotEthernet // nothing to know it by again (RFC 4390)
 	default:
 		d.decide(now, h, &o)
@@ -154,7 +154,7 @@ func (o *Outcome) ask(h Heard, d *Decider, scopes []*scope) {
 	o.use(s)
 	o.Ask.ID = lease.Hardware(v.HType(), v.CHAddr())
 	_, known := s.Hosts[o.Ask.ID] // reservations are of hardware addresses, whatever leases belong to
-	if id, ok := v.Get(wire.ClientID); ok && (s.ByClientID && !known || v.HLen() == 0) && len(id) > 0 {
+	if id, ok := v.Get(wire.ClientID); ok && (s.ByClientID && !known || nameless(v)) && len(id) > 0 {
 		o.Ask.ID = lease.Client(id)
 	}
 	o.Ask.MAC, _ = v.MAC()
@@ -171,6 +171,17 @@ func (o *Outcome) ask(h Heard, d *Decider, scopes []*scope) {
 	if circuit, ok := v.Agent().Get(wire.AgentCircuit); ok {
 		o.Ask.Circuit = d.printable(circuit)
 	}
+}
+
+// nameless reports that no machine is known by its hardware address: there is none (RFC 4390), or it is all
+// zeros, as of cards and virtual machines that nobody gave one. They would all get one address.
+func nameless(v *wire.View) bool {
+	for _, b := range v.CHAddr() {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func (o *Outcome) use(s *scope) { o.scope, o.Scope, o.Ask.Scope = s, s.Name, s.Name }

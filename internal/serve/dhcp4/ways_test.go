@@ -211,3 +211,24 @@ func TestOwnAddressIsNotGiven(t *testing.T) {
 		t.Errorf("offered %s, %s", o.Reply.YIAddr, o.Reason)
 	}
 }
+
+// TestMachinesWithoutMAC: those whose hardware address is all zeros are told apart by option 61, or not at all.
+func TestMachinesWithoutMAC(t *testing.T) {
+	k := newDesk(t, nil)
+	var got []netip.Addr
+	for _, id := range []string{"\x00one", "\x00two"} {
+		p := plain(boot.MAC{})
+		p.HType, p.HLen = wire.HTypeEthernet, 6
+		p.Set(wire.ClientID, []byte(id))
+		o, _ := k.hear(p, nil)
+		got = append(got, o.Reply.YIAddr)
+	}
+	if !got[0].IsValid() || got[0] == got[1] {
+		t.Errorf("two machines are offered %s and %s", got[0], got[1])
+	}
+	p := plain(boot.MAC{})
+	p.HType, p.HLen = wire.HTypeEthernet, 6
+	if o, _ := k.hear(p, nil); o.Reason != boot.NotEthernet {
+		t.Errorf("without option 61: %s", o.Reason)
+	}
+}
