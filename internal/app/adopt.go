@@ -156,6 +156,9 @@ func AdoptIntoFile(ctx context.Context, cfg *config.Config, file string, list []
 	if err := l.open(ctx, file); err != nil {
 		return nil, err
 	}
+	if l.file() == nil {
+		return nil, l.refuses()
+	}
 	ctx, end := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- l.run(ctx, func() {}) }()
