@@ -24,11 +24,15 @@ const (
 	DeafTo         Code = "deaf"
 	RogueService   Code = "rogue-pxe"
 	BootsFail      Code = "boots-fail"
+	StoreSilent    Code = "store-silent"
+	HalfHeard      Code = "half-heard"
+	ClocksDiffer   Code = "clocks-differ"
+	NodeTwice      Code = "node-twice"
 )
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, NodeTwice}
 }
 
 // Severity is how much it matters.

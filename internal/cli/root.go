@@ -34,6 +34,8 @@ func newRootCommand(env *Env) *cobra.Command {
 		newLBCommand(env),
 		newStatusCommand(env),
 		newStoryCommand(env),
+		newLeaseCommand(env),
+		newReservationCommand(env),
 		newServerCommand(env),
 		newWatchCommand(env),
 		newReloadCommand(env),

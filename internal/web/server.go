@@ -45,6 +45,8 @@ type Deps struct {
 
 	// Balance lists the services of the load balancer, or explains whom a client gets. Nil: there is none.
 	Balance func(service, from, file string) (any, error)
+	Leases  Leases // nil: the node gives no addresses
+
 	// DNS explains an answer of the node's DNS server, or lists its names. Nil: it has none.
 	DNS func(name, qtype, from string) (any, error)
 }

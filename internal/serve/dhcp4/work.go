@@ -1,7 +1,8 @@
 package dhcp4
 
 import (
-	"errors"
+	"fmt"
+	"time"
 
 	"surefoot/internal/boot"
 	"surefoot/internal/kernel/rawsock"
@@ -46,6 +47,7 @@ func (w *worker) run() {
 func (w *worker) renew() {
 	if p := w.s.plan.Load(); w.d == nil || w.d.p != p {
 		w.d = newDecider(p, w.s.d.Book, w.s.d.Down, w.s.guard)
+		w.d.refuses = w.s.d.Refuses
 	}
 }
 
@@ -83,36 +85,47 @@ func (w *worker) handle(h Heard) {
 		return
 	}
 	w.s.tellSeen(h, &o)
+	w.hear(now, h, &o)
 	if o.Ended.Addr.IsValid() {
 		w.s.keep(o.Ended)
 	}
 	if o.Reply.Type == 0 && !o.Reply.BOOTP {
 		return
 	}
+	o.began = now
+	w.carryOut(now, h, &o)
+}
+
+// carryOut sends an answer, or has its lease kept before that.
+func (w *worker) carryOut(now time.Time, h Heard, o *Outcome) {
 	var err error
-	if w.room, err = w.d.Append(w.room[:0], h, &o); err != nil {
+	if w.room, err = w.d.Append(w.room[:0], h, o); err != nil {
 		if o.Grant.Keep {
 			w.s.d.Book.Committed(o.Grant.Record, err)
 		}
 		o.Reason = boot.SendFailed
-		w.s.tellSent(h, &o, err.Error())
+		w.s.tellSent(h, o, err.Error())
 		return
 	}
 	if o.Reply.Type == wire.ACK && o.Reply.YIAddr.IsValid() {
 		w.s.check.forget(o.Reply.YIAddr)
 	}
-	if o.Grant.Keep {
-		w.p.commit(w.s, h, &o, w.room)
+	switch {
+	case o.Grant.Claim && w.s.d.Shared != nil:
+		w.p.claim(w.s, h, o, w.room)
+		return
+	case o.Grant.Keep:
+		w.p.commit(w.s, h, o, w.room)
 		return
 	}
 	unsure := o.Reply.Type == wire.Offer && o.Grant.Ping && o.scope.ConflictCheck
-	if unsure && o.scope.ConflictWait > 0 && w.s.check.ask(now, w.p, h, &o) {
-		w.p.postpone(w.s, h, &o, w.room)
+	if unsure && o.scope.ConflictWait > 0 && w.s.check.ask(now, w.p, h, o) {
+		w.p.postpone(w.s, h, o, w.room)
 		return
 	}
-	w.s.tellSent(h, &o, "")
+	w.s.tellSent(h, o, o.why)
 	if unsure {
-		w.s.check.ask(now, w.p, h, &o)
+		w.s.check.ask(now, w.p, h, o)
 	}
 	if w.out.add(h.Link.MAC, o.Route, w.room) {
 		w.flush()
@@ -123,9 +136,9 @@ func (w *worker) handle(h Heard) {
 func (w *worker) flush() { w.s.flush(w.p, w.out) }
 
 func (s *Server) flush(p *port, out *outbox) {
-	if lost, err := out.flush(p.frames, s.ip); lost > 0 {
-		err = errors.Join(err)
-		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.SendFailed, Detail: err.Error()})
+	lost, err := out.flush(p.frames, s.ip)
+	for range lost {
+		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.SendFailed, Detail: fmt.Sprint(err)})
 	}
 }
 
