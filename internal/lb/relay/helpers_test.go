@@ -157,7 +157,8 @@ type site struct {
 	t testing.TB
 	r *Relay
 
-	mu     sync.Mutex // guards events
+	mu     sync.Mutex // guards events and down
+	down   string     // the backend that is
 	events []boot.Event
 	news   chan struct{} // gets a value, if it is empty, with each event
 }
@@ -175,7 +176,7 @@ func start(t testing.TB, change func(*Config), backends ...netip.AddrPort) *site
 		change(&cfg)
 	}
 	var err error
-	if s.r, err = New(cfg, Deps{Emit: s.emit}); err != nil {
+	if s.r, err = New(cfg, Deps{Emit: s.emit, Down: s.isDown}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.r.Listen(t.Context()); err != nil {
@@ -183,6 +184,12 @@ func start(t testing.TB, change func(*Config), backends ...netip.AddrPort) *site
 	}
 	run(t, s.r.Run)
 	return s
+}
+
+func (s *site) isDown(server, _ string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return server == s.down
 }
 
 func (s *site) emit(ev boot.Event) {

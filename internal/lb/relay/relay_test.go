@@ -364,7 +364,9 @@ func TestDownIsNotAsked(t *testing.T) {
 	b := content(2000)
 	one := &scripted{content: b}
 	s := start(t, off, one.start(t), real(t, map[string][]byte{"f": b}, nil))
-	s.r.deps.Down = func(server, file string) bool { return server == "b1" && file == "f" }
+	s.mu.Lock()
+	s.down = "b1"
+	s.mu.Unlock()
 	s.want("f", probe.IPXE, b)
 	s.want("f", probe.IPXE, b)
 	if n := len(one.asked()); n != 0 {
