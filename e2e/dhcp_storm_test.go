@@ -39,7 +39,7 @@ func (s *stage) start() {
 
 // Whatever the machines write into secs, with and without the broadcast flag and option 61, directly and
 // behind a relay: each is answered at its first packet, and has the same address every time (Q1, Q5).
-func dhcpPolicies(t *testing.T, b *bench) {
+func dhcpEveryWay(t *testing.T, b *bench) {
 	const machines = 64
 	s := b.raiseWide(t, addressSite{})
 	for i, secs := range []string{"zero", "real", "pxe4", "swap"} {

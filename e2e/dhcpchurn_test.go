@@ -18,7 +18,8 @@ import (
 type churn struct {
 	s     *dhcpSite
 	trial *dhcpTrial // makes machines
-	mu    sync.Mutex // guards trial
+	mu    sync.Mutex // guards trial and gaps
+	gaps  []string
 
 	boots, unanswered, renewals, unheard, refused, restarts, releases, left atomic.Int64
 }
@@ -40,7 +41,7 @@ func dhcpChurn(t *testing.T, b *bench) {
 		seed = n
 	}
 	record := newRecorder()
-	c := &churn{s: newDHCPSite(t, b, 3, "64.0-65.255", "2m"), trial: &dhcpTrial{policies: firmwarePolicies()}}
+	c := &churn{s: newDHCPSite(t, b, 3, "64.0-66.255", "2m"), trial: &dhcpTrial{policies: firmwarePolicies()}}
 	grounds := []*ground{c.s.ground("eth0", record), c.s.ground("eth0", record), c.s.ground("eth1", record)}
 	c.s.slow()
 	ctx, cancel := context.WithTimeout(t.Context(), length)
@@ -57,6 +58,7 @@ func dhcpChurn(t *testing.T, b *bench) {
 	t.Logf("seed %d: %s\n%s", seed, length, strings.Join(said, "\n"))
 	t.Logf("%d boots (%d without an address at their end), %d renewals (%d not answered), %d restarts with the same address, %d released, %d vanished, %d NAKs",
 		c.boots.Load(), c.unanswered.Load(), c.renewals.Load(), c.unheard.Load(), c.restarts.Load(), c.releases.Load(), c.left.Load(), c.refused.Load())
+	t.Logf("the last without an address:\n%s", strings.Join(c.gaps[max(0, len(c.gaps)-100):], "\n"))
 	record.judge(t)
 	if c.boots.Load() < 150 || c.renewals.Load() == 0 {
 		t.Error("the machines did not do much, so this proves nothing")
@@ -87,21 +89,24 @@ func (c *churn) live(ctx context.Context, g *ground) *dhcpMachine {
 			m.forget()
 		}
 		var o outcome
+		had, until, what := m.addr, m.until, "asks with DISCOVER"
 		switch n := rand.IntN(100); {
 		case !m.addr.IsValid() || n < 5:
 			c.boots.Add(1)
 			if o = m.boot(ctx, time.Second, 2*time.Second, 4*time.Second); !o.addr.IsValid() && ctx.Err() == nil {
 				c.unanswered.Add(1)
+				c.unserved(m, o)
 			}
 		case n < 55:
 			c.renewals.Add(1)
+			what = "renews"
 			if o = m.renew(ctx, n < 30 || c.far(m)); !o.addr.IsValid() && ctx.Err() == nil {
 				c.unheard.Add(1)
 			}
 		case n < 75:
-			o = m.again(ctx)
+			o, what = m.again(ctx), "asks for it again"
 			c.restarts.Add(1)
-		case n < 88 && !c.far(m):
+		case n < 92 && !c.far(m):
 			m.release()
 			c.releases.Add(1)
 			m = c.newMachine(g)
@@ -113,9 +118,21 @@ func (c *churn) live(ctx context.Context, g *ground) *dhcpMachine {
 		if o.refused {
 			c.refused.Add(1)
 			g.record.ended(m.mac)
+			c.s.t.Logf("%s %s had %v until %s and %s: %s", time.Now().Format(clock), m.mac, had, until.Format(clock), what, o.why)
 		}
 	}
 	return m
+}
+
+// unserved notes a boot that brought no address.
+func (c *churn) unserved(m *dhcpMachine, o outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	what := "no OFFER"
+	if o.tries > 0 {
+		what = fmt.Sprintf("an OFFER from %v, no ACK", o.server)
+	}
+	c.gaps = append(c.gaps, fmt.Sprintf("  %s %s %s: %s", time.Now().Format(clock), m.g.sock.Name(), m.mac, what))
 }
 
 // remembered lets all that have an address ask for it again, of the nodes that all work by now: whatever

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -63,6 +64,7 @@ type outcome struct {
 	server     netip.Addr
 	addr       netip.Addr
 	refused    bool // a NAK
+	why        string
 }
 
 func (o outcome) atOnce() bool { return o.tries == 1 && o.offer <= soon }
@@ -148,7 +150,7 @@ func (m *dhcpMachine) request(ctx context.Context, o *outcome, to net.HardwareAd
 		if m.hear(ctx, sent.Add(wait), func(r heardReply) bool {
 			switch r.MessageType() {
 			case dhcpv4.MessageTypeNak:
-				o.refused = true
+				o.refused, o.why = true, fmt.Sprintf("%v says %q", addrOf(r.ServerIdentifier()), r.Message())
 				return true
 			case dhcpv4.MessageTypeAck:
 				o.addr, o.ack = addrOf(r.YourIPAddr), r.at.Sub(begun)

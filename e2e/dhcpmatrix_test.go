@@ -217,7 +217,11 @@ func dhcpMatrix(t *testing.T, b *bench) {
 	if whole {
 		t.Run("used-up", func(t *testing.T) { rows = append(rows, dhcpUsedUp(t, b, trial)) })
 	}
-	t.Log("\n" + dhcpTable(trial.policies, rows))
+	if !whole {
+		t.Log("\n" + dhcpTable(trial.policies, rows))
+		return
+	}
+	document(t, "dhcp-matrix", dhcpTable(trial.policies, rows), rows)
 }
 
 // dhcpSituations goes through all that may be the matter with so many nodes.
@@ -285,22 +289,4 @@ func (s *dhcpSite) look(trial *dhcpTrial, g *ground, nodes int, where, name stri
 		}
 	}
 	return row
-}
-
-// dhcpTable is the table in Markdown.
-func dhcpTable(policies []dhcpPolicy, rows []dhcpRow) string {
-	var b strings.Builder
-	b.WriteString("| servers | situation |")
-	for _, p := range policies {
-		b.WriteString(" " + p.name + " |")
-	}
-	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(policies)) + "\n")
-	for _, r := range rows {
-		fmt.Fprintf(&b, "| %s | %s |", r.where, r.name)
-		for i := range r.cells {
-			fmt.Fprintf(&b, " %s |", &r.cells[i])
-		}
-		b.WriteString("\n")
-	}
-	return b.String()
 }

@@ -18,6 +18,9 @@ import (
 // room in its queue beside them.
 const adoptWaiting = 4096
 
+// adoptClaims is how many of them may wait for the shared store, which has to answer machines in time.
+const adoptClaims = 32
+
 // adopt takes over leases that another server gave: known ones keep their address and their end. What cannot
 // be taken says why.
 func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.Adopted {
@@ -33,7 +36,11 @@ func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.
 			book.Load(r)
 		}
 	}
-	places := make(chan struct{}, adoptWaiting)
+	most := adoptWaiting
+	if l.shared != nil {
+		most = adoptClaims
+	}
+	places := make(chan struct{}, most)
 	var kept sync.WaitGroup
 	for i, r := range list {
 		out[i].Addr = r.Addr
@@ -53,18 +60,18 @@ func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.
 		}
 		g, why := book.Adopt(now, r)
 		if why != boot.Answered {
-			out[i].Why = refusedAdoption(book, s.Network, r, why)
+			out[i].Why = refusedAdoption(cfg, book, r, why)
 			continue
 		}
 		out[i].Taken = true
 		if dry {
-			book.Committed(g, nil)
+			book.Committed(g.Record, nil)
 			continue
 		}
 		places <- struct{}{}
 		kept.Add(1)
-		l.Keep(g, func(err error) {
-			l.book.Committed(g, err)
+		l.settle(g, func(err error) {
+			l.book.Committed(g.Record, err)
 			if err != nil {
 				out[i].Taken, out[i].Why = false, "it cannot be kept: "+err.Error()
 			}
@@ -76,6 +83,18 @@ func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.
 	return out
 }
 
+// settle has a record of the book kept, or claimed where nodes share a store.
+func (l *leases) settle(g lease.Grant, done func(error)) {
+	switch {
+	case l.shared == nil || l.of(g.Record.Scope) != l.book: // of IPv6 the nodes share nothing
+		l.Keep(g.Record, done)
+	case g.Claim:
+		l.shared.Claim(g.Record, g.Prev, done)
+	default:
+		l.shared.Keep(g.Record, done)
+	}
+}
+
 func scopeOf(cfg *config.Config, a netip.Addr) (config.DHCPScope, bool) {
 	i := slices.IndexFunc(cfg.DHCP.Scopes, func(s config.DHCPScope) bool { return s.Subnet.Contains(a) })
 	if i < 0 {
@@ -85,24 +104,27 @@ func scopeOf(cfg *config.Config, a netip.Addr) (config.DHCPScope, bool) {
 }
 
 // refusedAdoption says in words why a lease is not taken over.
-func refusedAdoption(book *lease.Book, scope string, r lease.Record, why boot.Reason) string {
+func refusedAdoption(cfg *config.Config, book *lease.Book, r lease.Record, why boot.Reason) string {
 	switch why {
 	case boot.NotOurLease:
 		return "it is here already"
 	case boot.WrongNetwork:
-		return "the address is in no range of network " + scope + " that this node gives out"
+		return "the address is in no range of network " + r.Scope + " that this node gives out"
 	case boot.LeaseMoved:
-		if now, ok := book.ByID(scope, r.ID); ok && now.State == lease.Active && now.Addr != r.Addr {
+		if fixed := reservations(cfg, r.Scope)[r.MAC].Addr; fixed.IsValid() && fixed != r.Addr {
+			return "another address is reserved for its machine, " + fixed.String()
+		}
+		if now, ok := book.ByID(r.Scope, r.ID); ok && now.Addr != r.Addr {
 			return "its machine has another lease here, of " + now.Addr.String()
 		}
-		return "another address is reserved for its machine"
+		return "its machine has another lease here"
 	case boot.LeaseOfOther:
 		if now, ok := book.ByAddr(r.Addr); ok && now.State == lease.Active {
-			return "the address is leased to " + now.ID.String()
+			return "the address is leased to another machine, " + now.ID.String()
 		}
-		return "the address is reserved for another machine, or offered to one"
+		return "the address is reserved for another machine, or just being given to one"
 	case boot.StoreRefused:
-		return "nodes with a shared store take leases from there"
+		return "the store that the nodes share does not answer now, and nothing is given past it"
 	}
 	return why.Text()
 }
@@ -111,6 +133,9 @@ func refusedAdoption(book *lease.Book, scope string, r lease.Record, why boot.Re
 func AdoptIntoFile(ctx context.Context, cfg *config.Config, file string, list []lease.Record, o Options, dry bool) ([]web.Adopted, error) {
 	if len(cfg.DHCP.Scopes) == 0 {
 		return nil, fmt.Errorf("no network of the site file has deliver: dhcp")
+	}
+	if cfg.Store.Shared() {
+		return nil, fmt.Errorf("nodes that share a store take leases while they run, and put them there: leave out --file")
 	}
 	l, err := newLeases(cfg, o.logger(), time.Now)
 	if err != nil {

@@ -24,10 +24,15 @@ type DHCPOffer struct {
 // of all others nothing is known here, so that the address of a new machine is one that it may get.
 func OfferTo(cfg *config.Config, c boot.Client, network string, down boot.Down, has []lease.Record, now time.Time) (DHCPOffer, error) {
 	setup := &setup{Config: cfg}
-	l, err := newLeases(cfg, Options{}.logger(), func() time.Time { return now })
+	book, err := lease.NewBook(cfg.Node.Name, pools(cfg))
 	if err != nil {
 		return DHCPOffer{}, err
 	}
+	none, err := lease.NewBook(cfg.Node.Name, nil)
+	if err != nil {
+		return DHCPOffer{}, err
+	}
+	l := &leases{book: book, book6: none} // alone, whatever the nodes share
 	if err := l.configure(cfg); err != nil {
 		return DHCPOffer{}, err
 	}

@@ -19,9 +19,10 @@ import (
 
 // leases are the addresses that this node gave out: in memory, and on disk once a network needs it.
 type leases struct {
-	book *lease.Book
-	log  *slog.Logger
-	now  func() time.Time
+	book  *lease.Book
+	book6 *lease.Book // of IPv6, which no shared store knows of
+	log   *slog.Logger
+	now   func() time.Time
 
 	shared *etcd.Cluster // nil: this node shares its leases with nobody
 	wired  func() []string
@@ -36,7 +37,11 @@ func newLeases(cfg *config.Config, log *slog.Logger, now func() time.Time) (*lea
 	if err != nil {
 		return nil, err
 	}
-	l := &leases{book: book, log: log, now: now, up: make(chan struct{})}
+	book6, err := lease.NewBook(cfg.Node.Name, pools6(cfg))
+	if err != nil {
+		return nil, err
+	}
+	l := &leases{book: book, book6: book6, log: log, now: now, up: make(chan struct{})}
 	l.shared, err = newShared(cfg, l, log, now)
 	return l, err
 }
@@ -79,23 +84,31 @@ func reservations(cfg *config.Config, network string) map[boot.MAC]boot.Reservat
 
 // configure takes the pools of another configuration; leases stay.
 func (l *leases) configure(cfg *config.Config) error {
-	if err := l.book.Configure(pools(cfg)); err != nil {
+	if err := errors.Join(l.book.Configure(pools(cfg)), l.book6.Configure(pools6(cfg))); err != nil {
 		return err
+	}
+	for _, s := range cfg.DHCP.Scopes6 {
+		l.book6.SetOthers(scope6(s.Network), othersOf(cfg, s.Split))
 	}
 	if l.shared != nil {
 		l.shared.Configure(pools(cfg))
 		return nil
 	}
 	for _, s := range cfg.DHCP.Scopes {
-		var others []lease.Range
-		for _, p := range s.Split {
-			if p.Node != cfg.Node.Name {
-				others = append(others, lease.Range(p.AddrRange))
-			}
-		}
-		l.book.SetOthers(s.Network, others)
+		l.book.SetOthers(s.Network, othersOf(cfg, s.Split))
 	}
 	return nil
+}
+
+// othersOf are the parts of a range that other nodes give.
+func othersOf(cfg *config.Config, split []config.NodeRange) []lease.Range {
+	var others []lease.Range
+	for _, p := range split {
+		if p.Node != cfg.Node.Name {
+			others = append(others, lease.Range(p.AddrRange))
+		}
+	}
+	return others
 }
 
 // open opens the file and reads it, the first time that a network needs it.
@@ -106,14 +119,14 @@ func (l *leases) open(ctx context.Context, file string) error {
 		return nil
 	}
 	db, err := leasedb.Open(ctx, leasedb.Config{File: file}, leasedb.Deps{
-		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.book.Load, All: l.all,
+		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.load, All: l.all,
 	})
 	if err != nil {
 		return err
 	}
 	n := 0
 	began := l.now()
-	if err := db.Load(ctx, func(r lease.Record) { l.book.Load(r); n++ }); err != nil {
+	if err := db.Load(ctx, func(r lease.Record) { l.load(r); n++ }); err != nil {
 		return errors.Join(fmt.Errorf("read the leases: %w", err), db.Close())
 	}
 	l.log.Info("leases read", "role", "leases", "file", file, "leases", n, "took", l.now().Sub(began).Round(time.Millisecond))
@@ -127,7 +140,7 @@ func (l *leases) open(ctx context.Context, file string) error {
 
 // read reads a file that another process may have, and keeps nothing. A file that is not there is empty.
 func (l *leases) read(ctx context.Context, file string) error {
-	_, err := leasedb.Read(ctx, file, l.book.Load)
+	_, err := leasedb.Read(ctx, file, l.load)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -137,7 +150,7 @@ func (l *leases) read(ctx context.Context, file string) error {
 // all returns everything that is in the book.
 func (l *leases) all() []lease.Record {
 	var out []lease.Record
-	l.book.Each("", func(r lease.Record) bool { out = append(out, r); return true })
+	l.each("", func(r lease.Record) bool { out = append(out, r); return true })
 	return out
 }
 
@@ -176,6 +189,7 @@ func (l *leases) run(ctx context.Context, ready func()) error {
 			select {
 			case <-t.C:
 				l.book.Expire(l.now())
+				l.book6.Expire(l.now())
 			case <-ctx.Done():
 				return
 			}

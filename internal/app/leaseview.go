@@ -73,7 +73,7 @@ func (v *leaseView) look() {
 	}
 	last := topLeases{max: newest, before: func(a, b lease.Record) bool { return a.Start.After(b.Start) }}
 	if len(pools) > 0 {
-		v.leases.book.Each("", func(r lease.Record) bool { last.add(r); return true })
+		v.leases.each("", func(r lease.Record) bool { last.add(r); return true })
 	}
 	list := v.shown(cfg, last.sorted())
 	v.mu.Lock()
@@ -215,7 +215,7 @@ func (v *leaseView) List(q web.LeaseQuery) (web.LeasePage, error) {
 	cfg, now := v.cfg(), v.leases.now()
 	if q.Network != "" && !slices.ContainsFunc(cfg.Site.Networks, func(n boot.Network) bool { return n.Name == q.Network }) {
 		found := false
-		v.leases.book.Each(q.Network, func(lease.Record) bool { found = true; return false })
+		v.leases.each(q.Network, func(lease.Record) bool { found = true; return false })
 		if !found {
 			return web.LeasePage{}, fmt.Errorf("there is no network %q", q.Network)
 		}
@@ -234,7 +234,7 @@ func (v *leaseView) List(q web.LeaseQuery) (web.LeasePage, error) {
 		after.Scope, after.Addr = scope, a
 	}
 	page := topLeases{max: max(q.Limit, 1) + 1, before: byPlace}
-	v.leases.book.Each(q.Network, func(r lease.Record) bool {
+	v.leases.each(q.Network, func(r lease.Record) bool {
 		if wanted(r) && (q.After == "" || byPlace(after, r)) {
 			page.add(r)
 		}
@@ -255,7 +255,7 @@ func (v *leaseView) Find(who string) []web.Lease {
 	cfg := v.cfg()
 	is := LeaseOf(cfg, who)
 	found := topLeases{max: 50, before: func(a, b lease.Record) bool { return a.Start.After(b.Start) }}
-	v.leases.book.Each("", func(r lease.Record) bool {
+	v.leases.each("", func(r lease.Record) bool {
 		if r.State != lease.Free && is(r) {
 			found.add(r)
 		}
@@ -324,7 +324,7 @@ func ReservedFor(cfg *config.Config, who string) []web.ReservedAddr {
 func (v *leaseView) Release(ctx context.Context, who string) (web.Lease, error) {
 	var active []lease.Record
 	is, now := LeaseOf(v.cfg(), who), v.leases.now()
-	v.leases.book.Each("", func(r lease.Record) bool {
+	v.leases.each("", func(r lease.Record) bool {
 		if is(r) && r.Live(now) {
 			active = append(active, r)
 		}
@@ -338,7 +338,7 @@ func (v *leaseView) Release(ctx context.Context, who string) (web.Lease, error) 
 		return web.Lease{}, fmt.Errorf("%s has several leases (%s and others): name the address", who, active[0].Addr)
 	}
 	r := active[0]
-	ended, why := v.leases.book.Release(now, lease.Ask{Scope: r.Scope, ID: r.ID, MAC: r.MAC, Want: r.Addr})
+	ended, why := v.leases.of(r.Scope).Release(now, lease.Ask{Scope: r.Scope, ID: r.ID, MAC: r.MAC, Want: r.Addr})
 	if why != boot.Answered {
 		return web.Lease{}, fmt.Errorf("release %s: %s", r.Addr, why.Text())
 	}
@@ -359,8 +359,8 @@ func (v *leaseView) forget() {
 // keep has a record kept, and waits for it.
 func (v *leaseView) keep(ctx context.Context, r lease.Record) error {
 	done := make(chan error, 1)
-	v.leases.Keep(r, func(err error) {
-		v.leases.book.Committed(r, err)
+	v.leases.settle(lease.Grant{Record: r}, func(err error) {
+		v.leases.of(r.Scope).Committed(r, err)
 		done <- err
 	})
 	select {

@@ -85,8 +85,13 @@ func (a *App) Status() web.Status {
 	}
 	for _, n := range cur.Site.Networks {
 		subnet := "every client"
-		if n.Subnet.IsValid() {
+		switch {
+		case n.Subnet.IsValid() && n.Subnet6.IsValid():
+			subnet = n.Subnet.String() + ", " + n.Subnet6.String()
+		case n.Subnet.IsValid():
 			subnet = n.Subnet.String()
+		case n.Subnet6.IsValid():
+			subnet = n.Subnet6.String()
 		}
 		st.Networks = append(st.Networks, web.NetworkStatus{Name: n.Name, Subnet: subnet, Deliver: string(n.Deliver)})
 	}
@@ -135,6 +140,18 @@ func (s *setup) listens(role string) []string {
 		return []string{"udp " + s.TFTP.String()}
 	case roleHTTP:
 		return []string{"tcp " + s.HTTP.String()}
+	case slotTFTP6:
+		at, _ := s.over6(roleTFTP, s.TFTP)
+		return []string{"udp " + at.String()}
+	case slotHTTP6:
+		at, _ := s.over6(roleHTTP, s.HTTP)
+		return []string{"tcp " + at.String()}
+	case roleDHCP6:
+		var out []string
+		for _, i := range s.Node.Interfaces {
+			out = append(out, i+": DHCPv6 (udp 547)")
+		}
+		return out
 	case roleDNS:
 		return []string{"udp and tcp " + s.DNS.Listen.String() + ": " + strings.Join(s.DNS.Zones, " ")}
 	case roleDHCP:

@@ -42,8 +42,8 @@ type leaseOptions struct {
 func (o *leaseOptions) addFlags(cmd *cobra.Command, env *Env) {
 	socketFlag(cmd, env, &o.socket)
 	f := cmd.Flags()
-	f.StringVar(&o.file, "file", "", "lease file of a node that is stopped (usually /var/lib/surefoot/leases.db)")
-	f.StringVarP(&o.config, "config", "c", "", "with --file: site file with the names of machines (default $SUREFOOT_CONFIG, else "+config.DefaultPath+" if it is there)")
+	f.StringVar(&o.file, "file", "", "lease file of a stopped node (/var/lib/surefoot/leases.db)")
+	f.StringVarP(&o.config, "config", "c", "", "with --file: site file, for names (default as for surefoot config)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 }
 
@@ -223,14 +223,13 @@ func (o *leaseListOptions) followOn(ctx context.Context, out *leasePrinter) erro
 	if err := o.fromNode(ctx, func(l web.Lease) error { note(l); return nil }); err != nil {
 		return err
 	}
-	t := time.NewTicker(followEvery)
-	defer t.Stop()
-	for {
+	for pause := followEvery; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-t.C:
+		case <-time.After(pause):
 		}
+		began := time.Now()
 		err := o.fromNode(ctx, func(l web.Lease) error {
 			if !note(l) {
 				return nil
@@ -241,6 +240,7 @@ func (o *leaseListOptions) followOn(ctx context.Context, out *leasePrinter) erro
 			return err
 		}
 		out.flush()
+		pause = max(followEvery, 5*time.Since(began)) // of many leases less often
 	}
 }
 

@@ -111,6 +111,10 @@ func printLease(w io.Writer, l web.Lease, now time.Time) {
 	case "expired":
 		row("until", at(l.Expires)+", "+since(l.Expires, now)+" ago; the machine gets it again if nobody else has by then")
 	case "released":
+		if l.Expires.After(now) { // another node may not have heard of it (nodes that share a store)
+			row("rests", "until "+at(l.Expires)+", when its lease would have ended; its machine gets it again before")
+			break
+		}
 		row("released", at(l.Expires)+", "+since(l.Expires, now)+" ago")
 	case "declined":
 		row("left alone", "until "+at(l.Expires)+": somebody else was found at this address")

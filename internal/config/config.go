@@ -87,14 +87,16 @@ type Table struct {
 type Node struct {
 	Name       string
 	Addr       netip.Addr // the one that clients are told
+	Addr6      netip.Addr // and over IPv6; the zero value: it serves nobody there
 	Interfaces []string   // where ProxyDHCP and DHCP listen
-	Roles      []string   // any of RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS
+	Roles      []string   // any of RoleProxyDHCP, RoleDHCP, RoleDHCP6, RoleTFTP, RoleHTTP, RoleDNS
 }
 
 // The roles that a node may have.
 const (
 	RoleProxyDHCP = "proxydhcp"
 	RoleDHCP      = "dhcp"
+	RoleDHCP6     = "dhcp6"
 	RoleTFTP      = "tftp"
 	RoleHTTP      = "http"
 	RoleDNS       = "dns"

@@ -20,15 +20,19 @@ func TestAdopt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	adopt := func(ip string, n byte, left time.Duration) (Record, boot.Reason) {
+	adopt := func(ip string, n byte, left time.Duration) (Grant, boot.Reason) {
 		return b.Adopt(now, Record{Scope: "a", Addr: addr(ip), ID: id(n), Start: now.Add(-time.Hour), Expires: now.Add(left), Node: "old"})
 	}
-	r, why := adopt("10.0.0.10", 1, 5*time.Hour) // longer than the pool's own lease
-	if why != boot.Answered || !r.Expires.Equal(now.Add(5*time.Hour)) || r.State != Active || r.Node != "n1" || r.Serial == 0 {
+	g, why := adopt("10.0.0.10", 1, 5*time.Hour) // longer than the pool's own lease
+	r := g.Record
+	if why != boot.Answered || !r.Expires.Equal(now.Add(5*time.Hour)) || r.State != Active || r.Node != "n1" || r.Serial == 0 || !g.Keep || g.Claim {
 		t.Fatalf("%+v, %s", r, why)
 	}
 	if _, why := adopt("10.0.0.10", 2, time.Hour); why != boot.LeaseOfOther {
 		t.Errorf("while it is on its way: %s", why)
+	}
+	if _, why := adopt("10.0.0.11", 1, time.Hour); why != boot.LeaseMoved {
+		t.Errorf("another of the same machine meanwhile: %s", why)
 	}
 	b.Committed(r, nil)
 	if got, ok := b.ByAddr(addr("10.0.0.10")); !ok || !got.Live(now) || got.ID != id(1) {
@@ -63,5 +67,9 @@ func TestAdopt(t *testing.T) {
 	b.SetOwn("a", nil, true)
 	if _, why := adopt("10.0.0.15", 5, time.Hour); why != boot.StoreRefused {
 		t.Errorf("past the shared store: %s", why)
+	}
+	b.Contact(true, now)
+	if g, why := adopt("10.0.0.16", 5, time.Hour); why != boot.Answered || !g.Claim || g.Record.Own {
+		t.Errorf("by a claim: %+v, %s", g, why)
 	}
 }

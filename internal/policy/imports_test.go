@@ -134,6 +134,7 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/probe/socket.go", "golang.org/x/sys/unix", "options of its own UDP socket"},
 	{"internal/serve/proxydhcp/listen.go", "", "options of its own UDP socket, names of errors"},
 	{"internal/serve/proxydhcp/port.go", "golang.org/x/sys/unix", "the address that a packet was sent to (IP_PKTINFO)"},
+	{"internal/serve/dhcp6/listen.go", "", "options of its own UDP socket"},
 	{"internal/serve/tftp/", "", "options of its own UDP sockets, the address that was asked (IP_PKTINFO)"},
 	{"internal/storm/", "", "epoll and recvmmsg over the UDP sockets of its simulated clients"},
 	{"internal/web/client.go", "golang.org/x/sys/unix", "names of errors"},
