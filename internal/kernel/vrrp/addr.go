@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -48,15 +49,11 @@ func addrFor(a netip.Prefix, label string) *netlink.Addr {
 }
 
 // Remove takes an address off an interface. One that is not there, or has another label, is left alone
-// and no error.
+// and no error; so is an interface that is gone.
 func Remove(iface string, a netip.Prefix, label string) (removed bool, err error) {
-	list, _, err := addrs(iface, a.Addr().Is6())
+	list, l, err := addrs(iface, a.Addr().Is6())
 	if err != nil {
 		return false, err
-	}
-	l, err := netlink.LinkByName(iface)
-	if err != nil {
-		return false, fmt.Errorf("interface %s: %w", iface, err)
 	}
 	for _, x := range list {
 		if prefixOf(x) != a || a.Addr().Is4() && label != "" && x.Label != label {
@@ -68,6 +65,15 @@ func Remove(iface string, a netip.Prefix, label string) (removed bool, err error
 		return true, nil
 	}
 	return false, nil
+}
+
+// Ours reports whether the address is on the interface under this label, which nobody else gives.
+func Ours(iface string, a netip.Prefix, label string) bool {
+	list, _, err := addrs(iface, a.Addr().Is6())
+	if err != nil || label == "" || a.Addr().Is6() {
+		return false
+	}
+	return slices.ContainsFunc(list, func(x netlink.Addr) bool { return prefixOf(x) == a && x.Label == label })
 }
 
 // From chooses the address that advertisements are sent from: the wanted one if the interface has it, else

@@ -14,7 +14,9 @@ type PermissionError struct {
 	Err   error
 }
 
-func (e *PermissionError) Error() string { return fmt.Sprintf("%s: needs %s: %v", e.Doing, e.Needs, e.Err) }
+func (e *PermissionError) Error() string {
+	return fmt.Sprintf("%s: needs %s: %v", e.Doing, e.Needs, e.Err)
+}
 
 // Unwrap returns the system's error.
 func (e *PermissionError) Unwrap() error { return e.Err }
@@ -27,15 +29,18 @@ func (e *PermissionError) Hint() []string {
 	}
 }
 
-// Allowed says whether this process may change addresses (capabilities(7)).
+// Allowed says whether this process may do all that this package does (capabilities(7)).
 func Allowed() error {
 	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&hdr, &data[0]); err != nil {
 		return fmt.Errorf("ask for the capabilities: %w", err)
 	}
-	if data[0].Effective&(1<<unix.CAP_NET_ADMIN) == 0 {
+	switch has := data[0].Effective; {
+	case has&(1<<unix.CAP_NET_ADMIN) == 0:
 		return &PermissionError{Doing: "put a service address on an interface", Needs: "CAP_NET_ADMIN", Err: unix.EPERM}
+	case has&(1<<unix.CAP_NET_RAW) == 0:
+		return &PermissionError{Doing: "open a VRRP socket", Needs: "CAP_NET_RAW", Err: unix.EPERM}
 	}
 	return nil
 }
