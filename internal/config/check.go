@@ -46,6 +46,7 @@ func (d *decoder) check(f *file) {
 	d.checkWatch(f)
 	d.checkDHCP(f)
 	d.checkDNS(f)
+	d.checkVIPs(f)
 	d.checkHistory(f.past)
 }
 

@@ -47,6 +47,7 @@ func (c *Config) YAML() []byte {
 	line("http: {listen: %s}", addrText(c.HTTP))
 	c.writeDHCP(line)
 	c.writeDNS(line)
+	c.writeVIPs(line)
 	probing := "" // off stays unsaid
 	if c.Probe != ProbeNobody {
 		probing = ", probe: " + c.Probe.String()

@@ -60,6 +60,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.Watch = f.resolveWatch(c)
 	c.resolveDHCP(f)
 	c.resolveDNS(f)
+	c.VIPs = f.resolveVIPs()
 	return c
 }
 

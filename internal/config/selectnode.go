@@ -47,6 +47,7 @@ func (d *decoder) checkNode(f *file, n *fileNode, interfaces []string) {
 		d.report(n.at, faultf("node %s gives out addresses, but names no interface to answer on", n.name).
 			write(n.example(f)).do("interfaces can also be named by `surefoot serve --interface`; roles: [tftp, http] leaves answering to other nodes"))
 	}
+	d.checkVIPNode(f, n, interfaces)
 	if n.address == nil {
 		return
 	}
