@@ -24,11 +24,13 @@ const (
 	DeafTo         Code = "deaf"
 	RogueService   Code = "rogue-pxe"
 	BootsFail      Code = "boots-fail"
+	TwoMasters     Code = "vip-two-masters"
+	ForeignVRRP    Code = "vip-foreign"
 )
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, TwoMasters, ForeignVRRP}
 }
 
 // Severity is how much it matters.

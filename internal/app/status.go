@@ -18,7 +18,7 @@ func (a *App) newWeb(s *setup) (*web.Server, error) {
 	d := web.Deps{
 		Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
 		Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS, Alerting: a.alerting,
-		Probing: a.probing,
+		Probing: a.probing, VIPs: a.vipReports, MoveVIP: a.moveVIP, HoldVIPs: a.holdVIPs,
 	}
 	if a.history != nil {
 		d.History = a.history
@@ -129,6 +129,12 @@ func (s *setup) listens(role string) []string {
 		return []string{"tcp " + s.HTTP.String()}
 	case roleDNS:
 		return []string{"udp and tcp " + s.DNS.Listen.String() + ": " + strings.Join(s.DNS.Zones, " ")}
+	case roleVIP:
+		var out []string
+		for _, v := range s.vipConfig().Addresses {
+			out = append(out, fmt.Sprintf("%s on %s: %s, VRRP group %d", v.Address, v.Interface, v.Name, v.VRID))
+		}
+		return out
 	case roleProxy:
 		var out []string
 		for _, i := range s.Node.Interfaces {
@@ -157,12 +163,12 @@ func (a *App) Banner() []string {
 	for _, r := range s.Site.Rules {
 		out = append(out, fmt.Sprintf("  rule %-12s gives %s from %s", r.Name, r.File, strings.Join(r.From, ", ")))
 	}
-	for _, role := range []string{roleProxy, roleTFTP, roleHTTP, roleDNS} {
+	for _, role := range []string{roleProxy, roleTFTP, roleHTTP, roleDNS, roleVIP} {
 		if role == roleProxy && (!s.has(role) || len(s.Node.Interfaces) == 0) {
 			out = append(out, "  "+role+"    off: no interface is named (--interface IF)")
 			continue
 		}
-		if s.has(role) {
+		if s.has(role) || role == roleVIP && s.hasVIP() {
 			out = append(out, fmt.Sprintf("  %-12s %s", role, strings.Join(s.listens(role), "; ")))
 		}
 	}

@@ -41,6 +41,7 @@ func (a *App) warnings() []web.Warning {
 	warnUploads(s, add)
 	a.warnHistory(add)
 	a.warnLeases(add)
+	a.warnVIPs(add)
 	warnAddress(s, add)
 	a.warnHealth(add)
 	a.warnSegments(s, add)

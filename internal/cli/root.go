@@ -35,6 +35,7 @@ func newRootCommand(env *Env) *cobra.Command {
 		newStoryCommand(env),
 		newServerCommand(env),
 		newWatchCommand(env),
+		newVIPCommand(env),
 		newReloadCommand(env),
 		newFileCommand(env),
 		newAlertCommand(env),

@@ -3,6 +3,7 @@ package vip
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -62,6 +63,18 @@ func (r *runner) inTheWay(now time.Time, why boot.Reason, c Conflict) {
 	if first {
 		r.event(now, why, fmt.Sprintf("%s is in the way: %s", c.From, c.Text))
 	}
+}
+
+// conflictWith tells conflicts apart; the zero value is none.
+func (r *runner) conflictWith() (c struct {
+	why  boot.Reason
+	from netip.Addr
+},
+) {
+	if r.conflict != nil {
+		c.why, c.from = r.conflict.Reason, r.conflict.From
+	}
+	return c
 }
 
 // Report says how this node stands.

@@ -90,13 +90,16 @@ func (r *runner) run(adopt bool) {
 
 func (r *runner) locked(f func(time.Time)) {
 	r.mu.Lock()
-	was := r.s.Phase
+	phase, conflict := r.s.Phase, r.conflictWith()
 	f(r.deps.Now())
-	changed := r.s.Phase != was
-	rep := r.report()
+	var rep *Report
+	if r.deps.Changed != nil && (r.s.Phase != phase || r.conflictWith() != conflict) {
+		x := r.report()
+		rep = &x
+	}
 	r.mu.Unlock()
-	if changed && r.deps.Changed != nil {
-		r.deps.Changed(rep)
+	if rep != nil {
+		r.deps.Changed(*rep)
 	}
 }
 
