@@ -103,7 +103,12 @@ func newLab(t *testing.T) *lab {
 	}
 	n := <-labs.number
 	labs.number <- n + 1
-	l := &lab{t: t, name: fmt.Sprintf("sf-v%d-%d-", os.Getpid(), n), dir: t.TempDir(), binary: filepath.Join(labs.dir, "surefoot")}
+	l := &lab{t: t, name: fmt.Sprintf("sf-v%d-%d-", os.Getpid(), n), binary: filepath.Join(labs.dir, "surefoot")}
+	var err error
+	if l.dir, err = os.MkdirTemp("", "sf-vip"); err != nil { // short: the path of a socket has 107 bytes
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(l.dir) })
 	for _, h := range []string{"sw", "n1", "n2", "c"} {
 		l.ip("netns", "add", l.ns(h))
 		t.Cleanup(func() { _ = exec.Command("ip", "netns", "delete", l.ns(h)).Run() })
@@ -256,6 +261,7 @@ func (l *lab) keepalived(host string, g group) *process {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		l.t.Fatal(err)
 	}
+	_, _ = os.Remove(file+".pid"), os.Remove(file+".vrrp.pid") // of a killed one, whose number may be somebody's
 	return l.start(host, nil, "keepalived", "-n", "-l", "-P", "-D", "-f", file, "-p", file+".pid", "-r", file+".vrrp.pid")
 }
 
@@ -267,6 +273,9 @@ func (l *lab) crash(host string, p *process) time.Time {
 		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
 			pids = append(pids, pid)
 		}
+	}
+	for _, pid := range pids { // so that nobody sees the other die, or the link, and cleans up
+		_ = syscall.Kill(pid, syscall.SIGSTOP)
 	}
 	at := time.Now()
 	l.link(host, "down")

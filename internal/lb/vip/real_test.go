@@ -19,16 +19,20 @@ func TestWithKeepalived(t *testing.T) {
 		out.print(t, "| how | master | next | the master dies | the master is stopped |\n|---|---|---|---|---|")
 	})
 	for _, how := range []struct {
-		name string
-		g    group
+		name  string
+		g     group
+		mixed bool // these pairs alone
 	}{
-		{"version 3, 1 s", group{version: 3, advert: "1s", address: four}},
-		{"version 3, 100 ms", group{version: 3, advert: "100ms", address: four}},
-		{"version 3, 100 ms, unicast", group{version: 3, advert: "100ms", address: four, unicast: true}},
-		{"version 2, 1 s", group{version: 2, advert: "1s", address: four}},
-		{"version 3, 100 ms, IPv6", group{version: 3, advert: "100ms", address: six}},
+		{"version 3, 1 s", group{version: 3, advert: "1s", address: four}, false},
+		{"version 3, 100 ms", group{version: 3, advert: "100ms", address: four}, false},
+		{"version 3, 100 ms, unicast", group{version: 3, advert: "100ms", address: four, unicast: true}, true},
+		{"version 2, 1 s", group{version: 2, advert: "1s", address: four}, true},
+		{"version 3, 100 ms, IPv6", group{version: 3, advert: "100ms", address: six}, true},
 	} {
 		for _, pair := range [][2]string{{"surefoot", "surefoot"}, {"surefoot", "keepalived"}, {"keepalived", "surefoot"}, {"keepalived", "keepalived"}} {
+			if how.mixed && pair[0] == pair[1] {
+				continue
+			}
 			t.Run(how.name+"/"+pair[0]+"-"+pair[1], func(t *testing.T) {
 				t.Parallel()
 				l := newLab(t)
