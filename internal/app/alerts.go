@@ -31,7 +31,8 @@ type alerting struct {
 	log        *slog.Logger
 	now        func() time.Time
 	node, site string
-	history    *sqlite.DB // nil: none
+	history    *sqlite.DB                      // nil: none
+	elsewhere  func(time.Time, *alert.Machine) // findings that nobody tells of by himself
 
 	mu       sync.Mutex // guards what follows
 	machine  *alert.Machine
@@ -159,6 +160,9 @@ func (a *alerting) recall(ctx context.Context) {
 func (a *alerting) tick() {
 	a.mu.Lock()
 	now := a.now()
+	if a.elsewhere != nil {
+		a.elsewhere(now, a.machine)
+	}
 	notes := a.machine.Tick(now)
 	active := a.machine.Alerts()
 	queues := a.queues

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"surefoot/internal/config"
 	"surefoot/internal/journal"
 	"surefoot/internal/kernel/link"
 	"surefoot/internal/kernel/notify"
@@ -40,6 +41,7 @@ type App struct {
 	web        *web.Server
 	history    *sqlite.DB // nil: nothing is kept
 	leases     *leases
+	leased     *leaseView // what is shown of them
 
 	alerting *alerting
 	started  time.Time
@@ -83,8 +85,15 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	if a.leases, err = newLeases(cfg, log, a.now); err != nil {
 		return nil, err
 	}
+	a.leased = &leaseView{leases: a.leases, cfg: func() *config.Config { return a.setup().Config }}
 	if err := a.leases.configure(cfg); err != nil {
 		return nil, err
+	}
+	a.leases.wired = a.wiredTo
+	if a.leases.shared != nil {
+		if err := a.journal.Register(a.leases.shared); err != nil {
+			return nil, err
+		}
 	}
 	if a.discoverer, err = a.newDiscoverer(first); err != nil {
 		return nil, err
@@ -94,12 +103,13 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	}
 	a.history = a.newHistory(first)
 	a.alerting = newAlerting(cfg, a.history, log, a.now)
+	a.alerting.elsewhere = a.alertShared
 	if err := a.gather(); err != nil {
 		return nil, err
 	}
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)
-	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.dnsSlot(), a.dhcpSlot(), a.proxySlot(), a.vipSlot()} // what sends clients to the others comes last
+	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.tftp6Slot(), a.http6Slot(), a.dnsSlot(), a.dhcp6Slot(), a.dhcpSlot(), a.proxySlot(), a.vipSlot()} // what sends clients to the others comes last
 	a.drains.Add(len(a.slots))
 	for _, s := range a.slots {
 		s.swaps, s.drains = make(chan swap), a.drains.Done
@@ -136,7 +146,7 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 	return phase.Run(
 		ctx, a.becomeReady,
 		a.pastPhase(),
-		phase.Phase{{Name: "journal", Run: a.journal.Run}, {Name: "leases", Run: a.leases.run}},
+		phase.Phase{{Name: "journal", Run: a.journal.Run}, {Name: "leases", Run: a.leases.run}, {Name: "store", Run: a.leases.runShared}},
 		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}, {Name: "discover", Run: a.discoverer.Run}},
 		roles, addresses,
 	)

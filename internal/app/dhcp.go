@@ -79,9 +79,11 @@ func (a *App) dhcpSlot() *slot {
 			if !cfg.hasDHCP() {
 				return nil, nil
 			}
-			srv, err := dhcp4.New(cfg.dhcpConfig(), dhcp4.Deps{
-				Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book, Keeper: a.leases,
-			})
+			d := dhcp4.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book, Keeper: a.leases}
+			if a.leases.shared != nil {
+				d.Keeper, d.Shared = a.leases.shared, a.leases.shared
+			}
+			srv, err := dhcp4.New(cfg.dhcpConfig(), d)
 			if err != nil {
 				return nil, err
 			}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -25,9 +26,13 @@ func (a *App) newDiscoverer(s *setup) (*watch.Discoverer, error) {
 
 func discovery(s *setup) watch.Discovery {
 	c := s.Watch.Discover
+	nodes := map[string]netip.Addr{}
+	for _, n := range s.Nodes {
+		nodes[n.Name] = n.Addr
+	}
 	return watch.Discovery{
 		Site: &s.Site, Interfaces: s.Node.Interfaces, Networks: c.Networks, Every: c.Every, Wait: c.Wait,
-		Probes: s.Alerts.Rules.NobodyProbes, Expect: c.Expect,
+		Probes: s.Alerts.Rules.NobodyProbes, Expect: c.Expect, Nodes: nodes,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -12,14 +13,19 @@ import (
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
 	"surefoot/internal/lease"
+	"surefoot/internal/store/etcd"
 	"surefoot/internal/store/leasedb"
 )
 
 // leases are the addresses that this node gave out: in memory, and on disk once a network needs it.
 type leases struct {
-	book *lease.Book
-	log  *slog.Logger
-	now  func() time.Time
+	book  *lease.Book
+	book6 *lease.Book // of IPv6, which no shared store knows of
+	log   *slog.Logger
+	now   func() time.Time
+
+	shared *etcd.Cluster // nil: this node shares its leases with nobody
+	wired  func() []string
 
 	mu sync.Mutex  // guards what follows
 	db *leasedb.DB // nil: no network has needed it yet
@@ -31,7 +37,13 @@ func newLeases(cfg *config.Config, log *slog.Logger, now func() time.Time) (*lea
 	if err != nil {
 		return nil, err
 	}
-	return &leases{book: book, log: log, now: now, up: make(chan struct{})}, nil
+	book6, err := lease.NewBook(cfg.Node.Name, pools6(cfg))
+	if err != nil {
+		return nil, err
+	}
+	l := &leases{book: book, book6: book6, log: log, now: now, up: make(chan struct{})}
+	l.shared, err = newShared(cfg, l, log, now)
+	return l, err
 }
 
 // pools are the networks' addresses as the book has them.
@@ -72,19 +84,31 @@ func reservations(cfg *config.Config, network string) map[boot.MAC]boot.Reservat
 
 // configure takes the pools of another configuration; leases stay.
 func (l *leases) configure(cfg *config.Config) error {
-	if err := l.book.Configure(pools(cfg)); err != nil {
+	if err := errors.Join(l.book.Configure(pools(cfg)), l.book6.Configure(pools6(cfg))); err != nil {
 		return err
 	}
+	for _, s := range cfg.DHCP.Scopes6 {
+		l.book6.SetOthers(scope6(s.Network), othersOf(cfg, s.Split))
+	}
+	if l.shared != nil {
+		l.shared.Configure(pools(cfg))
+		return nil
+	}
 	for _, s := range cfg.DHCP.Scopes {
-		var others []lease.Range
-		for _, p := range s.Split {
-			if p.Node != cfg.Node.Name {
-				others = append(others, lease.Range(p.AddrRange))
-			}
-		}
-		l.book.SetOthers(s.Network, others)
+		l.book.SetOthers(s.Network, othersOf(cfg, s.Split))
 	}
 	return nil
+}
+
+// othersOf are the parts of a range that other nodes give.
+func othersOf(cfg *config.Config, split []config.NodeRange) []lease.Range {
+	var others []lease.Range
+	for _, p := range split {
+		if p.Node != cfg.Node.Name {
+			others = append(others, lease.Range(p.AddrRange))
+		}
+	}
+	return others
 }
 
 // open opens the file and reads it, the first time that a network needs it.
@@ -95,26 +119,38 @@ func (l *leases) open(ctx context.Context, file string) error {
 		return nil
 	}
 	db, err := leasedb.Open(ctx, leasedb.Config{File: file}, leasedb.Deps{
-		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.book.Load, All: l.all,
+		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.load, All: l.all,
 	})
 	if err != nil {
 		return err
 	}
 	n := 0
 	began := l.now()
-	if err := db.Load(ctx, func(r lease.Record) { l.book.Load(r); n++ }); err != nil {
+	if err := db.Load(ctx, func(r lease.Record) { l.load(r); n++ }); err != nil {
 		return errors.Join(fmt.Errorf("read the leases: %w", err), db.Close())
 	}
 	l.log.Info("leases read", "role", "leases", "file", file, "leases", n, "took", l.now().Sub(began).Round(time.Millisecond))
+	if l.shared != nil {
+		l.shared.Begin()
+	}
 	l.db = db
 	close(l.up)
 	return nil
 }
 
+// read reads a file that another process may have, and keeps nothing. A file that is not there is empty.
+func (l *leases) read(ctx context.Context, file string) error {
+	_, err := leasedb.Read(ctx, file, l.load)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // all returns everything that is in the book.
 func (l *leases) all() []lease.Record {
 	var out []lease.Record
-	l.book.Each("", func(r lease.Record) bool { out = append(out, r); return true })
+	l.each("", func(r lease.Record) bool { out = append(out, r); return true })
 	return out
 }
 
@@ -153,6 +189,7 @@ func (l *leases) run(ctx context.Context, ready func()) error {
 			select {
 			case <-t.C:
 				l.book.Expire(l.now())
+				l.book6.Expire(l.now())
 			case <-ctx.Done():
 				return
 			}

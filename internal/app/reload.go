@@ -39,6 +39,9 @@ func (a *App) reload(ctx context.Context) error {
 	if err := sameLeases(was.Config, cfg); err != nil {
 		return err
 	}
+	if err := sameStore(was.Config, cfg); err != nil {
+		return err
+	}
 	if cfg.Node.Name != was.Node.Name {
 		return fmt.Errorf("this node would become %s instead of %s: restart surefoot for that", cfg.Node.Name, was.Node.Name)
 	}

@@ -88,6 +88,7 @@ func newStormCommand(env *Env) *cobra.Command {
 	f.BoolVar(&o.progress, "progress", false, "say every 5 s how far it is, where stderr is no terminal")
 	f.StringVar(&o.compare, "compare", "", "result of an earlier run to compare with")
 	f.BoolVar(&o.yes, "yes", false, "aim more than 100 clients at an address that is not private")
+	cmd.AddCommand(newStormDHCPCommand(env))
 	return cmd
 }
 

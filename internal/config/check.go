@@ -45,6 +45,8 @@ func (d *decoder) check(f *file) {
 	d.checkUploads(f)
 	d.checkWatch(f)
 	d.checkDHCP(f)
+	d.checkStore(f)
+	d.checkDHCP6(f)
 	d.checkDNS(f)
 	d.checkVIPs(f)
 	d.checkHistory(f.past)

@@ -4,7 +4,6 @@ import "surefoot/internal/boot"
 
 // laterTop are the sections of the design that later versions bring.
 var laterTop = []Later{
-	{"store", "the state store that several nodes share"},
 	{"lb", "the load balancer"},
 	{"bdm", "boot device images"},
 }
@@ -24,7 +23,7 @@ func keyTable() []Key {
 			Name: "root", Scalar: scalarDir, Default: "(none: only the built-in test bootstrap)", Example: "root: /srv/boot",
 			Doc: "The directory with the boot files, on every node. Nothing outside of it is ever handed out.",
 		},
-		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dhcpKey(), dnsKey(), vipsKey(), statusKey(), historyKey(), alertsKey(), watchKey(), stateKey(),
+		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dhcpKey(), storeKey(), dnsKey(), vipsKey(), statusKey(), historyKey(), alertsKey(), watchKey(), stateKey(),
 		{
 			Name: "drain_timeout", Scalar: scalarDuration, Default: "30s", Example: "drain_timeout: 30s",
 			Doc: "How long transfers that are running may go on when a node is stopped. 0s ends them at once.",
@@ -44,13 +43,17 @@ func nodesKey() Key {
 				Doc: "The node's own address, the one that clients are sent to.",
 			},
 			{
+				Name: "address6", Scalar: scalarAddr6, Example: "address6: fd00:10:10::11", Default: "(none: the node hands out nothing over IPv6)",
+				Doc: "Its own IPv6 address, the one that clients that boot over IPv6 are sent to. TFTP and HTTP then listen on IPv6 as well, on the same ports.",
+			},
+			{
 				Name: "interfaces", Form: FormWords, Scalar: scalarIface, Example: "interfaces: [eth1]",
 				Default: "(none: no ProxyDHCP and no DHCP; `surefoot serve --interface` names them as well)",
 				Doc:     "The interfaces on which the node answers broadcasts. Nothing is answered on an interface that is not named.",
 			},
 			{
-				Name: "roles", Form: FormWords, Scalar: scalarChoice, Choice: []string{RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS},
-				Default: "(tftp and http; proxydhcp and dhcp too where a network is delivered so, and dns where the file has a section dns)", Example: "roles: [tftp, http]",
+				Name: "roles", Form: FormWords, Scalar: scalarChoice, Choice: []string{RoleProxyDHCP, RoleDHCP, RoleDHCP6, RoleTFTP, RoleHTTP, RoleDNS},
+				Default: "(tftp and http; proxydhcp and dhcp too where a network is delivered so, dhcp6 where one has a section dhcp6, and dns where the file has a section dns)", Example: "roles: [tftp, http]",
 				Doc: "What the node does. Without proxydhcp it only hands out files.",
 			},
 		},
@@ -71,6 +74,14 @@ func serversKey() Key {
 			{
 				Name: "http", Scalar: scalarEndpoint, Example: "http: 10.10.0.22:8080", Default: "(the server speaks no HTTP)",
 				Doc: "Where it answers HTTP. The port is 80 unless given.",
+			},
+			{
+				Name: "tftp6", Scalar: scalarPoint6, Example: "tftp6: fd00:10:10::21", Default: "(not for clients that boot over IPv6)",
+				Doc: "Where it answers TFTP over IPv6.",
+			},
+			{
+				Name: "http6", Scalar: scalarPoint6, Example: `http6: "[fd00:10:10::21]:8080"`, Default: "(not for clients that boot over IPv6)",
+				Doc: "Where it answers HTTP over IPv6. An address with a port needs quotes.",
 			},
 		},
 	}

@@ -98,6 +98,9 @@ func introduces(ev *boot.Event) bool {
 	if ev.MAC.IsZero() {
 		return ev.Kind == boot.ReadRequest || ev.Kind == boot.HTTPRequest || ev.Kind == boot.ScriptSent
 	}
+	if ev.Kind == boot.AddressOffered {
+		return false // nobody has it yet, and invented machines would push out those that boot
+	}
 	return ev.Kind != boot.Ignored || opens(ev)
 }
 

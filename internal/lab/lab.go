@@ -22,6 +22,11 @@ type Options struct {
 	Relay  bool   // a second client network behind a relay
 	// SameHost runs the DHCP server in the namespace of node n1 instead of its own.
 	SameHost bool
+	// OwnDHCP leaves the addresses of all networks to the nodes, and OwnFar those behind the relay: the
+	// site file has to say deliver: dhcp. The lab's DHCP server then only advertises IPv6 routers.
+	OwnDHCP, OwnFar bool
+	// IPv6 gives the nodes IPv6 addresses, and leaves DHCPv6 to them: nobody else answers it.
+	IPv6 bool
 }
 
 // Lab is a site that runs.

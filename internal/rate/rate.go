@@ -9,16 +9,17 @@ type Rate struct{ PerSecond, Burst float32 }
 
 // Bucket is a token bucket. The zero value is full.
 type Bucket struct {
-	used float32   // tokens missing
-	at   time.Time // when that was so
+	at   int64   // when that was so, in nanoseconds: without a pointer, tables of them cost the collector nothing
+	used float32 // tokens missing
 }
 
 // Take takes a token if there is one.
 func (b *Bucket) Take(now time.Time, r Rate) bool {
-	if d := now.Sub(b.at); d > 0 {
+	n := now.UnixNano()
+	if d := time.Duration(n - b.at); d > 0 {
 		b.used = max(0, b.used-r.PerSecond*float32(d.Seconds()))
-		b.at = now
 	}
+	b.at = n // also when the clock was put back: it must not shut anybody out until then
 	if b.used+1 > r.Burst {
 		return false
 	}

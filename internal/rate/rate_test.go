@@ -38,3 +38,18 @@ func TestKeyedIsBounded(t *testing.T) {
 		t.Errorf("%d keys are remembered", n)
 	}
 }
+
+// A clock that is put back shuts nobody out until it is where it was.
+func TestClockPutBack(t *testing.T) {
+	var b Bucket
+	r := Rate{PerSecond: 1, Burst: 1}
+	now := time.Unix(100_000, 0)
+	if !b.Take(now, r) || b.Take(now, r) {
+		t.Fatal("one token at a time")
+	}
+	now = now.Add(-time.Hour)
+	b.Take(now, r)
+	if !b.Take(now.Add(2*time.Second), r) {
+		t.Error("no token two seconds after the clock was put back")
+	}
+}

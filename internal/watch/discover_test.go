@@ -330,13 +330,14 @@ func TestDiscoverOwnAddress(t *testing.T) {
 func TestDiscoverStrangers(t *testing.T) {
 	l := &lan{answer: func(_ probe.DHCPOptions, flags string) []probe.Offer {
 		out := []probe.Offer{dhcpOffer(flags)}
-		for _, s := range []string{"10.0.0.11", "10.0.0.12", "10.0.0.21", "10.0.0.5", "10.0.0.66"} {
+		for _, s := range []string{"10.0.0.11", "10.0.0.12", "10.0.0.13", "10.0.0.21", "10.0.0.5", "10.0.0.66"} {
 			out = append(out, proxyOffer(s, flags))
 		}
 		return out
 	}}
 	expect := []netip.Addr{netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.6")}
-	l.run(t, Discovery{Every: time.Minute, Expect: expect}, func(d *Discoverer) {
+	addressesOnly := map[string]netip.Addr{"boot3": netip.MustParseAddr("10.0.0.13")}
+	l.run(t, Discovery{Every: time.Minute, Expect: expect, Nodes: addressesOnly}, func(d *Discoverer) {
 		time.Sleep(3 * time.Minute)
 		s := l.state(t, d)
 		known := map[string]string{}
@@ -346,7 +347,7 @@ func TestDiscoverStrangers(t *testing.T) {
 				t.Errorf("%s: stranger %v", x.Server, x.Stranger())
 			}
 		}
-		want := map[string]string{"10.0.0.2": "", "10.0.0.11": "this node", "10.0.0.12": "node boot2", "10.0.0.21": "server pvs1", "10.0.0.5": "expected", "10.0.0.66": ""}
+		want := map[string]string{"10.0.0.2": "", "10.0.0.11": "this node", "10.0.0.12": "node boot2", "10.0.0.13": "node boot3", "10.0.0.21": "server pvs1", "10.0.0.5": "expected", "10.0.0.66": ""}
 		if fmt.Sprint(known) != fmt.Sprint(want) {
 			t.Errorf("%v", known)
 		}

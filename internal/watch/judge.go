@@ -151,6 +151,11 @@ func (c *Discovery) known(server string, own link.Link) string {
 			return "server " + name
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.Nodes)) {
+		if c.Nodes[name] == a {
+			return "node " + name
+		}
+	}
 	return ""
 }
 

@@ -24,9 +24,10 @@ type Discovery struct {
 	Interfaces []string   // of the node
 	Networks   []string   // only on these; none: on all that Surefoot does not stay silent on
 	Every      time.Duration
-	Wait       time.Duration // for offers
-	Probes     int           // so many in a row make a segment silent or deaf
-	Expect     []netip.Addr  // servers that are to answer
+	Wait       time.Duration         // for offers
+	Probes     int                   // so many in a row make a segment silent or deaf
+	Expect     []netip.Addr          // servers that are to answer
+	Nodes      map[string]netip.Addr // of the site: one that hands out addresses alone is no server
 }
 
 // Look is what one run on one segment showed.

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/store"
 	"surefoot/internal/watch"
 )
 
@@ -26,8 +27,14 @@ type Status struct {
 	Warnings []Warning        `json:"warnings,omitempty"`
 	Counters map[string]int64 `json:"counters,omitempty"` // since the start
 
+	Pools  []PoolUsage `json:"pools,omitempty"`  // of the networks that get their addresses here
+	Leases string      `json:"leases,omitempty"` // the file of the leases
+
 	// Health says what each server counts as, by this node's own downloads.
 	Health []watch.ServerReport `json:"health,omitempty"`
+
+	// Shared is the store that the nodes share; absent: they share none.
+	Shared *store.Shared `json:"shared,omitempty"`
 }
 
 // ConfigStatus tells of the site file.

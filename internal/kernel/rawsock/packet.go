@@ -70,6 +70,20 @@ func ListenForeign(name string, index int, mac boot.MAC, port uint16, as boot.MA
 	return p, nil
 }
 
+// ListenCrowd is ListenForeign for somebody who plays many machines: the interface is put into promiscuous
+// mode as long as the socket is open.
+func ListenCrowd(name string, index int, mac boot.MAC, port uint16) (*PacketConn, error) {
+	p, err := listenPacket(name, index, mac, udpTo(true, []uint16{port}))
+	if err != nil {
+		return nil, err
+	}
+	if err := p.c.SetPromiscuous(true); err != nil {
+		_ = p.Close()
+		return nil, explain("read the frames of other machines on "+name, err)
+	}
+	return p, nil
+}
+
 func listenPacket(name string, index int, mac boot.MAC, instructions []bpf.Instruction) (*PacketConn, error) {
 	filter, err := bpf.Assemble(instructions)
 	if err != nil {

@@ -16,7 +16,8 @@ type pending struct {
 	payload []byte // the reply
 	own     boot.MAC
 	tell    boot.Event
-	err     error // what the Keeper said
+	err     error // what the Keeper said, or the shared store
+	claimed bool  // the shared store was asked
 
 	// For the answer that a known lease gets when the disk refuses the record.
 	request []byte
@@ -41,11 +42,11 @@ func (p *port) pending(s *Server, h Heard, o *Outcome, payload []byte) *pending 
 	if c == nil {
 		c = new(pending)
 	}
-	c.err = nil
+	c.err, c.claimed = nil, false
 	c.record, c.route, c.own = o.Grant.Record, o.Route, h.Link.MAC
 	c.payload = append(c.payload[:0], payload...)
 	c.request = append(c.request[:0], h.View.Bytes()...)
-	c.tell = s.sent(h, o, "")
+	c.tell = s.sent(h, o, o.why)
 	c.heard, c.outcome = h, *o
 	c.heard.View, c.outcome.Decision = nil, boot.Decision{}
 	p.commits.waiting.Add(1)
@@ -136,6 +137,10 @@ func (w *worker) answer() {
 // kept sends one answer, or another one, or none, as the Keeper said.
 func (w *worker) kept(c *pending) {
 	defer w.s.survive(w.p, c.request)
+	if c.claimed {
+		w.claimed(c)
+		return
+	}
 	if c.err != nil && !w.again(c) {
 		return
 	}

@@ -97,4 +97,5 @@ type Deps struct {
 	Down   boot.Down
 	Book   *lease.Book
 	Keeper Keeper
+	Shared Shared // nil: this node is the only one
 }

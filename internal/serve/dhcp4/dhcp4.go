@@ -39,6 +39,8 @@ type Server struct {
 	ports []*port      // one for each interface, after Listen
 	links *link.Reader // of the namespace of Listen, after it
 	ip    packetWriter // to relays, after Listen
+
+	from, to texts // of events
 }
 
 // New checks the configuration. It opens nothing.

@@ -22,7 +22,9 @@ type Limits struct {
 	// Offered is how many addresses may be offered to new machines of one relay's port without being
 	// asked for, 256. Without option 82.1 there is no such limit: a whole building may stand there.
 	Offered int
-	Queue   int // packets of one interface that may wait; 1024
+	// Queue is how many packets of one interface may wait, 16,384: a site that comes up at once, and less
+	// than a second of work, so that nobody who waits has asked again.
+	Queue int
 }
 
 func (l Limits) orDefault() Limits {
@@ -39,7 +41,7 @@ func (l Limits) orDefault() Limits {
 		l.Offered = 256
 	}
 	if l.Queue == 0 {
-		l.Queue = 1024
+		l.Queue = 16_384
 	}
 	return l
 }

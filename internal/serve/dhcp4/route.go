@@ -1,7 +1,6 @@
 package dhcp4
 
 import (
-	"fmt"
 	"net/netip"
 
 	"surefoot/internal/boot"
@@ -60,14 +59,16 @@ func (o *Outcome) has(v *wire.View) netip.Addr {
 }
 
 // String says the way in words.
-func (r Route) String() string {
+func (r Route) String() string { return string(r.appendTo(nil)) }
+
+func (r Route) appendTo(b []byte) []byte {
 	switch {
 	case r.Frame && r.DstMAC == frame.Broadcast:
-		return "by broadcast"
+		return append(b, "by broadcast"...)
 	case r.Frame:
-		return fmt.Sprintf("as a frame to %s", r.DstMAC)
+		return append(append(b, "as a frame to "...), r.DstMAC.String()...)
 	case r.Dst.Port() != wire.ClientPort:
-		return fmt.Sprintf("to the relay %s", r.Dst.Addr())
+		return r.Dst.Addr().AppendTo(append(b, "to the relay "...))
 	}
-	return fmt.Sprintf("to %s", r.Dst)
+	return r.Dst.AppendTo(append(b, "to "...))
 }

@@ -1,8 +1,8 @@
 package dhcp4
 
 import (
-	"fmt"
 	"net/netip"
+	"sync/atomic"
 
 	"surefoot/internal/boot"
 	wire "surefoot/internal/wire/dhcp4"
@@ -21,7 +21,7 @@ func (s *Server) ignore(p *port, r boot.Reason, h Heard, detail string) {
 	if s.d.Emit == nil {
 		return
 	}
-	ev := boot.Event{Kind: boot.Ignored, If: p.name, Reason: r, Peer: text(h.From), Local: text(h.To), Detail: detail}
+	ev := boot.Event{Kind: boot.Ignored, If: p.name, Reason: r, Peer: s.from.of(h.From), Local: s.to.of(h.To), Detail: detail}
 	if h.View.Len() > 0 && r == boot.RateLimited {
 		ev.MAC, _ = h.View.MAC()
 		ev.XID = h.View.XID()
@@ -34,7 +34,7 @@ func (s *Server) tellSeen(h Heard, o *Outcome) {
 	if s.d.Emit == nil {
 		return
 	}
-	ev := event(h, o)
+	ev := s.event(h, o)
 	if o.Seen != "" {
 		if ev.Kind = o.Seen; o.Seen == boot.RequestSeen {
 			ev.Detail = requestDetail(h.View, o.Client.Addr)
@@ -64,7 +64,7 @@ func (s *Server) sent(h Heard, o *Outcome, detail string) boot.Event {
 	if s.d.Emit == nil {
 		return boot.Event{}
 	}
-	ev := event(h, o)
+	ev := s.event(h, o)
 	ev.Reason = o.Reason
 	if ev.Detail = o.Detail(); detail != "" {
 		ev.Detail += ", " + detail
@@ -90,10 +90,10 @@ func (s *Server) sent(h Heard, o *Outcome, detail string) boot.Event {
 }
 
 // event is what all events about one packet have in common.
-func event(h Heard, o *Outcome) boot.Event {
+func (s *Server) event(h Heard, o *Outcome) boot.Event {
 	c := &o.Client
 	ev := boot.Event{
-		MAC: c.MAC, UUID: c.UUID, IP: c.Addr, Peer: text(h.From), Local: text(h.To), If: h.Link.Name,
+		MAC: c.MAC, UUID: c.UUID, IP: c.Addr, Peer: s.from.of(h.From), Local: s.to.of(h.To), If: h.Link.Name,
 		XID: h.View.XID(), Firmware: c.Firmware, Relay: c.Relay, Network: o.Scope,
 	}
 	if c.Arch != boot.ArchUnknown {
@@ -106,16 +106,30 @@ func event(h Heard, o *Outcome) boot.Event {
 func requestDetail(v *wire.View, a netip.Addr) string {
 	switch server := v.Addr(wire.ServerID); {
 	case a.IsValid() && server.IsValid():
-		return fmt.Sprintf("takes %s from %s", a, server)
+		return "takes " + a.String() + " from " + server.String()
 	case a.IsValid():
-		return fmt.Sprintf("asks for %s", a)
+		return "asks for " + a.String()
 	}
 	return ""
 }
 
-func text(a netip.AddrPort) string {
+// texts remembers how the last address was written: most packets come from nobody, to everybody, or by one
+// relay.
+type texts struct{ last atomic.Pointer[written] }
+
+type written struct {
+	a    netip.AddrPort
+	text string
+}
+
+func (t *texts) of(a netip.AddrPort) string {
 	if !a.IsValid() {
 		return ""
 	}
-	return a.String()
+	if w := t.last.Load(); w != nil && w.a == a {
+		return w.text
+	}
+	w := &written{a, a.String()}
+	t.last.Store(w)
+	return w.text
 }

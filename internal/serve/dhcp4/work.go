@@ -2,6 +2,7 @@ package dhcp4
 
 import (
 	"errors"
+	"time"
 
 	"surefoot/internal/boot"
 	"surefoot/internal/kernel/rawsock"
@@ -83,36 +84,47 @@ func (w *worker) handle(h Heard) {
 		return
 	}
 	w.s.tellSeen(h, &o)
+	w.hear(now, h, &o)
 	if o.Ended.Addr.IsValid() {
 		w.s.keep(o.Ended)
 	}
 	if o.Reply.Type == 0 && !o.Reply.BOOTP {
 		return
 	}
+	o.began = now
+	w.carryOut(now, h, &o)
+}
+
+// carryOut sends an answer, or has its lease kept before that.
+func (w *worker) carryOut(now time.Time, h Heard, o *Outcome) {
 	var err error
-	if w.room, err = w.d.Append(w.room[:0], h, &o); err != nil {
+	if w.room, err = w.d.Append(w.room[:0], h, o); err != nil {
 		if o.Grant.Keep {
 			w.s.d.Book.Committed(o.Grant.Record, err)
 		}
 		o.Reason = boot.SendFailed
-		w.s.tellSent(h, &o, err.Error())
+		w.s.tellSent(h, o, err.Error())
 		return
 	}
 	if o.Reply.Type == wire.ACK && o.Reply.YIAddr.IsValid() {
 		w.s.check.forget(o.Reply.YIAddr)
 	}
-	if o.Grant.Keep {
-		w.p.commit(w.s, h, &o, w.room)
+	switch {
+	case o.Grant.Claim && w.s.d.Shared != nil:
+		w.p.claim(w.s, h, o, w.room)
+		return
+	case o.Grant.Keep:
+		w.p.commit(w.s, h, o, w.room)
 		return
 	}
 	unsure := o.Reply.Type == wire.Offer && o.Grant.Ping && o.scope.ConflictCheck
-	if unsure && o.scope.ConflictWait > 0 && w.s.check.ask(now, w.p, h, &o) {
-		w.p.postpone(w.s, h, &o, w.room)
+	if unsure && o.scope.ConflictWait > 0 && w.s.check.ask(now, w.p, h, o) {
+		w.p.postpone(w.s, h, o, w.room)
 		return
 	}
-	w.s.tellSent(h, &o, "")
+	w.s.tellSent(h, o, o.why)
 	if unsure {
-		w.s.check.ask(now, w.p, h, &o)
+		w.s.check.ask(now, w.p, h, o)
 	}
 	if w.out.add(h.Link.MAC, o.Route, w.room) {
 		w.flush()

@@ -1,0 +1,91 @@
+package etcd
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Node is what a node says of itself, every Times.Presence.
+type Node struct {
+	Epoch int64            `json:"epoch"`           // when its process began: nanoseconds since 1970
+	At    int64            `json:"at"`              // its clock: milliseconds
+	Heard map[string]int64 `json:"heard,omitempty"` // where packets came from, and when the last one: seconds
+
+	skew  time.Duration // of its clock from ours, when it was seen at once
+	timed bool
+	saw   time.Time // when by our clock
+}
+
+// announce writes this node's word about itself.
+func (c *Cluster) announce(ctx context.Context, store db) (rev int64, err error) {
+	call, cancel := context.WithTimeout(ctx, c.times.Call)
+	defer cancel()
+	now := c.now()
+	if c.wired != nil {
+		for _, network := range c.wired() {
+			c.heard.note(Source{Network: network}, 0)
+		}
+	}
+	b, err := json.Marshal(Node{Epoch: c.epoch, At: now.UnixMilli(), Heard: c.heard.snapshot(now)})
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	res, err := store.Commit(call, txn{nil, []write{{c.keys.node(c.cfg.Node), b}}})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil {
+		c.why = err
+		return 0, err
+	}
+	c.okAt = time.Now()
+	c.stats.commits.Observe(c.okAt.Sub(began).Seconds())
+	c.spoke, c.spokeAt = res[0].rev, c.okAt
+	if c.rev >= c.spoke {
+		c.lag = 0
+	}
+	c.listen(now)
+	return res[0].rev, nil
+}
+
+// learnNode takes what a node said of itself, at some time. c.mu is held.
+func (c *Cluster) learnNode(name string, v kv) {
+	if v.value == nil {
+		delete(c.nodes, name)
+		return
+	}
+	var n Node
+	if json.Unmarshal(v.value, &n) != nil {
+		return
+	}
+	was := c.nodes[name]
+	n.skew, n.timed, n.saw = was.skew, was.timed && was.Epoch == n.Epoch, was.saw
+	c.nodes[name] = n
+}
+
+// sawNode is the same just after it happened, so that its clock can be compared. c.mu is held.
+func (c *Cluster) sawNode(name string, v kv) {
+	n, ok := c.nodes[name]
+	if !ok || v.value == nil {
+		return
+	}
+	now := c.now()
+	if name == c.cfg.Node && v.rev == c.spoke {
+		c.lag = time.Since(c.spokeAt)
+	}
+	n.skew, n.timed, n.saw = time.UnixMilli(n.At).Sub(now), true, now
+	c.nodes[name] = n
+	if name == c.cfg.Node && n.Epoch != c.epoch && !c.twin {
+		c.twin = true
+		c.log.Error("another process works under the name of this node: neither can use the blocks of that name any more; give one of them another name and restart both", "node", name)
+		for scope := range c.pools {
+			c.book.SetOwn(scope, nil, true)
+		}
+	}
+}
+
+// present reports whether a node spoke of itself lately. c.mu is held.
+func (c *Cluster) present(n Node, now time.Time) bool {
+	return now.Sub(time.UnixMilli(n.At).Add(-n.skew)) < 3*c.times.Presence
+}
