@@ -2,6 +2,7 @@ package vip
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -143,6 +144,29 @@ func TestOperate(t *testing.T) {
 		t.Errorf("moving there and back made a gap of %s", gap)
 	}
 
+	// A reload with another interval keeps the address.
+	from = time.Now()
+	file := l.dir + "/n1.yaml"
+	b, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, []byte(strings.ReplaceAll(string(b), "300ms", "250ms")), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := exec.Command(l.binary, "reload", "--socket", l.dir+"/n1.sock").CombinedOutput(); err != nil {
+		t.Fatalf("reload: %v, %s", err, b)
+	}
+	text, err = cli("n1", "show", "boot")
+	if err != nil || !strings.Contains(text, "every 250ms") || !strings.Contains(text, ", master for") {
+		t.Errorf("after a reload: %v\n%s", err, text)
+	}
+	now = time.Now()
+	l.await("the client is answered", func() bool { return p.answeredAfter(now) })
+	if gap := p.gap(from, now); gap > 200*time.Millisecond || !l.has("n1", g.addr()) || l.has("n2", g.addr()) {
+		t.Errorf("a reload made a gap of %s\n%s", gap, l.logs())
+	}
+
 	from = time.Now()
 	if text, err := cli("n1", "hold"); err != nil {
 		t.Fatalf("hold: %v, %s", err, text)
@@ -151,6 +175,7 @@ func TestOperate(t *testing.T) {
 	if !l.has("n1", g.addr()) {
 		t.Errorf("the address did not stay\n%s", l.logs())
 	}
+	g.advert = "250ms"
 	l.surefoot("n1", g)
 	l.await("n1 is the master", func() bool { text, _ := cli("n1", "list"); return strings.Contains(text, "master") })
 	now = time.Now()
