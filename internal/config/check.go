@@ -48,6 +48,7 @@ func (d *decoder) check(f *file) {
 	d.checkStore(f)
 	d.checkDHCP6(f)
 	d.checkDNS(f)
+	d.checkVIPs(f)
 	d.checkHistory(f.past)
 }
 

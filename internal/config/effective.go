@@ -52,6 +52,7 @@ func (c *Config) YAML() []byte {
 	c.writeDHCP(line)
 	c.writeStore(line)
 	c.writeDNS(line)
+	c.writeVIPs(line)
 	probing := "" // off stays unsaid
 	if c.Probe != ProbeNobody {
 		probing = ", probe: " + c.Probe.String()

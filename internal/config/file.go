@@ -37,9 +37,10 @@ type file struct {
 	dhcp                      fileDHCP
 	store                     fileStore
 	dns                       *fileDNS // nil: not there
-	nodesAt, bootAt           at       // of the keys
-	namesKnown                bool     // nothing in nodes and servers was unreadable
-	rulesKnown, networksKnown bool     // the same of boot and of networks
+	vips                      []fileVIP
+	nodesAt, bootAt           at   // of the keys
+	namesKnown                bool // nothing in nodes and servers was unreadable
+	rulesKnown, networksKnown bool // the same of boot and of networks
 }
 
 type fileNode struct {
@@ -154,6 +155,7 @@ func (d *decoder) file(o object) *file {
 	f.dhcp = d.dhcp(o, false)
 	f.store = d.store(o)
 	f.dns = d.dns(o)
+	f.vips = d.vips(o)
 	if s, ok := o.section("status"); ok {
 		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))
 		f.socket = one(s, "socket", parseSocket)

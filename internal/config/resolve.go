@@ -65,6 +65,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.resolveDHCP(f)
 	c.resolveDHCP6(f)
 	c.resolveDNS(f)
+	c.VIPs = f.resolveVIPs()
 	return c
 }
 
