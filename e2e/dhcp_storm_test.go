@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,6 +34,45 @@ func (s *stage) start() {
 	s.t.Helper()
 	if err := s.Node("n1").Start(s.ctx); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// Whatever the machines write into secs, with and without the broadcast flag and option 61, directly and
+// behind a relay: each is answered at its first packet, and has the same address every time (Q1, Q5).
+func dhcpEveryWay(t *testing.T, b *bench) {
+	const machines = 64
+	s := b.raiseWide(t, addressSite{})
+	for i, secs := range []string{"zero", "real", "pxe4", "swap"} {
+		var first string // the addresses of these machines: other ones ask in another way, since one may ask 20 times at once
+		for _, way := range [][]string{nil, {"--relay", "10.77.0.12", "--server", n1}} {
+			for _, flag := range []string{"--broadcast=false", "--broadcast"} {
+				for _, id := range []string{"--client-id=false", "--client-id"} {
+					record := filepath.Join(t.TempDir(), "acks")
+					args := append([]string{
+						"--machines", strconv.Itoa(machines), "--first", fmt.Sprintf("02:5f:%02x:00:00:00", i), "--secs", secs, flag, id, "--record", record, "--retry", "2s,4s",
+					}, way...)
+					r := s.storm("n2", args...)
+					if len(r.ByTry) != 1 || r.Leases != machines || len(r.Twice) > 0 {
+						t.Errorf("%q: %d of %d have an address, answered at try %d, twice: %q", args, r.Leases, machines, r.ByTry, r.Twice)
+					}
+					b, err := os.ReadFile(record)
+					if err != nil {
+						t.Fatal(err)
+					}
+					lines := strings.Split(string(b), "\n")
+					slices.Sort(lines)
+					switch got := strings.Join(lines, "\n"); {
+					case first == "":
+						first = got
+					case got != first:
+						t.Errorf("%q: machines have other addresses than before", args)
+					}
+				}
+			}
+		}
+	}
+	if !t.Failed() {
+		t.Logf("RESULT 4 kinds of secs x broadcast flag x option 61 x direct and relayed: %d of %d machines at their first packet, each with one address", machines, machines)
 	}
 }
 
@@ -117,10 +157,11 @@ func dhcpKill(t *testing.T, b *bench) {
 		}
 		s.start()
 		r := <-began
-		if r.Leases != machines || len(r.Twice) > 0 || r.Refused > 0 {
-			t.Errorf("round %d: %d of %d machines have an address, %d heard NAK, twice: %q", i+1, r.Leases, machines, r.Refused, r.Twice)
+		// An OFFER is not on the disk: after the kill somebody else may have the address, which is a NAK.
+		if r.Leases != machines || len(r.Twice) > 0 {
+			t.Errorf("round %d: %d of %d machines have an address, twice: %q", i+1, r.Leases, machines, r.Twice)
 		}
-		t.Logf("round %d: killed in the middle; %d addresses, answered by try %d", i+1, r.Leases, r.ByTry)
+		t.Logf("round %d: killed in the middle; %d addresses, answered by try %d, %d NAKs", i+1, r.Leases, r.ByTry, r.Refused)
 	}
 	if err := s.Node("n1").Process().Kill(); err != nil {
 		t.Fatal(err)

@@ -20,8 +20,8 @@ type dhcpPolicy struct {
 	clientID  bool
 }
 
-// dhcpPolicies are those of firmware that is in use (what each sends: storm/dhcp).
-func dhcpPolicies() []dhcpPolicy {
+// firmwarePolicies are those of firmware that is in use (what each sends: storm/dhcp).
+func firmwarePolicies() []dhcpPolicy {
 	seconds := func(d time.Duration) uint16 { return uint16(d / time.Second) }
 	zero := func(time.Duration) uint16 { return 0 }
 	four := func(d time.Duration) uint16 { return 4 + seconds(d) }
@@ -71,8 +71,10 @@ func (o outcome) atOnce() bool { return o.tries == 1 && o.offer <= soon }
 
 // message is what a machine sends.
 func (m *dhcpMachine) message(t dhcpv4.MessageType, since time.Duration, more ...dhcpv4.Modifier) *dhcpv4.DHCPv4 {
-	mods := []dhcpv4.Modifier{dhcpv4.WithTransactionID(m.xid), dhcpv4.WithHwAddr(m.mac), dhcpv4.WithMessageType(t), dhcpv4.WithBroadcast(m.policy.broadcast),
-		dhcpv4.WithRequestedOptions(dhcpv4.OptionSubnetMask, dhcpv4.OptionRouter, dhcpv4.OptionTFTPServerName, dhcpv4.OptionBootfileName)}
+	mods := []dhcpv4.Modifier{
+		dhcpv4.WithTransactionID(m.xid), dhcpv4.WithHwAddr(m.mac), dhcpv4.WithMessageType(t), dhcpv4.WithBroadcast(m.policy.broadcast),
+		dhcpv4.WithRequestedOptions(dhcpv4.OptionSubnetMask, dhcpv4.OptionRouter, dhcpv4.OptionTFTPServerName, dhcpv4.OptionBootfileName),
+	}
 	if m.policy.clientID {
 		mods = append(mods, dhcpv4.WithOption(dhcpv4.OptClientIdentifier(append([]byte{1}, m.mac...))))
 	}

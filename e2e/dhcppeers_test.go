@@ -18,7 +18,7 @@ func dhcpPeers(t *testing.T, b *bench) {
 	if !named("dhcp-peers") {
 		t.Skip("shows other people's servers: make e2e E2E=dhcp-peers")
 	}
-	trial := &dhcpTrial{policies: dhcpPolicies(), machines: 64, spread: 1500 * time.Millisecond, waits: []time.Duration{4 * time.Second, 8 * time.Second}}
+	trial := &dhcpTrial{policies: firmwarePolicies(), machines: 64, spread: 1500 * time.Millisecond, waits: []time.Duration{4 * time.Second, 8 * time.Second}}
 	var rows []dhcpRow
 	for _, kind := range []dhcpPair{iscPair(), keaPair()} {
 		if _, err := exec.LookPath(kind.program); err != nil {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"surefoot/internal/config"
 	"surefoot/internal/journal"
 	"surefoot/internal/kernel/link"
 	"surefoot/internal/kernel/notify"
@@ -39,6 +40,7 @@ type App struct {
 	web        *web.Server
 	history    *sqlite.DB // nil: nothing is kept
 	leases     *leases
+	leased     *leaseView // what is shown of them
 
 	alerting *alerting
 	started  time.Time
@@ -82,6 +84,7 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	if a.leases, err = newLeases(cfg, log, a.now); err != nil {
 		return nil, err
 	}
+	a.leased = &leaseView{leases: a.leases, cfg: func() *config.Config { return a.setup().Config }}
 	if err := a.leases.configure(cfg); err != nil {
 		return nil, err
 	}
@@ -105,7 +108,7 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	}
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)
-	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.dnsSlot(), a.dhcpSlot(), a.proxySlot()} // what sends clients to the others comes last
+	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.tftp6Slot(), a.http6Slot(), a.dnsSlot(), a.dhcp6Slot(), a.dhcpSlot(), a.proxySlot()} // what sends clients to the others comes last
 	a.drains.Add(len(a.slots))
 	for _, s := range a.slots {
 		s.swaps, s.drains = make(chan swap), a.drains.Done

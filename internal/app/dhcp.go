@@ -65,9 +65,11 @@ func (s *setup) dhcpScope(d config.DHCPScope) dhcp4.Scope {
 		out.Options = append(out.Options, dhcp4.Option{Code: wire.Code(o.Code), Data: o.Data, Always: o.Always})
 	}
 	for mac, r := range reservations(s.Config, d.Network) {
-		if r.Name != mac.String() {
-			out.Hosts[lease.Hardware(1, mac[:])] = dhcp4.Host{Name: r.Name}
+		host := dhcp4.Host{Name: r.Name}
+		if r.Name == mac.String() {
+			host.Name = ""
 		}
+		out.Hosts[lease.Hardware(1, mac[:])] = host // without a name as well: the machine is known here
 	}
 	return out
 }
@@ -79,7 +81,7 @@ func (a *App) dhcpSlot() *slot {
 			if !cfg.hasDHCP() {
 				return nil, nil
 			}
-			d := dhcp4.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book, Keeper: a.leases}
+			d := dhcp4.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book, Keeper: a.leases, Refuses: a.leases.refuses}
 			if a.leases.shared != nil {
 				d.Keeper, d.Shared = a.leases.shared, a.leases.shared
 			}

@@ -104,6 +104,9 @@ func (a *App) pastPhase() phase.Phase {
 
 // gather adds the metrics of history and alerts.
 func (a *App) gather() error {
+	if err := a.journal.Register(leaseMetrics{a.leased}); err != nil {
+		return err
+	}
 	if err := a.journal.Register(a.alerting); err != nil || a.history == nil {
 		return err
 	}

@@ -1,11 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,16 +21,22 @@ import (
 
 // leases are the addresses that this node gave out: in memory, and on disk once a network needs it.
 type leases struct {
-	book *lease.Book
-	log  *slog.Logger
-	now  func() time.Time
+	book  *lease.Book
+	book6 *lease.Book // of IPv6, which no shared store knows of
+	log   *slog.Logger
+	now   func() time.Time
 
 	shared *etcd.Cluster // nil: this node shares its leases with nobody
 	wired  func() []string
 
-	mu sync.Mutex  // guards what follows
-	db *leasedb.DB // nil: no network has needed it yet
-	up chan struct{}
+	every time.Duration // how often a file that cannot be opened is tried again
+
+	mu      sync.Mutex  // guards what follows
+	path    string      // of the file; "": no network has needed it yet
+	db      *leasedb.DB // nil: it is not open
+	fault   error       // why not
+	running bool
+	up      chan struct{} // closed when there is a path
 }
 
 func newLeases(cfg *config.Config, log *slog.Logger, now func() time.Time) (*leases, error) {
@@ -35,7 +44,11 @@ func newLeases(cfg *config.Config, log *slog.Logger, now func() time.Time) (*lea
 	if err != nil {
 		return nil, err
 	}
-	l := &leases{book: book, log: log, now: now, up: make(chan struct{})}
+	book6, err := lease.NewBook(cfg.Node.Name, pools6(cfg))
+	if err != nil {
+		return nil, err
+	}
+	l := &leases{book: book, book6: book6, log: log, now: now, every: 5 * time.Second, up: make(chan struct{})}
 	l.shared, err = newShared(cfg, l, log, now)
 	return l, err
 }
@@ -52,9 +65,18 @@ func pools(cfg *config.Config) []lease.Pool {
 		for _, r := range s.Ranges {
 			p.Ranges = append(p.Ranges, lease.Range(r))
 		}
-		for _, r := range s.Exclude {
-			for a := r.From; !r.To.Less(a); a = a.Next() {
-				p.Exclude = append(p.Exclude, a)
+		for _, r := range s.Exclude { // which may be far more than what is given
+			for _, in := range s.Ranges {
+				from, to := r.From, r.To
+				if from.Less(in.From) {
+					from = in.From
+				}
+				if in.To.Less(to) {
+					to = in.To
+				}
+				for a := from; !to.Less(a); a = a.Next() {
+					p.Exclude = append(p.Exclude, a)
+				}
 			}
 		}
 		for mac, r := range reservations(cfg, s.Network) {
@@ -78,56 +100,118 @@ func reservations(cfg *config.Config, network string) map[boot.MAC]boot.Reservat
 
 // configure takes the pools of another configuration; leases stay.
 func (l *leases) configure(cfg *config.Config) error {
-	if err := l.book.Configure(pools(cfg)); err != nil {
+	if err := errors.Join(l.book.Configure(pools(cfg)), l.book6.Configure(pools6(cfg))); err != nil {
 		return err
+	}
+	for _, s := range cfg.DHCP.Scopes6 {
+		l.book6.SetOthers(scope6(s.Network), othersOf(cfg, s.Split))
 	}
 	if l.shared != nil {
 		l.shared.Configure(pools(cfg))
 		return nil
 	}
 	for _, s := range cfg.DHCP.Scopes {
-		var others []lease.Range
-		for _, p := range s.Split {
-			if p.Node != cfg.Node.Name {
-				others = append(others, lease.Range(p.AddrRange))
-			}
-		}
-		l.book.SetOthers(s.Network, others)
+		l.book.SetOthers(s.Network, othersOf(cfg, s.Split))
 	}
 	return nil
 }
 
-// open opens the file and reads it, the first time that a network needs it.
+// othersOf are the parts of a range that other nodes give.
+func othersOf(cfg *config.Config, split []config.NodeRange) []lease.Range {
+	var others []lease.Range
+	for _, p := range split {
+		if p.Node != cfg.Node.Name {
+			others = append(others, lease.Range(p.AddrRange))
+		}
+	}
+	return others
+}
+
+// open opens the file and reads it, the first time that a network needs it. A node that starts goes on
+// without its leases, since everything else works: reservations are answered, and what needs no address. A
+// reload that brings the first network with addresses is refused.
 func (l *leases) open(ctx context.Context, file string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.db != nil {
+	if l.path != "" {
 		return nil
 	}
+	db, err := l.openFile(ctx, file)
+	if err != nil && (l.running || ctx.Err() != nil) {
+		return err
+	}
+	if l.db, l.fault = db, err; err != nil {
+		args := []any{"role", "leases", "file", file, "err", err, "next_try", l.every}
+		if hint := hintOf(err); hint != "" {
+			args = append(args, "hint", hint)
+		}
+		l.log.Error("the leases cannot be read: until they are, machines with a reservation get an address, and no others", args...)
+	}
+	l.path = file
+	close(l.up)
+	return nil
+}
+
+// openFile opens the file and reads it.
+func (l *leases) openFile(ctx context.Context, file string) (*leasedb.DB, error) {
 	db, err := leasedb.Open(ctx, leasedb.Config{File: file}, leasedb.Deps{
-		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.book.Load, All: l.all,
+		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.load, All: l.all,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	n := 0
 	began := l.now()
-	if err := db.Load(ctx, func(r lease.Record) { l.book.Load(r); n++ }); err != nil {
-		return errors.Join(fmt.Errorf("read the leases: %w", err), db.Close())
+	if err := db.Load(ctx, func(r lease.Record) { l.load(r); n++ }); err != nil {
+		return nil, errors.Join(fmt.Errorf("read the leases: %w", err), db.Close())
 	}
+	l.book.Stepped(l.now(), 0, began)
+	l.book6.Stepped(l.now(), 0, began) // a clock that was ahead gave leases of years
 	l.log.Info("leases read", "role", "leases", "file", file, "leases", n, "took", l.now().Sub(began).Round(time.Millisecond))
 	if l.shared != nil {
 		l.shared.Begin()
 	}
-	l.db = db
-	close(l.up)
-	return nil
+	return db, nil
+}
+
+// hintOf is what an error says of how to get on.
+func hintOf(err error) string {
+	var h interface{ Hint() []string }
+	if !errors.As(err, &h) {
+		return ""
+	}
+	return strings.Join(h.Hint(), "; ")
+}
+
+// reopen tries until the file is open, nil when ctx ends first.
+func (l *leases) reopen(ctx context.Context) *leasedb.DB {
+	for l.file() == nil {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(l.every):
+		}
+		db, err := l.openFile(ctx, l.path) // nothing is locked: a disk that hangs must not hold up answers
+		l.mu.Lock()
+		l.db, l.fault = db, err
+		l.mu.Unlock()
+	}
+	return l.file()
+}
+
+// read reads a file that another process may have, and keeps nothing. A file that is not there is empty.
+func (l *leases) read(ctx context.Context, file string) error {
+	_, err := leasedb.Read(ctx, file, l.load)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // all returns everything that is in the book.
 func (l *leases) all() []lease.Record {
 	var out []lease.Record
-	l.book.Each("", func(r lease.Record) bool { out = append(out, r); return true })
+	l.each("", func(r lease.Record) bool { out = append(out, r); return true })
 	return out
 }
 
@@ -144,14 +228,27 @@ func (l *leases) Keep(r lease.Record, done func(error)) {
 		db.Keep(r, done)
 		return
 	}
-	done(errors.New("the file of the leases is not open"))
+	done(l.refuses())
 }
 
-// expireEvery is how often what has run out is looked for.
-const expireEvery = time.Second
+// refuses says why no leases are kept at present, nil if they are.
+func (l *leases) refuses() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.db != nil:
+		return l.db.Fault()
+	case l.fault != nil:
+		return l.fault
+	}
+	return errors.New("the file of the leases is not open")
+}
 
 // run writes leases to the disk until ctx ends, and ends those that have run out.
 func (l *leases) run(ctx context.Context, ready func()) error {
+	l.mu.Lock()
+	l.running = true
+	l.mu.Unlock()
 	ready()
 	select {
 	case <-l.up:
@@ -159,30 +256,29 @@ func (l *leases) run(ctx context.Context, ready func()) error {
 		return nil
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() {
-		t := time.NewTicker(expireEvery)
-		defer t.Stop()
-		for {
-			select {
-			case <-t.C:
-				l.book.Expire(l.now())
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	wg.Go(func() { l.expire(ctx) })
 	defer wg.Wait()
-	return l.file().Run(ctx, func() {})
+	if db := l.reopen(ctx); db != nil {
+		return db.Run(ctx, func() {})
+	}
+	return nil
 }
 
 // warnLeases tells of a disk that takes no leases.
 func (a *App) warnLeases(add adder) {
-	db := a.leases.file()
-	if db == nil {
-		return
+	select {
+	case <-a.leases.up:
+	default:
+		return // no network needs them
 	}
-	if err := db.Fault(); err != nil {
-		add("leases-refused", "leases cannot be written to the disk", "machines with a lease keep it; new ones get none: "+firstLine(err),
-			"make room on the disk of the leases, or look at the file's owner and mode; it is tried again by itself")
+	err := a.leases.refuses()
+	switch {
+	case err == nil:
+	case a.leases.file() == nil:
+		add("leases-refused", "the leases cannot be read", "only machines with a reservation get an address: "+firstLine(err),
+			cmp.Or(hintOf(err), "look at the file's owner and mode")+"; it is tried again by itself")
+	default:
+		add("leases-refused", "leases cannot be written to the disk", "machines with a lease or a reservation keep it; new ones get none: "+firstLine(err),
+			cmp.Or(hintOf(err), "make room on the disk of the leases, or look at the file's owner and mode; it is tried again by itself"))
 	}
 }

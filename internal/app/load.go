@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"log/slog"
 	"net/netip"
 
 	"surefoot/internal/config"
@@ -25,6 +26,9 @@ type Options struct {
 	StateDir   string // the value of STATE_DIRECTORY
 	Version    string
 }
+
+// logger is where a command that is no server says what it met with: nowhere, since its errors say it.
+func (o Options) logger() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // LoadConfig reads the site file, or makes the embedded defaults if there is none, without
 // opening or starting anything.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -49,16 +50,7 @@ func (a *App) tftpSlot() *slot {
 			if !cfg.has(roleTFTP) {
 				return nil, nil
 			}
-			offer, networks := cfg.offers()
-			return tftp.New(
-				tftp.Config{
-					Node: cfg.Node.Name, Listen: cfg.TFTP, Files: cfg.files,
-					Limits: cfg.limits(), DrainTimeout: cfg.DrainTimeout,
-					Ports: tftp.Ports(cfg.Serving.Ports), BusyPoll: cfg.Serving.BusyPoll, Uploads: cfg.inbox,
-					Offer: offer, Networks: networks,
-				},
-				tftp.Deps{Log: a.log, Now: a.now, Emit: a.emit, Network: a.networkOf, Who: a.who},
-			)
+			return a.makeTFTP(cfg, cfg.TFTP)
 		},
 		same: func(was, is *setup) bool {
 			return was.has(roleTFTP) == is.has(roleTFTP) && was.TFTP == is.TFTP &&
@@ -75,13 +67,7 @@ func (a *App) httpSlot() *slot {
 			if !cfg.has(roleHTTP) {
 				return nil, nil
 			}
-			return httprole.New(
-				httprole.Config{
-					Node: cfg.Node.Name, Listen: cfg.HTTP, Site: &cfg.Site, Files: cfg.files,
-					DrainTimeout: cfg.DrainTimeout,
-				},
-				httprole.Deps{Log: a.log, Now: a.now, Emit: a.emit, Down: a.health.down, Who: a.who},
-			)
+			return a.makeHTTP(cfg, cfg.HTTP)
 		},
 		same: func(was, is *setup) bool {
 			return was.has(roleHTTP) == is.has(roleHTTP) && was.HTTP == is.HTTP && was.DrainTimeout == is.DrainTimeout
@@ -107,4 +93,24 @@ func (a *App) proxySlot() *slot {
 		},
 		apply: func(s server, cfg *setup) { s.(*proxydhcp.Server).Apply(&cfg.Site) },
 	}
+}
+
+func (a *App) makeTFTP(cfg *setup, at netip.AddrPort) (server, error) {
+	offer, networks := cfg.offers()
+	return tftp.New(
+		tftp.Config{
+			Node: cfg.Node.Name, Listen: at, Files: cfg.files,
+			Limits: cfg.limits(), DrainTimeout: cfg.DrainTimeout,
+			Ports: tftp.Ports(cfg.Serving.Ports), BusyPoll: cfg.Serving.BusyPoll, Uploads: cfg.inbox,
+			Offer: offer, Networks: networks,
+		},
+		tftp.Deps{Log: a.log, Now: a.now, Emit: a.emit, Network: a.networkOf, Who: a.who},
+	)
+}
+
+func (a *App) makeHTTP(cfg *setup, at netip.AddrPort) (server, error) {
+	return httprole.New(
+		httprole.Config{Node: cfg.Node.Name, Listen: at, Site: &cfg.Site, Files: cfg.files, DrainTimeout: cfg.DrainTimeout},
+		httprole.Deps{Log: a.log, Now: a.now, Emit: a.emit, Down: a.health.down, Who: a.who},
+	)
 }

@@ -18,7 +18,7 @@ func (a *App) newWeb(s *setup) (*web.Server, error) {
 	d := web.Deps{
 		Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
 		Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS, Alerting: a.alerting,
-		Probing: a.probing,
+		Probing: a.probing, Leases: a.leased,
 	}
 	if a.history != nil {
 		d.History = a.history
@@ -85,8 +85,13 @@ func (a *App) Status() web.Status {
 	}
 	for _, n := range cur.Site.Networks {
 		subnet := "every client"
-		if n.Subnet.IsValid() {
+		switch {
+		case n.Subnet.IsValid() && n.Subnet6.IsValid():
+			subnet = n.Subnet.String() + ", " + n.Subnet6.String()
+		case n.Subnet.IsValid():
 			subnet = n.Subnet.String()
+		case n.Subnet6.IsValid():
+			subnet = n.Subnet6.String()
 		}
 		st.Networks = append(st.Networks, web.NetworkStatus{Name: n.Name, Subnet: subnet, Deliver: string(n.Deliver)})
 	}
@@ -94,6 +99,10 @@ func (a *App) Status() web.Status {
 	if c := a.leases.shared; c != nil {
 		s := c.Status()
 		st.Shared = &s
+	}
+	st.Pools = a.leased.Pools()
+	if len(st.Pools) > 0 {
+		st.Leases = cur.DHCP.Leases
 	}
 	st.Warnings = a.warnings()
 	return st
@@ -112,7 +121,7 @@ func (a *App) notReady() []string {
 	}
 	for _, t := range a.interfaces(a.setup()) {
 		if t.silent {
-			out = append(out, fmt.Sprintf("%s on %s (%s)", roleProxy, t.name, t.title))
+			out = append(out, fmt.Sprintf("%s on %s (%s)", answering(a.setup()), t.name, t.title))
 		}
 	}
 	switch {
@@ -131,8 +140,22 @@ func (s *setup) listens(role string) []string {
 		return []string{"udp " + s.TFTP.String()}
 	case roleHTTP:
 		return []string{"tcp " + s.HTTP.String()}
+	case slotTFTP6:
+		at, _ := s.over6(roleTFTP, s.TFTP)
+		return []string{"udp " + at.String()}
+	case slotHTTP6:
+		at, _ := s.over6(roleHTTP, s.HTTP)
+		return []string{"tcp " + at.String()}
+	case roleDHCP6:
+		var out []string
+		for _, i := range s.Node.Interfaces {
+			out = append(out, i+": DHCPv6 (udp 547)")
+		}
+		return out
 	case roleDNS:
 		return []string{"udp and tcp " + s.DNS.Listen.String() + ": " + strings.Join(s.DNS.Zones, " ")}
+	case roleDHCP:
+		return s.dhcpListens()
 	case roleProxy:
 		var out []string
 		for _, i := range s.Node.Interfaces {
@@ -161,7 +184,14 @@ func (a *App) Banner() []string {
 	for _, r := range s.Site.Rules {
 		out = append(out, fmt.Sprintf("  rule %-12s gives %s from %s", r.Name, r.File, strings.Join(r.From, ", ")))
 	}
-	for _, role := range []string{roleProxy, roleTFTP, roleHTTP, roleDNS} {
+	for _, role := range []string{roleProxy, roleDHCP, roleTFTP, roleHTTP, roleDNS} {
+		if role == roleDHCP {
+			out = append(out, s.dhcpBanner()...)
+			continue
+		}
+		if role == roleProxy && s.proxyIdle() {
+			continue
+		}
 		if role == roleProxy && (!s.has(role) || len(s.Node.Interfaces) == 0) {
 			out = append(out, "  "+role+"    off: no interface is named (--interface IF)")
 			continue
@@ -170,7 +200,7 @@ func (a *App) Banner() []string {
 			out = append(out, fmt.Sprintf("  %-12s %s", role, strings.Join(s.listens(role), "; ")))
 		}
 	}
-	if s.has(roleProxy) && len(s.Node.Interfaces) > 0 {
+	if (s.has(roleProxy) || s.has(roleDHCP)) && len(s.Node.Interfaces) > 0 {
 		if h := bind.Holder("udp", 67); h != "" {
 			out = append(out, "  udp port 67 is held by "+h+": both answer, Surefoot reads from the interface itself")
 		}

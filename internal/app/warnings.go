@@ -42,11 +42,16 @@ func (a *App) warnings() []web.Warning {
 	a.warnHistory(add)
 	a.warnLeases(add)
 	a.warnShared(add)
+	a.warnPools(add)
 	warnAddress(s, add)
 	a.warnHealth(add)
 	a.warnSegments(s, add)
 	if s.has(roleProxy) && len(s.Node.Interfaces) == 0 {
 		add("no-interface", "no interface is named", "ProxyDHCP stays silent: broadcast services start only on interfaces that somebody named",
+			"surefoot serve --interface IF, or interfaces: [IF] of the node in the site file")
+	}
+	if s.has(roleDHCP) && len(s.DHCP.Scopes) > 0 && len(s.Node.Interfaces) == 0 {
+		add("no-interface", "no interface is named", "the DHCP server stays silent: broadcast services start only on interfaces that somebody named",
 			"surefoot serve --interface IF, or interfaces: [IF] of the node in the site file")
 	}
 	for _, t := range a.interfaces(s) {
@@ -77,6 +82,14 @@ func warnAddress(s *setup, add adder) {
 		fmt.Sprintf("machines are sent to %s, which is on no interface of this machine", addr), fix)
 }
 
+// answering is the role that answers on interfaces.
+func answering(s *setup) string {
+	if s.hasDHCP() {
+		return roleDHCP
+	}
+	return roleProxy
+}
+
 // trouble is what is wrong with an interface.
 type trouble struct {
 	name, code, title, text, fix string
@@ -85,8 +98,12 @@ type trouble struct {
 
 // interfaces tells what is wrong with those on which ProxyDHCP answers.
 func (a *App) interfaces(s *setup) []trouble {
-	if !s.has(roleProxy) {
+	if !s.has(roleProxy) && !s.hasDHCP() {
 		return nil
+	}
+	who := "ProxyDHCP"
+	if s.hasDHCP() {
+		who = "DHCP"
 	}
 	var out []trouble
 	for _, name := range s.Node.Interfaces {
@@ -99,7 +116,7 @@ func (a *App) interfaces(s *setup) []trouble {
 		case len(l.Addrs) == 0:
 			out = append(out, trouble{
 				name: name, code: "interface-no-address", title: "interface " + name + " has no IPv4 address",
-				text: "ProxyDHCP is silent there until it has one: an answer names the node that gives it",
+				text: who + " is silent there until it has one: an answer names the node that gives it",
 				fix:  "ip address add ADDRESS/LENGTH dev " + name, silent: true,
 			})
 		case !l.Up:

@@ -48,6 +48,7 @@ type work struct {
 	s     *Site
 	d     *Decision
 	trace bool
+	six   bool // it boots over IPv6
 }
 
 // step adds a line to the trace. Callers ask for trace first: making the arguments costs more than
@@ -67,6 +68,7 @@ func Decide(c Client, s *Site, down Down) Decision {
 
 func (w *work) decide(nodes []Server, down Down) {
 	d := w.d
+	w.six = w.c.Over6()
 	n := w.s.locate(w.c)
 	if n == nil {
 		if w.trace {
@@ -79,7 +81,7 @@ func (w *work) decide(nodes []Server, down Down) {
 		w.step(true, "network "+n.Name, "%s", describeNetwork(*n, w.c))
 	}
 	d.Answer.Network, d.Answer.Deliver, d.Answer.BIOS = n.Name, n.Deliver, n.BIOS
-	if n.Deliver == DeliverNone {
+	if n.Deliver == DeliverNone && !w.six { // it says how IPv4 clients hear of their bootstrap
 		d.Reason = NetworkSilent
 		return
 	}
@@ -94,7 +96,7 @@ func (w *work) decide(nodes []Server, down Down) {
 		d.Reason = NoTestBootstrap
 		return
 	}
-	d.Answer.Script = wantsScript(w.c, rule, w.s)
+	d.Answer.Script = w.wantsScript(rule)
 	d.Answer.Nodes = nodes
 	w.chooseServers(rule, down)
 }
@@ -164,9 +166,10 @@ func fileFor(r *Rule, c Client) (string, bool) {
 
 // wantsScript reports whether this client is told a script's URL rather than the file. It needs
 // an iPXE with HTTP and a node that makes the script.
-func wantsScript(c Client, r *Rule, s *Site) bool {
+func (w *work) wantsScript(r *Rule) bool {
+	c, self := &w.c, w.over(w.s.Servers[w.s.Self])
 	return c.Firmware == FirmwareIPXE && r.IPXE != IPXEFile &&
-		(c.IPXE.HTTP || !c.IPXE.Known) && s.Servers[s.Self].HTTP.IsValid() &&
+		(c.IPXE.HTTP || !c.IPXE.Known) && self.HTTP.IsValid() &&
 		!strings.Contains(r.File, "://")
 }
 
@@ -190,6 +193,7 @@ func (w *work) chooseServers(r *Rule, down Down) {
 	able := d.Answer.Servers[:0]
 	for _, name := range r.From {
 		srv, ok := w.s.Servers[name]
+		srv = w.over(srv)
 		why := ""
 		switch {
 		case !ok:
@@ -204,6 +208,9 @@ func (w *work) chooseServers(r *Rule, down Down) {
 			able = append(able, srv)
 		}
 		if why != "" && w.trace {
+			if w.six && strings.HasPrefix(why, "has no") {
+				why += " over IPv6"
+			}
 			w.step(false, "server "+name, "%s", why)
 		}
 	}

@@ -38,7 +38,7 @@ const (
 type Event struct {
 	Time time.Time `json:"time"`
 	Node string    `json:"node,omitempty"`
-	Role string    `json:"role"` // proxydhcp, dhcp4, tftp, http, dns or watch
+	Role string    `json:"role"` // proxydhcp, dhcp4, dhcp6, tftp, http, dns or watch
 	Kind Kind      `json:"kind"`
 
 	// Who: as far as the packet tells.

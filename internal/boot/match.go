@@ -87,8 +87,11 @@ func describeAddr(c Client) string {
 }
 
 func describeNetwork(n Network, c Client) string {
-	if !n.Subnet.IsValid() {
+	if n.open() {
 		return "it takes every client"
+	}
+	if c.Over6() {
+		return fmt.Sprintf("%s is in %s", describeAddr(c), n.Subnet6)
 	}
 	return fmt.Sprintf("%s is in %s", describeAddr(c), n.Subnet)
 }

@@ -24,6 +24,7 @@ const (
 	NoArch        Reason = "no-arch"
 	OtherMessage  Reason = "other-message"
 	OtherServer   Reason = "other-server"
+	NotMulticast  Reason = "not-multicast"
 	NoAddress     Reason = "no-address"
 	NoOwnAddress  Reason = "no-own-address"
 	FromOurselves Reason = "from-ourselves"
@@ -150,6 +151,7 @@ var reasonTexts = map[Reason]string{
 	Draining:      "this node is being stopped and starts nothing new",
 	Panicked:      "a fault in Surefoot while working on this packet (please report it)",
 
+	NotMulticast:    "a DHCPv6 message that was sent to this node alone, which only a relay may do",
 	ScopeUnknown:    "the addresses of this network are not served here",
 	NoFreeAddress:   "every address of the scope is taken or rests",
 	WrongNetwork:    "the machine asks for an address of another network than the one it is on",

@@ -21,8 +21,11 @@ type Server struct {
 	Name string         `json:"name"`
 	TFTP netip.AddrPort `json:"tftp,omitzero"` // the zero value: does not speak it
 	HTTP netip.AddrPort `json:"http,omitzero"`
-	PXE  netip.Addr     `json:"pxe,omitzero"`   // where it answers on port 4011; the zero value: nowhere
-	Node bool           `json:"node,omitempty"` // one of our nodes: has the test bootstrap, makes scripts
+	// The same over IPv6. An Answer to a client that boots over IPv6 has them in TFTP and HTTP.
+	TFTP6 netip.AddrPort `json:"tftp6,omitzero"`
+	HTTP6 netip.AddrPort `json:"http6,omitzero"`
+	PXE   netip.Addr     `json:"pxe,omitzero"`   // where it answers on port 4011; the zero value: nowhere
+	Node  bool           `json:"node,omitempty"` // one of our nodes: has the test bootstrap, makes scripts
 }
 
 // Addr returns the server's address, whichever protocol it speaks.
@@ -92,7 +95,8 @@ type Match struct {
 // Network is a set of clients that are reached in the same way.
 type Network struct {
 	Name         string
-	Subnet       netip.Prefix // the zero value: every client
+	Subnet       netip.Prefix // the zero value of both: every client
+	Subnet6      netip.Prefix // of those that boot over IPv6
 	Deliver      Delivery
 	BIOS         BIOSStyle
 	Reservations map[MAC]Reservation
@@ -100,9 +104,10 @@ type Network struct {
 
 // Reservation binds one machine to a rule or an address.
 type Reservation struct {
-	Name string
-	Rule string     // "" leaves it to the rules
-	Addr netip.Addr // the address that it always gets, where addresses are ours to give
+	Name  string
+	Rule  string     // "" leaves it to the rules
+	Addr  netip.Addr // the address that it always gets, where addresses are ours to give
+	Addr6 netip.Addr // and the IPv6 address
 }
 
 // Delivery is how a network's clients hear of their bootstrap.
@@ -136,21 +141,18 @@ func (s *Site) Locate(c Client) (Network, bool) {
 }
 
 func (s *Site) locate(c Client) *Network {
-	a := c.Link.Addr()
-	if known(c.Addr) {
-		a = c.Addr
-	}
-	if known(c.Relay) {
-		a = c.Relay
-	}
+	a := c.place()
 	for i := range s.Networks {
 		// The first address known decides; without one only a network for every client will do.
-		if n := &s.Networks[i]; !n.Subnet.IsValid() || known(a) && n.Subnet.Contains(a) {
+		if n := &s.Networks[i]; n.open() || known(a) && (n.Subnet.Contains(a) || n.Subnet6.Contains(a)) {
 			return n
 		}
 	}
 	return nil
 }
+
+// open reports whether the network takes every client.
+func (n *Network) open() bool { return !n.Subnet.IsValid() && !n.Subnet6.IsValid() }
 
 func known(a netip.Addr) bool { return a.IsValid() && !a.IsUnspecified() }
 

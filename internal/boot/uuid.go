@@ -27,6 +27,15 @@ func ParseUUID(s string) (UUID, error) {
 	return u, nil
 }
 
+// Swapped is the UUID of bytes that came in the printed order.
+func (u UUID) Swapped() UUID {
+	var out UUID
+	for i, j := range swapped {
+		out[j] = u[i]
+	}
+	return out
+}
+
 // IsZero reports whether the client sent none.
 func (u UUID) IsZero() bool { return u == UUID{} }
 

@@ -107,9 +107,9 @@ looked at there: what is wrong with it is a warning, and no mistake of the file.
 
 func (o *configOptions) check(name string, data []byte) (config.Summary, error) {
 	if o.node == "" {
-		return config.Check(name, data, o.interfaces)
+		return config.CheckWith(name, data, config.Options{Interfaces: o.interfaces, Read: config.ReadTable})
 	}
-	c, err := config.Parse(name, data, config.Options{Node: o.node, Interfaces: o.interfaces})
+	c, err := config.Parse(name, data, config.Options{Node: o.node, Interfaces: o.interfaces, Read: config.ReadTable})
 	if err != nil {
 		return config.Summary{}, err
 	}
@@ -178,9 +178,9 @@ func (o *configOptions) show(effective bool) error {
 		return err
 	}
 	if effective {
-		c, err := config.Parse(name, data, config.Options{Node: o.node, Interfaces: o.interfaces})
+		c, err := config.Parse(name, data, config.Options{Node: o.node, Interfaces: o.interfaces, Read: config.ReadTable})
 		if err != nil { // perhaps only since this machine is none of the nodes
-			if c, err = config.Parse(name, data, config.Options{Node: o.node, Interfaces: o.interfaces, AnyNode: true}); err != nil {
+			if c, err = config.Parse(name, data, config.Options{Node: o.node, Interfaces: o.interfaces, AnyNode: true, Read: config.ReadTable}); err != nil {
 				return err
 			}
 			fmt.Fprintf(o.env.Err, "as node %s; --node NAME for another\n", c.Node.Name)

@@ -37,7 +37,7 @@ func siteFile(t *testing.T, text string) string {
 
 func TestConfigCommands(t *testing.T) {
 	good := siteFile(t, goodSite)
-	bad := siteFile(t, strings.Replace(goodSite, "address", "adress", 1)+"store: {}\n")
+	bad := siteFile(t, strings.Replace(goodSite, "address", "adress", 1)+"bdm: {}\n")
 	for _, tc := range []struct {
 		name   string
 		file   string
@@ -54,7 +54,7 @@ func TestConfigCommands(t *testing.T) {
 		{"good for a node", good, "", []string{"check", "--node", "boot1"}, ExitOK, ": ok (", ""},
 		{"good with an interface from outside", "", strings.Replace(goodSite, ", interfaces: [eth1]", "", 1), []string{"check", "-i", "eth1", "-"}, ExitOK, ": ok (", ""},
 		{"not for this node", good, "", []string{"check", "--node", "boot2"}, ExitProblems, `there is no node "boot2"`, ""},
-		{"bad", bad, "", []string{"check"}, ExitProblems, "did you mean address?", ""},
+		{"bad", bad, "", []string{"check"}, ExitProblems, "did you mean address", ""},
 		{"bad tells all", bad, "", []string{"check"}, ExitProblems, "2 problems in " + bad + "\n", ""},
 		{"not there", "/nowhere/site.yaml", "", []string{"check"}, ExitFailed, "", "surefoot: read site file /nowhere/site.yaml: no such file or directory\nhint: surefoot config example"},
 		{"noun alone shows", good, "", nil, ExitOK, goodSite, ""},

@@ -99,6 +99,7 @@ func (o *explainOptions) run(cmd *cobra.Command, env *Env) error {
 		socket = s
 	}
 	at.ask(cmd.Context(), socket, cfg.Watch.Enabled)
+	at.askLeases(cmd.Context(), socket, c.MAC.String())
 	if err := o.place(&c, cfg, at); err != nil {
 		return usageError(cmd, err)
 	}

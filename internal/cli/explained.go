@@ -30,6 +30,8 @@ type explanation struct {
 	Decision boot.Decision `json:"decision"`
 	Text     string        `json:"text"` // the reason in words
 
+	Address   string   `json:"address,omitempty"`    // which one its DHCP server gives it, and why (deliver: dhcp)
+	DHCPOffer []string `json:"dhcp_offer,omitempty"` // the DHCPOFFER, a field or option a line
 	Offer     []string `json:"offer,omitempty"`      // the ProxyDHCP offer, a field or option a line
 	BootReply []string `json:"boot_reply,omitempty"` // the answer on port 4011
 	DHCP      []string `json:"dhcp,omitempty"`       // what the network's own DHCP server has to say (deliver: dns)
@@ -77,6 +79,10 @@ func explain(c boot.Client, cfg *config.Config, at view) explanation {
 	}
 	if c.Firmware == boot.FirmwareGRUB || c.Firmware == boot.FirmwarePXELINUX {
 		e.Note = fmt.Sprintf("%s asks no ProxyDHCP server: it goes on with what the firmware before it was told", c.Firmware)
+		return e
+	}
+	if d.Answer.Deliver == boot.DeliverDHCP {
+		e.explainDHCP(c, d, cfg, at)
 		return e
 	}
 	if d.Answer.Deliver == boot.DeliverDNS { // no ProxyDHCP there

@@ -78,6 +78,10 @@ func (e explanation) print(w io.Writer) {
 		section("ProxyDHCP", []string{e.Note})
 	}
 	section("What the DHCP server of this network has to say; Surefoot sends no offer there", e.DHCP)
+	if e.Address != "" {
+		section("Its address", []string{e.Address})
+	}
+	section("DHCP offer, from port 67, to a boot ROM's usual question; the ACK says the same", e.DHCPOffer)
 	section("ProxyDHCP offer, from port 67", e.Offer)
 	section("Answer on port 4011, to clients that ask there", e.BootReply)
 	section("The file, in the order of the servers", e.URLs)

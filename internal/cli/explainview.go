@@ -29,6 +29,8 @@ type view struct {
 	links     []link.Link // the node's, each with an address
 	health    string      // where it is known from who delivers, or why it is not; "": nobody was asked
 	out       []health.Out
+	leases    []web.Lease // that the machine has, as the node says; nil: nobody was asked, or it has none
+	asked     bool        // the node was asked for them
 }
 
 // lookAt opens the root as the node does, and asks for the interfaces if this machine is the node.

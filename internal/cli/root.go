@@ -33,6 +33,8 @@ func newRootCommand(env *Env) *cobra.Command {
 		newDNSCommand(env),
 		newStatusCommand(env),
 		newStoryCommand(env),
+		newLeaseCommand(env),
+		newReservationCommand(env),
 		newServerCommand(env),
 		newWatchCommand(env),
 		newReloadCommand(env),

@@ -106,6 +106,10 @@ func printStatus(w io.Writer, st web.Status, stories []journal.Story) {
 	if st.Shared != nil {
 		printShared(w, st.Shared)
 	}
+	printPools(w, st.Pools)
+	if st.Leases != "" {
+		fmt.Fprintf(w, "leases in %s\n", st.Leases)
+	}
 	k := st.Counters
 	fmt.Fprint(w, "\n"+wrap(fmt.Sprintf("since the start: %d offers, %d replies on 4011, %d files (%s), %d failed, %d packets ignored",
 		k["offers"], k["boot_replies"], k["files_delivered"], journal.Size(k["bytes"]), k["transfers_failed"], k["packets_ignored"]), "")+"\n")

@@ -46,6 +46,7 @@ func (d *decoder) check(f *file) {
 	d.checkWatch(f)
 	d.checkDHCP(f)
 	d.checkStore(f)
+	d.checkDHCP6(f)
 	d.checkDNS(f)
 	d.checkHistory(f.past)
 }

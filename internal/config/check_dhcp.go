@@ -24,6 +24,10 @@ func (d *decoder) checkDHCP(f *file) {
 		if d.full() {
 			return
 		}
+		if n.only6 && n.deliver != nil && n.deliver.v != boot.DeliverNone {
+			d.report(n.deliver.at, faultf("%s has no subnet, and deliver says how IPv4 clients hear of their file", n.name).do("leave it out: dhcp6 answers those that boot over IPv6"))
+			continue
+		}
 		if !n.byDHCP() {
 			if n.dhcp.written && n.deliver == nil && n.proxy {
 				d.report(n.dhcp.at, faultf("nobody would read this: %s is answered by proxy", n.name).do("write deliver: dhcp beside it, or leave it out"))
@@ -87,13 +91,13 @@ func (d *decoder) checkScope(f *file, n *fileNetwork) {
 			d.report(r.at, faultf("machines of %s cannot reach a router at %s", subnet, r.v).do("name the router's address within the subnet"))
 		}
 	}
-	d.checkSplit(f, n, ranges)
+	d.checkSplit(f, n.dhcp.split, ranges)
 	d.checkAddresses(n, subnet)
 }
 
-func (d *decoder) checkSplit(f *file, n *fileNetwork, ranges []parsed[AddrRange]) {
+func (d *decoder) checkSplit(f *file, split []fileSplit, ranges []parsed[AddrRange]) {
 	var parts []fileSplit
-	for _, s := range n.dhcp.split {
+	for _, s := range split {
 		if s.node != nil && f.namesKnown && f.node(s.node.v) == nil {
 			d.report(s.node.at, faultf("there is no node %s", quote(s.node.v)).do("%s", didYouMean(s.node.v, f.nodeNames())))
 		}
@@ -116,22 +120,23 @@ func (d *decoder) checkSplit(f *file, n *fileNetwork, ranges []parsed[AddrRange]
 
 // checkAddresses looks for reservations of one address, or of one that nobody there can have.
 func (d *decoder) checkAddresses(n *fileNetwork, subnet netip.Prefix) {
-	first := map[netip.Addr]int{}
-	for _, r := range n.reservations {
+	first := map[netip.Addr]*fileReservation{}
+	for i := range n.reservations {
+		r := &n.reservations[i]
 		if r.ip == nil || d.full() {
 			continue
 		}
 		a := r.ip.v
-		line, twice := first[a]
+		was := first[a]
 		switch {
 		case !subnet.Contains(a):
-			d.report(r.ip.at, faultf("%s is not within the subnet %s", a, subnet).do("a machine of this network needs an address of it"))
+			d.reportIn(r.src, r.ip.at, faultf("%s is not within the subnet %s", a, subnet).do("a machine of this network needs an address of it"))
 		case subnet.Bits() < 31 && (a == subnet.Addr() || a == lastAddr(subnet)):
-			d.report(r.ip.at, faultf("%s is the first or the last address of %s, which no machine can have", a, subnet).do("choose one between"))
-		case twice:
-			d.report(r.ip.at, faultf("%s is reserved already, in line %d", a, line).do("give each machine an address of its own"))
+			d.reportIn(r.src, r.ip.at, faultf("%s is the first or the last address of %s, which no machine can have", a, subnet).do("choose one between"))
+		case was != nil:
+			d.reportIn(r.src, r.ip.at, faultf("%s is reserved already, %s", a, d.inLine(was.src, r.src, was.ip.line)).do("give each machine an address of its own"))
 		default:
-			first[a] = r.ip.line
+			first[a] = r
 		}
 	}
 }

@@ -57,21 +57,22 @@ func (d *decoder) checkReservations(f *file, n *fileNetwork) {
 			names = append(names, r.name.v)
 		}
 	}
-	first := map[boot.MAC]int{}
-	for _, r := range n.reservations {
+	first := map[boot.MAC]*fileReservation{}
+	for i := range n.reservations {
+		r := &n.reservations[i]
 		if d.full() {
 			return
 		}
 		if r.boot != nil && f.rulesKnown && !rules[r.boot.v] {
-			d.report(r.boot.at, faultf("there is no rule %s", quote(r.boot.v)).do("%s", didYouMean(r.boot.v, names)))
+			d.reportIn(r.src, r.boot.at, faultf("there is no rule %s", quote(r.boot.v)).do("%s", didYouMean(r.boot.v, names)))
 		}
 		if r.mac == nil {
 			continue
 		}
-		if line, twice := first[r.mac.v]; twice {
-			d.report(r.mac.at, faultf("%s has a reservation in this network already, in line %d", r.mac.v, line).do("delete one of the two"))
+		if was := first[r.mac.v]; was != nil {
+			d.reportIn(r.src, r.mac.at, faultf("%s has a reservation in this network already, %s", r.mac.v, d.inLine(was.src, r.src, was.mac.line)).do("delete one of the two"))
 			continue
 		}
-		first[r.mac.v] = r.mac.line
+		first[r.mac.v] = r
 	}
 }

@@ -41,6 +41,7 @@ type Config struct {
 	Uploads      []Upload       // folders below the root that take files by TFTP
 	DHCP         DHCP           // the DHCP server, if there is one
 	Store        Store          // what the nodes share, if they do
+	Tables       []Table        // files of reservations
 	DNS          DNS            // the DNS server, if there is one
 	DrainTimeout time.Duration  // how long running transfers may take to end after a stop
 
@@ -76,18 +77,26 @@ type Ports struct {
 	Single    bool // the request port itself
 }
 
+// Table is a file of reservations of a network.
+type Table struct {
+	Network, File string
+	MACs          []boot.MAC // of the machines in it
+}
+
 // Node is one machine that runs Surefoot.
 type Node struct {
 	Name       string
 	Addr       netip.Addr // the one that clients are told
+	Addr6      netip.Addr // and over IPv6; the zero value: it serves nobody there
 	Interfaces []string   // where ProxyDHCP and DHCP listen
-	Roles      []string   // any of RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS
+	Roles      []string   // any of RoleProxyDHCP, RoleDHCP, RoleDHCP6, RoleTFTP, RoleHTTP, RoleDNS
 }
 
 // The roles that a node may have.
 const (
 	RoleProxyDHCP = "proxydhcp"
 	RoleDHCP      = "dhcp"
+	RoleDHCP6     = "dhcp6"
 	RoleTFTP      = "tftp"
 	RoleHTTP      = "http"
 	RoleDNS       = "dns"
@@ -111,6 +120,10 @@ type Options struct {
 	Node       string   // "" looks for the host name, and takes the only node of a file that has one
 	Interfaces []string // instead of those in the file
 	AnyNode    bool     // take the first node if none of them is this machine
+
+	// Read reads the files that the site file names (reservations_file). Nil: they are left alone, and
+	// what stands in them is not there. Load reads the disk.
+	Read func(path string) ([]byte, error)
 }
 
 // Load reads the site file at path. Errors are *Errors (the file is wrong) or *ReadError (there is
@@ -119,6 +132,9 @@ func Load(path string, o Options) (*Config, error) {
 	data, err := Read(path)
 	if err != nil {
 		return nil, err
+	}
+	if o.Read == nil {
+		o.Read = ReadTable
 	}
 	return Parse(path, data, o)
 }
@@ -146,6 +162,7 @@ func Parse(name string, data []byte, o Options) (*Config, error) {
 	if f == nil {
 		return nil, d.errors()
 	}
+	d.tables(f, o.Read)
 	d.check(f)
 	self := d.selectNode(f, o)
 	if self != nil {
@@ -170,10 +187,17 @@ type Summary struct {
 // is none of them. Interfaces are those that every node is started with, nil if none. The error
 // is *Errors.
 func Check(name string, data []byte, interfaces []string) (Summary, error) {
+	return CheckWith(name, data, Options{Interfaces: interfaces})
+}
+
+// CheckWith is Check with the files that the site file names, where o.Read says how to read them.
+func CheckWith(name string, data []byte, o Options) (Summary, error) {
+	interfaces := o.Interfaces
 	d, f := decode(name, data)
 	if f == nil {
 		return Summary{}, d.errors()
 	}
+	d.tables(f, o.Read)
 	d.check(f)
 	for i := range f.nodes {
 		d.checkNode(f, &f.nodes[i], interfaces)

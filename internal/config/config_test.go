@@ -42,13 +42,13 @@ func TestParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	ap := netip.MustParseAddrPort
-	boot1 := Node{"boot1", netip.MustParseAddr("10.10.0.11"), []string{"lan0"}, []string{"proxydhcp", "tftp", "http"}}
+	boot1 := Node{Name: "boot1", Addr: netip.MustParseAddr("10.10.0.11"), Interfaces: []string{"lan0"}, Roles: []string{"proxydhcp", "tftp", "http"}}
 	want := &Config{
 		Path: "site.yaml", Root: "/srv/boot", Fold: true, Node: boot1,
 		Nodes: []Node{
 			boot1,
-			{"boot2", netip.MustParseAddr("10.10.0.12"), []string{"eth1"}, []string{"tftp"}},
-			{"quiet", netip.MustParseAddr("10.10.0.13"), []string{"eth1"}, []string{"proxydhcp"}},
+			{Name: "boot2", Addr: netip.MustParseAddr("10.10.0.12"), Interfaces: []string{"eth1"}, Roles: []string{"tftp"}},
+			{Name: "quiet", Addr: netip.MustParseAddr("10.10.0.13"), Interfaces: []string{"eth1"}, Roles: []string{"proxydhcp"}},
 		},
 		TFTP: ap("0.0.0.0:6969"), HTTP: ap("0.0.0.0:8067"), Status: ap("127.0.0.1:8068"),
 		Socket: "/run/surefoot/surefoot.sock", MaxTransfers: 4096, Serving: Serving{PerClient: 512, PerNetwork: 4096, Queue: 4096, QueueTime: 8 * time.Second},

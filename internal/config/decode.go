@@ -8,6 +8,7 @@ import (
 // decoder goes through a file once and collects problems on its way.
 type decoder struct {
 	src      *source
+	others   []*source // files that the site file names
 	problems []Problem
 	more     bool // there may be problems beyond maxProblems
 }

@@ -8,8 +8,9 @@ import (
 
 // DHCP is how the nodes hand out addresses.
 type DHCP struct {
-	Leases string      // file of the leases
-	Scopes []DHCPScope // one for each network that delivers by dhcp, in the order of the networks
+	Leases  string       // file of the leases
+	Scopes  []DHCPScope  // one for each network that delivers by dhcp, in the order of the networks
+	Scopes6 []DHCP6Scope // one for each network that has a section dhcp6
 }
 
 // DHCPScope is what the DHCP server gives the machines of one network.

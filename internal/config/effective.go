@@ -26,6 +26,9 @@ func (c *Config) YAML() []byte {
 	line("\nnodes:")
 	for _, n := range c.Nodes {
 		f := []string{"address: " + n.Addr.String()}
+		if n.Addr6.IsValid() {
+			f = append(f, "address6: "+quoted(n.Addr6.String()))
+		}
 		if len(n.Interfaces) > 0 {
 			f = append(f, "interfaces: "+flow(n.Interfaces))
 		}
@@ -38,9 +41,10 @@ func (c *Config) YAML() []byte {
 	}
 	line("\nnetworks:")
 	for _, n := range c.Site.Networks {
-		writeNetwork(line, n)
+		c.writeNetwork(line, n)
 		c.writeNetworkOffer(line, n.Name)
 		c.writeScope(line, n.Name)
+		c.writeScope6(line, n.Name)
 	}
 	c.writeEntries(line)
 	c.writeTFTP(line)
@@ -98,6 +102,12 @@ func (c *Config) writeServers(line func(string, ...any)) {
 		if s.HTTP.IsValid() {
 			f = append(f, "http: "+s.HTTP.String())
 		}
+		if s.TFTP6.IsValid() {
+			f = append(f, "tftp6: "+endpoint6(s.TFTP6))
+		}
+		if s.HTTP6.IsValid() {
+			f = append(f, "http6: "+endpoint6(s.HTTP6))
+		}
 		line("  %s: {%s}", plain(name), strings.Join(f, ", "))
 	}
 }
@@ -149,18 +159,30 @@ func writeRule(line func(string, ...any), r boot.Rule) {
 	writeRuleOptions(line, r)
 }
 
-func writeNetwork(line func(string, ...any), n boot.Network) {
+func (c *Config) writeNetwork(line func(string, ...any), n boot.Network) {
 	line("  %s:", plain(n.Name))
 	if n.Subnet.IsValid() {
 		line("    subnet: %s", n.Subnet)
 	}
+	if n.Subnet6.IsValid() {
+		line("    subnet6: %s", quoted(n.Subnet6.String()))
+	}
 	line("    deliver: %s", n.Deliver)
 	line("    bios: %s", n.BIOS)
-	if len(n.Reservations) == 0 {
-		return
-	}
-	line("    reservations:")
 	macs := slices.SortedFunc(maps.Keys(n.Reservations), func(a, b boot.MAC) int { return bytes.Compare(a[:], b[:]) })
+	for _, t := range c.Tables {
+		if t.Network == n.Name {
+			line("    reservations_file: %s", plain(t.File))
+			inFile := map[boot.MAC]bool{}
+			for _, m := range t.MACs {
+				inFile[m] = true
+			}
+			macs = slices.DeleteFunc(macs, func(m boot.MAC) bool { return inFile[m] })
+		}
+	}
+	if len(macs) > 0 {
+		line("    reservations:")
+	}
 	for _, m := range macs {
 		r := n.Reservations[m]
 		f := []string{fmt.Sprintf("mac: %q", m.String())}
@@ -169,6 +191,9 @@ func writeNetwork(line func(string, ...any), n boot.Network) {
 		}
 		if r.Addr.IsValid() {
 			f = append(f, "ip: "+r.Addr.String())
+		}
+		if r.Addr6.IsValid() {
+			f = append(f, "ip6: "+quoted(r.Addr6.String()))
 		}
 		if r.Rule != "" {
 			f = append(f, "boot: "+plain(r.Rule))

@@ -46,6 +46,7 @@ type fileNode struct {
 	at
 	name       string
 	address    *parsed[netip.Addr]
+	address6   *parsed[netip.Addr]
 	interfaces []parsed[string]
 	roles      []parsed[string] // nil: by default
 	bad        bool             // something in it was unreadable
@@ -55,6 +56,8 @@ type fileServer struct {
 	at
 	name       string
 	tftp, http *parsed[netip.AddrPort]
+	tftp6      *parsed[netip.AddrPort]
+	http6      *parsed[netip.AddrPort]
 	some       bool // a protocol is written, be it right or wrong
 }
 
@@ -78,11 +81,16 @@ type fileNetwork struct {
 	at
 	name              string
 	subnet            *parsed[netip.Prefix]
+	subnet6           *parsed[netip.Prefix]
+	has6              bool // it has a subnet6 written, right or wrong
+	dhcp6             fileDHCP6
+	only6             bool // and nothing of IPv4
 	open              bool // it has no subnet written, right or wrong
 	proxy             bool // it delivers by proxy
 	deliver           *parsed[boot.Delivery]
 	bios              *parsed[boot.BIOSStyle]
 	reservations      []fileReservation
+	reservationsFile  *parsed[string]
 	offer             fileOffer
 	dhcp              fileDHCP
 	reservationsKnown bool // nothing in them was unreadable
@@ -98,8 +106,9 @@ type fileUpload struct {
 
 type fileReservation struct {
 	at
+	src        *source // the file that it stands in, nil: this one
 	mac        *parsed[boot.MAC]
-	ip         *parsed[netip.Addr]
+	ip, ip6    *parsed[netip.Addr]
 	name, boot *parsed[string]
 }
 
@@ -158,8 +167,9 @@ func (d *decoder) node(name string, o object) fileNode {
 	n := fileNode{
 		at: o.at, name: name,
 		address:    one(o, "address", parseAddr),
+		address6:   one(o, "address6", parseAddr6),
 		interfaces: words(o, "interfaces", parseInterface),
-		roles:      words(o, "roles", parseChoice(RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS)),
+		roles:      words(o, "roles", parseChoice(RoleProxyDHCP, RoleDHCP, RoleDHCP6, RoleTFTP, RoleHTTP, RoleDNS)),
 	}
 	n.bad = o.unsure()
 	return n
@@ -168,9 +178,11 @@ func (d *decoder) node(name string, o object) fileNode {
 func (d *decoder) server(name string, o object) fileServer {
 	return fileServer{
 		at: o.at, name: name,
-		tftp: one(o, "tftp", parseEndpoint(DefaultTFTPPort)),
-		http: one(o, "http", parseEndpoint(80)),
-		some: o.has("tftp") || o.has("http"),
+		tftp:  one(o, "tftp", parseEndpoint(DefaultTFTPPort)),
+		http:  one(o, "http", parseEndpoint(80)),
+		tftp6: one(o, "tftp6", parseEndpoint6(DefaultTFTPPort)),
+		http6: one(o, "http6", parseEndpoint6(80)),
+		some:  o.has("tftp") || o.has("http") || o.has("tftp6") || o.has("http6"),
 	}
 }
 
@@ -208,12 +220,15 @@ func (d *decoder) network(name string, o object) fileNetwork {
 		deliver: one(o, "deliver", parseDeliver),
 		bios:    one(o, "bios", parseChoice(boot.BIOSDirect, boot.BIOSDiscover)),
 	}
-	n.proxy = !o.has("deliver") || n.deliver != nil && n.deliver.v == boot.DeliverProxy
-	n.open = !o.has("subnet")
+	n.subnet6, n.has6 = one(o, "subnet6", parseSubnet6), o.has("subnet6")
+	n.proxy = !o.has("deliver") && (o.has("subnet") || !n.has6) || n.deliver != nil && n.deliver.v == boot.DeliverProxy
+	n.open = !o.has("subnet") && !n.has6
+	n.only6 = !o.has("subnet") && n.has6
 	if t, ok := o.section("tftp"); ok {
 		n.offer = readOffer(t)
 	}
 	n.dhcp = d.dhcp(o, true)
+	n.dhcp6 = d.dhcp6(o)
 	n.reservationsKnown = o.each("reservations", func(_ int, r object) {
 		n.reservations = append(n.reservations, fileReservation{
 			at:   r.at,
@@ -221,8 +236,11 @@ func (d *decoder) network(name string, o object) fileNetwork {
 			name: one(r, "name", parseName),
 			boot: one(r, "boot", parseName),
 			ip:   one(r, "ip", parseAddr),
+			ip6:  one(r, "ip6", parseAddr6),
 		})
 	})
+	n.reservationsFile = one(o, "reservations_file", parsePath)
+	n.reservationsKnown = n.reservationsKnown && (n.reservationsFile != nil) == o.has("reservations_file")
 	return n
 }
 
@@ -250,6 +268,9 @@ func (f *file) runs(n *fileNode) []string {
 	}
 	if f.byDHCP() {
 		roles = slices.Insert(roles, len(roles)-2, RoleDHCP)
+	}
+	if f.byDHCP6() {
+		roles = slices.Insert(roles, len(roles)-2, RoleDHCP6)
 	}
 	if f.dns != nil {
 		roles = append(roles, RoleDNS)

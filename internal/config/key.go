@@ -58,6 +58,10 @@ var (
 	scalarListen   = &Scalar{Name: "address, or address:port", JSON: "string", Pattern: `^(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:]+\])(:\d+)?$`}
 	scalarSubnet   = &Scalar{Name: "IPv4 subnet", JSON: "string", Pattern: `^\d+\.\d+\.\d+\.\d+/\d+$`}
 	scalarRange    = &Scalar{Name: "IPv4 address, or FIRST-LAST", JSON: "string", Pattern: `^\d+\.\d+\.\d+\.\d+( *- *\d+\.\d+\.\d+\.\d+)?$`}
+	scalarAddr6    = &Scalar{Name: "IPv6 address", JSON: "string", Pattern: `^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$`}
+	scalarPoint6   = &Scalar{Name: "IPv6 address, or [address]:port", JSON: "string", Pattern: `^([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|\[[0-9A-Fa-f:.]+\]:\d+)$`}
+	scalarSubnet6  = &Scalar{Name: "IPv6 subnet", JSON: "string", Pattern: `^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/\d+$`}
+	scalarRange6   = &Scalar{Name: "IPv6 address, or FIRST-LAST", JSON: "string", Pattern: `^[0-9A-Fa-f:.]+( *- *[0-9A-Fa-f:.]+)?$`}
 	scalarOption   = &Scalar{Name: "number of an option, or its name", JSON: "string", Number: true}
 	scalarIface    = &Scalar{Name: "network interface", JSON: "string", Pattern: `^[^/\s]{1,15}$`}
 	scalarMAC      = &Scalar{Name: "MAC address in quotes", JSON: "string", Pattern: `^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$|^[0-9A-Fa-f]{4}(\.[0-9A-Fa-f]{4}){2}$`}

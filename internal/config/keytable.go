@@ -44,13 +44,17 @@ func nodesKey() Key {
 				Doc: "The node's own address, the one that clients are sent to.",
 			},
 			{
+				Name: "address6", Scalar: scalarAddr6, Example: "address6: fd00:10:10::11", Default: "(none: the node hands out nothing over IPv6)",
+				Doc: "Its own IPv6 address, the one that clients that boot over IPv6 are sent to. TFTP and HTTP then listen on IPv6 as well, on the same ports.",
+			},
+			{
 				Name: "interfaces", Form: FormWords, Scalar: scalarIface, Example: "interfaces: [eth1]",
 				Default: "(none: no ProxyDHCP and no DHCP; `surefoot serve --interface` names them as well)",
 				Doc:     "The interfaces on which the node answers broadcasts. Nothing is answered on an interface that is not named.",
 			},
 			{
-				Name: "roles", Form: FormWords, Scalar: scalarChoice, Choice: []string{RoleProxyDHCP, RoleDHCP, RoleTFTP, RoleHTTP, RoleDNS},
-				Default: "(tftp and http; proxydhcp and dhcp too where a network is delivered so, and dns where the file has a section dns)", Example: "roles: [tftp, http]",
+				Name: "roles", Form: FormWords, Scalar: scalarChoice, Choice: []string{RoleProxyDHCP, RoleDHCP, RoleDHCP6, RoleTFTP, RoleHTTP, RoleDNS},
+				Default: "(tftp and http; proxydhcp and dhcp too where a network is delivered so, dhcp6 where one has a section dhcp6, and dns where the file has a section dns)", Example: "roles: [tftp, http]",
 				Doc: "What the node does. Without proxydhcp it only hands out files.",
 			},
 		},
@@ -71,6 +75,14 @@ func serversKey() Key {
 			{
 				Name: "http", Scalar: scalarEndpoint, Example: "http: 10.10.0.22:8080", Default: "(the server speaks no HTTP)",
 				Doc: "Where it answers HTTP. The port is 80 unless given.",
+			},
+			{
+				Name: "tftp6", Scalar: scalarPoint6, Example: "tftp6: fd00:10:10::21", Default: "(not for clients that boot over IPv6)",
+				Doc: "Where it answers TFTP over IPv6.",
+			},
+			{
+				Name: "http6", Scalar: scalarPoint6, Example: `http6: "[fd00:10:10::21]:8080"`, Default: "(not for clients that boot over IPv6)",
+				Doc: "Where it answers HTTP over IPv6. An address with a port needs quotes.",
 			},
 		},
 	}

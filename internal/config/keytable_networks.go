@@ -14,6 +14,10 @@ func networksKey() Key {
 				Doc: "The addresses of the network. One network may do without.",
 			},
 			{
+				Name: "subnet6", Scalar: scalarSubnet6, Default: "(none: its machines do not boot over IPv6)", Example: "subnet6: fd00:10:10::/64",
+				Doc: "The IPv6 addresses of the network. A network with a subnet6 alone has no IPv4 side.",
+			},
+			{
 				Name: "deliver", Scalar: scalarChoice, Choice: []string{string(boot.DeliverProxy), string(boot.DeliverDHCP), string(boot.DeliverDNS), string(boot.DeliverNone)}, Default: "proxy", Example: "deliver: proxy",
 				Doc: "How clients hear of their file: proxy answers as ProxyDHCP, beside whatever DHCP server gives them " +
 					"their address; dhcp gives them the address too, with all that they need to boot; dns leaves it to that DHCP server, which names a DNS name of the section dns and the file (surefoot explain shows both); none stays silent.",
@@ -30,10 +34,16 @@ func networksKey() Key {
 					{Name: "mac", Scalar: scalarMAC, Required: true, Example: `mac: "52:54:00:12:34:56"`, Doc: "The machine. Always in quotes: some YAML readers take the bare form for a number."},
 					{Name: "name", Scalar: scalarName, Default: "(the MAC address)", Example: "name: pc-90", Doc: "What the machine is called in stories."},
 					{Name: "ip", Scalar: scalarAddr, Default: "(one of the range)", Example: "ip: 10.10.0.90", Doc: "The address that it always gets, in the network's subnet, within its ranges or outside of them. Where deliver is dhcp."},
+					{Name: "ip6", Scalar: scalarAddr6, Default: "(one of the range)", Example: "ip6: fd00:10:10::90", Doc: "The IPv6 address that it always gets. Where the network has a section dhcp6."},
 					{Name: "boot", Scalar: scalarName, Default: "(the first rule that matches)", Example: "boot: uefi", Doc: "The rule that holds for it, by its name, whatever the rule's conditions say."},
 				},
 			},
-			networkTFTPKey(), networkDHCPKey(),
+			{
+				Name: "reservations_file", Scalar: scalarDir, Default: "(none)", Example: "reservations_file: /etc/surefoot/vdi.csv",
+				Doc: "A file of more reservations, thousands of them: CSV whose first line names the columns, mac,ip,name,boot, of which mac alone is needed. " +
+					"Empty lines and lines that begin with # are left alone. It is read with the site file, at start, reload and config check, under the same checks.",
+			},
+			networkTFTPKey(), networkDHCPKey(), networkDHCP6Key(),
 		},
 	}
 }

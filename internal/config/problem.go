@@ -9,6 +9,7 @@ import (
 
 // Problem is one thing wrong in a site file, where it is and what to write instead.
 type Problem struct {
+	File    string `json:"file,omitempty"` // where it is not the site file itself
 	Line    int    `json:"line"`
 	Column  int    `json:"column"` // in characters, the first is 1
 	Path    string `json:"path"`   // as in boot[0].when.arch; "" for the file as a whole
@@ -41,7 +42,7 @@ func (e *Errors) Text() string {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		fmt.Fprintf(&b, "%s:%d:%d: ", e.File, p.Line, p.Column)
+		fmt.Fprintf(&b, "%s:%d:%d: ", cmp.Or(p.File, e.File), p.Line, p.Column)
 		if p.Path != "" {
 			b.WriteString(p.Path + ": ")
 		}
@@ -72,6 +73,9 @@ func (e *Errors) Hint() []string {
 	var out []string
 	for _, p := range e.Problems {
 		k, _ := Explain(p.Path)
+		if p.File != "" {
+			k, _ = Explain("networks.reservations_file")
+		}
 		if k == nil || len(out) == 2 {
 			continue
 		}
@@ -103,10 +107,16 @@ func (f *fault) do(format string, args ...any) *fault {
 
 // report notes a problem. What stands at one place with one text is one problem, since an alias
 // brings the same value to several paths.
-func (d *decoder) report(a at, f *fault) {
+func (d *decoder) report(a at, f *fault) { d.reportIn(nil, a, f) }
+
+// reportIn is the same of a file that the site file names.
+func (d *decoder) reportIn(src *source, a at, f *fault) {
 	p := Problem{Line: a.line, Column: a.col, Path: a.path, Message: f.message, Instead: f.instead, Remedy: f.remedy}
+	if src != nil {
+		p.File = src.name
+	}
 	if slices.ContainsFunc(d.problems, func(q Problem) bool {
-		return q.Line == p.Line && q.Column == p.Column && q.Message == p.Message
+		return q.File == p.File && q.Line == p.Line && q.Column == p.Column && q.Message == p.Message
 	}) {
 		return
 	}
@@ -137,10 +147,11 @@ func (d *decoder) errors() error {
 // list returns everything reported in the order of the lines, with excerpts.
 func (d *decoder) list() []Problem {
 	slices.SortStableFunc(d.problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	for i := range d.problems {
-		d.problems[i].Excerpt = d.src.excerpt(d.problems[i].Line, d.problems[i].Column)
+		p := &d.problems[i]
+		p.Excerpt = d.sourceOf(p.File).excerpt(p.Line, p.Column)
 	}
 	return d.problems
 }
@@ -151,4 +162,25 @@ func count(n int, word string) string {
 		return "1 " + word
 	}
 	return fmt.Sprintf("%d %ss", n, word)
+}
+
+// sourceOf finds a file by its name, "" is the site file.
+func (d *decoder) sourceOf(name string) *source {
+	for _, s := range d.others {
+		if s.name == name {
+			return s
+		}
+	}
+	return d.src
+}
+
+// inLine says where something stands, for a problem that is told of another file or of the same.
+func (d *decoder) inLine(there, here *source, line int) string {
+	switch {
+	case there == here:
+		return fmt.Sprintf("in line %d", line)
+	case there == nil:
+		return fmt.Sprintf("in line %d of %s", line, d.src.name)
+	}
+	return fmt.Sprintf("in line %d of %s", line, there.name)
 }

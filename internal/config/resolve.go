@@ -44,7 +44,9 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.addNodeServers()
 	for _, s := range f.servers {
 		none := netip.AddrPort{}
-		c.Site.Servers[s.name] = boot.Server{Name: s.name, TFTP: s.tftp.or(none), HTTP: s.http.or(none)}
+		c.Site.Servers[s.name] = boot.Server{
+			Name: s.name, TFTP: s.tftp.or(none), HTTP: s.http.or(none), TFTP6: s.tftp6.or(none), HTTP6: s.http6.or(none),
+		}
 	}
 	handing := f.handing()
 	for i := range f.rules {
@@ -55,11 +57,13 @@ func resolve(f *file, path, self string, o Options) *Config {
 		c.Site.Rules = append(c.Site.Rules, r)
 	}
 	c.Site.Networks = f.resolveNetworks()
+	c.Tables = f.resolveTables()
 	c.Offer = f.offer.over(defaultOffer())
 	c.NetworkOffers = f.networkOffers(c.Site.Networks, c.Offer)
 	c.Watch = f.resolveWatch(c)
 	c.Store = f.store.resolve()
 	c.resolveDHCP(f)
+	c.resolveDHCP6(f)
 	c.resolveDNS(f)
 	return c
 }
@@ -88,7 +92,7 @@ func listenAddr(n Node) netip.Addr {
 }
 
 func (n *fileNode) node(f *file) Node {
-	return Node{Name: n.name, Addr: n.address.or(netip.Addr{}), Interfaces: plainList(n.interfaces), Roles: f.runs(n)}
+	return Node{Name: n.name, Addr: n.address.or(netip.Addr{}), Addr6: n.address6.or(netip.Addr{}), Interfaces: plainList(n.interfaces), Roles: f.runs(n)}
 }
 
 // addNodeServers makes a server of every node, by what its roles serve. Every node listens on the
@@ -98,9 +102,15 @@ func (c *Config) addNodeServers() {
 		s := boot.Server{Name: n.Name, Node: true}
 		if slices.Contains(n.Roles, RoleTFTP) {
 			s.TFTP = netip.AddrPortFrom(n.Addr, c.TFTP.Port())
+			if n.Addr6.IsValid() {
+				s.TFTP6 = netip.AddrPortFrom(n.Addr6, c.TFTP.Port())
+			}
 		}
 		if slices.Contains(n.Roles, RoleHTTP) {
 			s.HTTP = netip.AddrPortFrom(n.Addr, c.HTTP.Port())
+			if n.Addr6.IsValid() {
+				s.HTTP6 = netip.AddrPortFrom(n.Addr6, c.HTTP.Port())
+			}
 		}
 		if slices.Contains(n.Roles, RoleProxyDHCP) {
 			s.PXE = n.Addr
@@ -155,18 +165,39 @@ func (f *file) resolveNetworks() []boot.Network {
 	var out []boot.Network
 	for _, n := range f.networks {
 		b := boot.Network{
-			Name: n.name, Subnet: n.subnet.or(netip.Prefix{}),
+			Name: n.name, Subnet: n.subnet.or(netip.Prefix{}), Subnet6: n.subnet6.or(netip.Prefix{}),
 			Deliver: n.deliver.or(boot.DeliverProxy), BIOS: n.bios.or(f.biosStyle()),
+		}
+		if n.only6 {
+			b.Deliver = boot.DeliverNone // that is of IPv4
 		}
 		for _, r := range n.reservations {
 			if b.Reservations == nil {
 				b.Reservations = map[boot.MAC]boot.Reservation{}
 			}
 			mac := r.mac.or(boot.MAC{})
-			b.Reservations[mac] = boot.Reservation{Name: r.name.or(mac.String()), Rule: r.boot.or(""), Addr: r.ip.or(netip.Addr{})}
+			b.Reservations[mac] = boot.Reservation{Name: r.name.or(mac.String()), Rule: r.boot.or(""), Addr: r.ip.or(netip.Addr{}), Addr6: r.ip6.or(netip.Addr{})}
 		}
 		out = append(out, b)
 	}
-	slices.SortStableFunc(out, func(a, b boot.Network) int { return cmp.Compare(b.Subnet.Bits(), a.Subnet.Bits()) })
+	slices.SortStableFunc(out, func(a, b boot.Network) int { return cmp.Compare(order(b), order(a)) })
+	return out
+}
+
+// resolveTables lists the files of reservations, with who stands in them.
+func (f *file) resolveTables() []Table {
+	var out []Table
+	for _, n := range f.networks {
+		if n.reservationsFile == nil {
+			continue
+		}
+		t := Table{Network: n.name, File: n.reservationsFile.v}
+		for _, r := range n.reservations {
+			if r.src != nil && r.mac != nil {
+				t.MACs = append(t.MACs, r.mac.v)
+			}
+		}
+		out = append(out, t)
+	}
 	return out
 }

@@ -192,7 +192,8 @@ func TestReferenceIsComplete(t *testing.T) {
 				found = true
 			}
 		}
-		if !found && !strings.HasPrefix(k.Path, "networks.NAME.dhcp.split") { // it excludes store.etcd
+		// A file that is named has to be there, so that key stands in a comment; a split excludes store.etcd.
+		if !found && !strings.Contains(Example(), "\n    # "+k.Name+": ") && !strings.HasPrefix(k.Path, "networks.NAME.dhcp.split") {
 			t.Errorf("the reference file does not show %s", k.Path)
 		}
 	})

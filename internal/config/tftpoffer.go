@@ -103,6 +103,9 @@ func (f *file) networkOffers(networks []boot.Network, general TFTPOffer) []Netwo
 	}
 	var out []NetworkOffer
 	for _, n := range networks {
+		if only6(n) {
+			continue
+		}
 		for _, w := range f.networks {
 			if w.name == n.Name {
 				out = append(out, NetworkOffer{Network: n.Name, Subnet: n.Subnet, TFTPOffer: w.offer.over(general)})

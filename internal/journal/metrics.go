@@ -15,6 +15,7 @@ import (
 const (
 	MetricPackets          = "surefoot_proxydhcp_packets_total"
 	MetricDHCP             = "surefoot_dhcp_packets_total"
+	MetricDHCP6            = "surefoot_dhcp6_packets_total"
 	MetricTFTPTransfers    = "surefoot_tftp_transfers_total"
 	MetricTFTPIgnored      = "surefoot_tftp_ignored_total"
 	MetricTFTPQueued       = "surefoot_tftp_queued_total"
@@ -49,7 +50,7 @@ const (
 type metrics struct {
 	reg         *prometheus.Registry
 	packets     *prometheus.CounterVec
-	dhcp        *prometheus.CounterVec
+	dhcp, dhcp6 *prometheus.CounterVec
 	transfers   *prometheus.CounterVec
 	ignored     *prometheus.CounterVec
 	queued      *prometheus.CounterVec
@@ -101,6 +102,7 @@ func newMetrics(cfg Config) *metrics {
 		return h
 	}
 	m.packets = vec(MetricPackets, "DHCP and boot service packets, by step and by reason for what became of them.", "kind", "reason")
+	m.dhcp6 = vec(MetricDHCP6, "Packets of the DHCPv6 server, by step and by reason for what became of them.", "kind", "reason")
 	m.dhcp = vec(MetricDHCP, "Packets of the DHCP server, by step and by reason for what became of them.", "kind", "reason")
 	m.transfers = vec(MetricTFTPTransfers, "TFTP transfers that ended, by reason; tsize-probe is a size query and no failure.", "reason")
 	m.ignored = vec(MetricTFTPIgnored, "TFTP packets that got no answer, by reason.", "reason")
@@ -175,6 +177,11 @@ func (m *metrics) event(ev *boot.Event) {
 		}
 	case "dhcp4":
 		m.dhcp.WithLabelValues(string(ev.Kind), string(ev.Reason)).Inc()
+		if ev.Kind == boot.OfferSent {
+			m.offers.Add(1)
+		}
+	case "dhcp6":
+		m.dhcp6.WithLabelValues(string(ev.Kind), string(ev.Reason)).Inc()
 		if ev.Kind == boot.OfferSent {
 			m.offers.Add(1)
 		}

@@ -16,7 +16,7 @@ import (
 
 // names lists the constants; TestMetrics finds out if one is not here.
 var names = []string{
-	MetricPackets, MetricDHCP, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPUploads, MetricTFTPReceived, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
+	MetricPackets, MetricDHCP, MetricDHCP6, MetricTFTPTransfers, MetricTFTPIgnored, MetricTFTPQueued, MetricTFTPUploads, MetricTFTPReceived, MetricTFTPBytes, MetricTFTPRetransmits, MetricTFTPSeconds, MetricTFTPFirst,
 	MetricHTTPRequests, MetricHTTPBytes, MetricScripts, MetricDNSQueries, MetricDNSNamed, MetricStories, MetricOpen, MetricBootSeconds, MetricDropped, MetricMachines,
 	MetricTFTPPackets, MetricTFTPStalls, MetricTFTPRunning, MetricTFTPStalled, MetricForgotten, MetricBuildInfo, MetricReady, MetricConfigGood, MetricConfigGoodSecond, MetricVersion,
 }
@@ -47,6 +47,7 @@ func busy(t *testing.T) *Journal {
 		{Role: "http", Kind: boot.ScriptSent, IP: ip, MAC: mac, Reason: boot.Answered},
 		{Role: "dns", Kind: boot.NameAsked, IP: ip, Detail: "uefi.boot.example.net.", Options: "A", Reason: boot.Answered, Server: "boot1"},
 		{Role: "dhcp4", Kind: boot.AddressGiven, Reason: boot.Answered},
+		{Role: "dhcp6", Kind: boot.AddressGiven, Reason: boot.Answered},
 	} {
 		ev.Time, ev.Node = start.Add(time.Duration(i)*time.Second), "boot1"
 		j.Emit(ev)
@@ -71,7 +72,7 @@ func gather(t *testing.T, j *Journal) map[string]*dto.MetricFamily {
 }
 
 // ofOthers are the metrics that another room holds together with their documentation.
-var ofOthers = regexp.MustCompile("^surefoot_(probe_|dhcp_probe_|server_|watch_|history_|alert)") // packages watch, store/sqlite, alert: internal/app
+var ofOthers = regexp.MustCompile("^surefoot_(probe_|dhcp_probe_|dhcp_leases$|dhcp_pool_|leases_|server_|watch_|history_|alert)") // packages watch, store/sqlite, alert: internal/app
 
 // TestMetrics holds names, help texts, constants and documentation together, with Prometheus'
 // own linter as judge of the form.
@@ -116,7 +117,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("docs/metrics.md does not explain %s", name)
 		}
 	}
-	for _, m := range regexp.MustCompile("surefoot_[a-z_]+").FindAllString(string(doc), -1) {
+	for _, m := range regexp.MustCompile("surefoot_[a-z0-9_]+").FindAllString(string(doc), -1) {
 		if !slices.Contains(names, strings.TrimSuffix(m, "_bucket")) && !ofOthers.MatchString(m) { // of a histogram
 			t.Errorf("docs/metrics.md explains %s, which does not exist", m)
 		}
@@ -131,6 +132,7 @@ func TestMetricValues(t *testing.T) {
 	}{
 		{MetricPackets, "kind=discover reason=", 1},
 		{MetricDHCP, "kind=lease reason=answered", 1},
+		{MetricDHCP6, "kind=lease reason=answered", 1},
 		{MetricPackets, "kind=offer reason=answered", 1},
 		{MetricPackets, "kind=ignored reason=not-pxe", 1},
 		{MetricTFTPTransfers, "reason=done", 1},

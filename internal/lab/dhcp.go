@@ -18,7 +18,7 @@ func (l *Lab) startDHCP(ctx context.Context) error {
 		"--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--log-dhcp", "--user=root",
 		"--port=0", "--interface=eth0", "--bind-interfaces", "--no-ping",
 		"--dhcp-authoritative", "--leasefile-ro", "--pid-file=",
-		"--enable-ra", "--dhcp-range=fd77::,ra-stateless,64,1h", "--ra-param=eth0,10",
+		"--enable-ra", "--dhcp-range=fd77::," + announced(l.options) + ",64,1h", "--ra-param=eth0,10",
 	}
 	if !l.options.OwnDHCP {
 		args = append(args, "--dhcp-range=10.77.0.100,10.77.0.199,255.255.255.0,1h")
@@ -43,6 +43,15 @@ func (l *Lab) startDHCP(ctx context.Context) error {
 	return p.await(ctx, "listening on udp port 67", func() error {
 		return l.places[part].do(func() error { return portTaken(67) })
 	})
+}
+
+// announced is what the routers say: that dnsmasq has more to tell, or, where the nodes answer DHCPv6, nothing of who
+// does.
+func announced(o Options) string {
+	if o.IPv6 {
+		return "ra-only"
+	}
+	return "ra-stateless"
 }
 
 // startRelay starts the DHCP relay between the two client networks, lets the rest of the traffic
@@ -73,10 +82,15 @@ func (l *Lab) startRelay(ctx context.Context) error {
 		args: []string{
 			"--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--user=root", "--port=0", "--pid-file=",
 			"--interface=eth1", "--bind-interfaces", "--leasefile-ro",
-			"--enable-ra", "--dhcp-range=fd78::,ra-stateless,64,1h", "--ra-param=eth1,10",
+			"--enable-ra", "--dhcp-range=fd78::," + announced(l.options) + ",64,1h", "--ra-param=eth1,10",
 		},
 	}); err != nil {
 		return err
+	}
+	if l.options.IPv6 {
+		if err := l.startRelay6(); err != nil {
+			return err
+		}
 	}
 	return p.awaitLog(ctx, "relaying", "Sending on")
 }
@@ -93,6 +107,24 @@ func (p *Process) awaitLog(ctx context.Context, what, word string) error {
 		}
 		return err
 	})
+}
+
+// startRelay6 starts the DHCPv6 relay, which forwards to every node.
+func (l *Lab) startRelay6() error {
+	err := l.places[partRelay].do(func() error {
+		return os.WriteFile("/proc/sys/net/ipv6/conf/all/forwarding", []byte("1"), 0o644)
+	})
+	if err != nil {
+		return fmt.Errorf("let the relay forward IPv6 packets: %w", err)
+	}
+	args := []string{"-6", "-d", "--no-pid", "-l", "fd78::1%eth1"}
+	for i := range l.options.Nodes {
+		args = append(args, "-u", NodeAddr6(i).String()+"%eth0")
+	}
+	_, err = l.places[partRelay].start(command{
+		name: "dhcrelay of IPv6", path: relayProgram, args: args, log: filepath.Join(l.Dir, "dhcrelay6.log"),
+	})
+	return err
 }
 
 // portTaken returns nil if some socket of this thread's namespace holds the UDP port. It looks and

@@ -25,6 +25,8 @@ type Options struct {
 	// OwnDHCP leaves the addresses of all networks to the nodes, and OwnFar those behind the relay: the
 	// site file has to say deliver: dhcp. The lab's DHCP server then only advertises IPv6 routers.
 	OwnDHCP, OwnFar bool
+	// IPv6 gives the nodes IPv6 addresses, and leaves DHCPv6 to them: nobody else answers it.
+	IPv6 bool
 }
 
 // Lab is a site that runs.

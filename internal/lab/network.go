@@ -33,6 +33,13 @@ const (
 // NodeAddr returns the address of node number i, counted from 0.
 func NodeAddr(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, 0, byte(11 + i)}) }
 
+// NodeAddr6 returns the IPv6 address of node number i, where the lab's nodes have any.
+func NodeAddr6(i int) netip.Addr {
+	b := netip.MustParseAddr("fd77::").As16()
+	b[15] = byte(0x11 + i)
+	return netip.AddrFrom16(b)
+}
+
 // wire makes the namespaces and joins each to the bridge by a cable called eth0 inside.
 func (l *Lab) wire(ctx context.Context, parts []string) error {
 	var names strings.Builder
@@ -85,8 +92,19 @@ func (l *Lab) plug(ctx context.Context, part, dev, bridge string, addr netip.Pre
 	if l.Relay && part != partRelay {
 		in += fmt.Sprintf("route add %s via %s\n", RelaySubnet, RelayAddr)
 	}
+	for i := range l.options.Nodes {
+		if l.options.IPv6 && part == nodeName(i) {
+			in += fmt.Sprintf("addr add %s/64 dev eth0 nodad\n", NodeAddr6(i))
+			if l.Relay {
+				in += "route add fd78::/64 via fd77::1\n"
+			}
+		}
+	}
 	if dhcpPart(l.options) == part {
 		in += "addr add fd77::2/64 dev eth0 nodad\n" // for router advertisements
+	}
+	if l.options.IPv6 && part == partRelay && dev == "eth0" {
+		in += "addr add fd77::1/64 dev eth0 nodad\n"
 	}
 	if dev == "eth1" {
 		in += "addr add fd78::1/64 dev eth1 nodad\n"

@@ -19,6 +19,8 @@ type Machine struct {
 	UUID     string   // zero: derived from the MAC
 	// Bridge is which network it is on: false beside the servers, true behind the relay.
 	Behind bool
+	// IPv6 makes UEFI firmware boot over IPv6.
+	IPv6 bool
 	// RealTime lets the machine's clock run at the speed of the wall clock. Otherwise waiting is
 	// skipped: a boot takes a tenth of the time, but durations within it mean nothing.
 	RealTime bool
@@ -126,8 +128,11 @@ func (vm *VM) args(dir string) ([]string, error) {
 		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+ovmfCode,
 		"-drive", "if=pflash,unit=1,format=raw,file="+vars,
 		"-device", nic+",romfile=", // without QEMU's iPXE ROM: the firmware's own network stack
-		"-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n")
-	if vm.Firmware == UEFIHTTP {
+	)
+	if vm.Firmware == UEFIHTTP || !vm.IPv6 {
+		a = append(a, "-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n")
+	}
+	if vm.Firmware == UEFIHTTP || vm.IPv6 {
 		a = append(a, "-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n")
 	}
 	return a, nil

@@ -70,6 +70,7 @@ func (b *Book) configure(pools []Pool, starting bool) error {
 			return err
 		}
 	}
+	b.adoptAll()
 	return nil
 }
 

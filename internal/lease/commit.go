@@ -35,6 +35,7 @@ func (b *Book) Committed(r Record, err error) {
 	if h != nil && h.pending == 0 && !s.offerStands(h) {
 		s.drop(pos)
 	}
+	b.adopt(s, pos)
 }
 
 // offerStands reports that a hold of which nothing is on its way any more is of an OFFER that its
@@ -141,10 +142,14 @@ func (b *Book) Load(r Record) {
 	}
 	s := b.scope(r.Scope)
 	pos := s.place(r.Addr)
-	if !s.apply(pos, &r) {
-		return
+	if s.apply(pos, &r) {
+		s.void(pos, &r)
+		b.adopt(s, pos)
 	}
-	// What another node committed for somebody else voids our OFFER: its claim came first.
+}
+
+// void ends an OFFER of ours to somebody else than a record that we had not known of.
+func (s *scope) void(pos uint32, r *Record) {
 	if i := s.cells[pos].hold; i != 0 && s.holds.at(i).id != r.ID && r.State != Free && r.State != Released {
 		s.drop(pos)
 	}

@@ -144,3 +144,26 @@ func (b *Book) Confirm(now time.Time, a Ask) (Grant, boot.Reason) {
 	q := asking{Ask: &a, now: second(now), offline: true}
 	return s.confirm(pos, &q, s.span(&q))
 }
+
+// Pledge gives a reserved address for a few minutes without a record, where nothing can be kept and Confirm
+// has nothing: nobody else is given the address while it is reserved, and the Book holds it until that
+// promise is over, whatever a reload says. Only a restart together with another reservation forgets it.
+func (b *Book) Pledge(now time.Time, a Ask) (Grant, boot.Reason) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s, why := b.serving(a.Scope)
+	if s == nil {
+		return Grant{}, why
+	}
+	a.Want = unmapped(a.Want)
+	q := asking{Ask: &a, now: second(now)}
+	pos, ok := s.plan.find(a.Want)
+	if !ok || s.shared || !s.reservedFor(a.ID, pos) || !s.usable(pos, &q) {
+		return Grant{}, boot.StoreRefused
+	}
+	d := min(s.span(&q), shortLease)
+	s.keep(pos, a.ID, plus(q.now, d))
+	g := s.draft(b.node, pos, &q, Active, d)
+	g.Keep = false
+	return g, boot.Answered
+}

@@ -371,7 +371,7 @@ func TestOneNode(t *testing.T) {
 }
 
 // consistent compares the sets of a Book with what its rows and holds say.
-func consistent(t *rapid.T, b *Book) {
+func consistent(t interface{ Fatalf(string, ...any) }, b *Book) {
 	for _, s := range b.scopes {
 		for pos, c := range s.cells {
 			pos := uint32(pos)

@@ -136,5 +136,6 @@ func (s *scope) extend(node string, pos uint32, q *asking) (Grant, boot.Reason) 
 
 // says reports that the client says nothing of itself that is worth a new record.
 func (w *row) says(q *asking) bool {
-	return (q.Host == "" || clip(q.Host, maxHost) == w.text[:w.host]) && w.mac == q.MAC
+	host, circuit, _, _ := w.texts()
+	return (q.Host == "" || clip(q.Host, maxHost) == host) && (q.Circuit == "" || clip(q.Circuit, maxText) == circuit) && w.mac == q.MAC
 }

@@ -34,6 +34,7 @@ func (s *Server) api(control bool) *http.ServeMux {
 	mux.HandleFunc("GET /health", s.health)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Gatherer, promhttp.HandlerOpts{}))
 	s.watchAPI(mux, control)
+	s.leaseAPI(mux, control)
 	mux.HandleFunc("GET /probe", s.probe)
 	if control {
 		mux.HandleFunc("POST /api/v1/reload", s.reload)

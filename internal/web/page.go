@@ -37,6 +37,8 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"speed":    func(perSecond float64) string { return journal.Size(int64(perSecond)) + "/s" },
 	"share":    func(part float64) string { return fmt.Sprintf("%.1f %%", 100*part) },
 	"up":       upOf,
+	"pools":    poolBars,
+	"left":     leftIn,
 	"minus":    func(a, b int) int { return a - b },
 	"got":      func(t transfers.Talker) int64 { return t.Transfers - t.Failed },
 }).ParseFS(pageFS, "page/*.html"))
@@ -62,6 +64,7 @@ type view struct {
 	TFTP    TFTP
 	Talkers transfers.Window // the shortest span of time in which anybody talked
 	Now     time.Time
+	Newest  []Lease // leases that were given last
 
 	Course   template.HTML // in the whole page alone: it has a rhythm of its own
 	Patterns template.HTML
@@ -95,6 +98,9 @@ func (s *Server) render(w http.ResponseWriter, name string, course []byte) {
 		Stories:  s.deps.Journal.Stories(journal.Query{Limit: 40, Steps: true}),
 		TFTP:     s.transfers(journal.TransferQuery{Limit: 12, Top: 5}),
 		Now:      time.Now(),
+	}
+	if s.deps.Leases != nil && len(v.Pools) > 0 {
+		v.Newest = s.deps.Leases.Newest(8)
 	}
 	for _, w := range v.TFTP.Report.Talkers {
 		if v.Talkers = w; len(w.Clients) > 0 {

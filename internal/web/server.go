@@ -43,6 +43,8 @@ type Deps struct {
 	TFTPLimits func() TFTPLimits // nil: not known
 	Probing    func() Probing    // nil: /probe is off
 
+	Leases Leases // nil: the node gives no addresses
+
 	// DNS explains an answer of the node's DNS server, or lists its names. Nil: it has none.
 	DNS func(name, qtype, from string) (any, error)
 }

@@ -27,6 +27,9 @@ type Status struct {
 	Warnings []Warning        `json:"warnings,omitempty"`
 	Counters map[string]int64 `json:"counters,omitempty"` // since the start
 
+	Pools  []PoolUsage `json:"pools,omitempty"`  // of the networks that get their addresses here
+	Leases string      `json:"leases,omitempty"` // the file of the leases
+
 	// Health says what each server counts as, by this node's own downloads.
 	Health []watch.ServerReport `json:"health,omitempty"`
 

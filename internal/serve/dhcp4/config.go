@@ -98,4 +98,7 @@ type Deps struct {
 	Book   *lease.Book
 	Keeper Keeper
 	Shared Shared // nil: this node is the only one
+	// Refuses says why the Keeper keeps nothing at present, nil if it does. Then nobody is offered what could
+	// not be given: another server's OFFER is worth more. Nil: it is not known before the answer of Keep.
+	Refuses func() error
 }

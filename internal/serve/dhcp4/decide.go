@@ -50,6 +50,9 @@ type Decider struct {
 	names  pxe.Names
 	only   lease.Source // which addresses may be given
 	guard  *guard       // nil: nobody starves the pool
+
+	refuses func() error // see Deps; may be nil
+
 	writer wire.Writer
 	texts  map[netip.Addr]string
 }
@@ -85,7 +88,7 @@ func (d *Decider) Decide(now time.Time, h Heard) Outcome {
 		o.Reason = boot.OtherServer
 	case !sane(c.Addr, h.Link) || !sane(c.Relay, h.Link):
 		o.Reason = boot.Malformed
-	case h.View.HLen() == 0 && !h.View.Has(wire.ClientID):
+	case nameless(h.View) && !h.View.Has(wire.ClientID):
 		o.Reason = boot.NotEthernet // nothing to know it by again (RFC 4390)
 	default:
 		d.decide(now, h, &o)
@@ -153,7 +156,8 @@ func (o *Outcome) ask(h Heard, d *Decider, scopes []*scope) {
 	s := scopes[0]
 	o.use(s)
 	o.Ask.ID = lease.Hardware(v.HType(), v.CHAddr())
-	if id, ok := v.Get(wire.ClientID); ok && (s.ByClientID || v.HLen() == 0) && len(id) > 0 {
+	_, known := s.Hosts[o.Ask.ID] // reservations are of hardware addresses, whatever leases belong to
+	if id, ok := v.Get(wire.ClientID); ok && (s.ByClientID && !known || nameless(v)) && len(id) > 0 {
 		o.Ask.ID = lease.Client(id)
 	}
 	o.Ask.MAC, _ = v.MAC()
@@ -173,42 +177,81 @@ func (o *Outcome) ask(h Heard, d *Decider, scopes []*scope) {
 	}
 }
 
+// nameless reports that no machine is known by its hardware address: there is none (RFC 4390), or it is all
+// zeros, as of cards and virtual machines that nobody gave one. They would all get one address.
+func nameless(v *wire.View) bool {
+	for _, b := range v.CHAddr() {
+		if b != 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (o *Outcome) use(s *scope) { o.scope, o.Scope, o.Ask.Scope = s, s.Name, s.Name }
 
-// choices are the scopes in the order in which they are asked: the one in which the machine has a lease,
-// or a reservation, in front.
+// choices are the scopes in the order in which they are asked: in front the one in which the machine has a
+// reservation, or else the one of its latest lease.
 func (d *Decider) choices(scopes []*scope, o *Outcome) []*scope {
 	if len(scopes) == 1 {
 		return scopes
 	}
+	first, latest := 0, time.Time{}
 	for i, s := range scopes {
-		_, has := d.book.ByID(s.Name, o.Ask.ID)
-		if _, host := s.Hosts[o.Ask.ID]; (has || host) && i > 0 {
-			return append([]*scope{s}, scopes...)
-		} else if has || host {
+		if _, host := s.Hosts[o.Ask.ID]; host {
+			first = i
 			break
 		}
+		if r, has := d.book.ByID(s.Name, o.Ask.ID); has && r.Expires.After(latest) {
+			first, latest = i, r.Expires
+		}
 	}
-	return scopes
+	if first == 0 {
+		return scopes
+	}
+	return append([]*scope{scopes[first]}, scopes...)
 }
 
 // discover answers with an offer.
 func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) {
+	scopes = d.choices(scopes, o)
+	o.use(scopes[0])
 	if d.guard != nil {
 		if o.Reason = d.guard.admit(now, h, o, d.book); o.Reason != boot.Answered {
 			return
 		}
 	}
-	for _, s := range d.choices(scopes, o) {
+	for _, s := range scopes {
 		o.use(s)
-		if o.Grant, o.Reason = d.book.Offer(now, o.Ask); o.Reason != boot.NoFreeAddress {
+		if o.Grant, o.Reason = d.offer(now, h, o.Ask); o.Reason != boot.NoFreeAddress {
 			break
+		}
+	}
+	if o.Reason == boot.Answered && d.refusing() {
+		ask := o.Ask
+		ask.Want = o.Grant.Record.Addr
+		var g lease.Grant
+		if g, o.Reason = d.unkept(now, ask); o.Reason == boot.Answered {
+			o.Grant.For = min(o.Grant.For, g.For)
 		}
 	}
 	if o.Reason == boot.Answered {
 		d.answer(h, o, wire.Offer)
 	}
 }
+
+// offer is the Book's, but for the addresses of this host, of which the site file may not know: no conflict
+// check finds them.
+func (d *Decider) offer(now time.Time, h Heard, a lease.Ask) (lease.Grant, boot.Reason) {
+	g, why := d.book.Offer(now, a)
+	for tries := 0; why == boot.Answered && h.Link.has(g.Record.Addr) && tries < 16; tries++ {
+		d.book.Busy(now, a.Scope, g.Record.Addr)
+		g, why = d.book.Offer(now, a)
+	}
+	return g, why
+}
+
+func (d *Decider) refusing() bool { return d.refuses != nil && d.refuses() != nil }
 
 // inform answers a machine that has an address from elsewhere with everything but an address (RFC 2131
 // section 4.3.5).
@@ -220,11 +263,17 @@ func (d *Decider) inform(h Heard, scopes []*scope, o *Outcome) {
 		}
 		o.Client.Addr = h.From.Addr()
 	}
+	known := h.View.GIAddr().IsValid() // then the relay gets the answer
 	for _, s := range scopes {
 		if s.Subnet.Contains(o.Client.Addr) {
 			o.use(s)
+			known = true
 			break
 		}
+	}
+	if !known { // the answer would go to anybody whom the packet names
+		o.Reason = boot.WrongNetwork
+		return
 	}
 	o.Reason = boot.Answered
 	d.answer(h, o, wire.ACK)
@@ -236,17 +285,25 @@ func (d *Decider) end(now time.Time, h Heard, scopes []*scope, o *Outcome) {
 		o.Reason = boot.OtherServer
 		return
 	}
+	decline := h.View.Type() == wire.Decline
+	if !decline {
+		o.Ask.Want = h.View.CIAddr() // RFC 2131 table 5
+	}
 	for _, s := range scopes {
 		if s.Subnet.Contains(o.Ask.Want) {
 			o.use(s)
 		}
 	}
-	if h.View.Type() == wire.Decline {
+	switch {
+	case decline:
 		o.Ended, o.Reason = d.book.Decline(now, o.Ask)
-		return
+	case !h.View.GIAddr().IsValid() && h.From.Addr() != o.Ask.Want:
+		// It is sent from the address that it gives up (RFC 2131 section 4.4.4). Whoever names somebody
+		// else's hardware address in it may end no lease.
+		o.Reason = boot.UnknownLease
+	default:
+		o.Ended, o.Reason = d.book.Release(now, o.Ask)
 	}
-	o.Ask.Want = h.View.CIAddr() // RFC 2131 table 5
-	o.Ended, o.Reason = d.book.Release(now, o.Ask)
 }
 
 // bootp answers a machine that knows no DHCP (RFC 951), where the scope says so.
@@ -273,10 +330,14 @@ func (d *Decider) answer(h Heard, o *Outcome, t wire.MessageType) {
 	o.Route = d.route(h, o)
 }
 
-// serverID is what this node calls itself to the client: what the relay asks for (RFC 5107), or its own
-// address.
+// serverID is what this node calls itself to the client: what the relay asks for (RFC 5107), or that of its
+// addresses which the client chose, or its own. A relay may send a request to several addresses of ours, and
+// a client that hears of another one than it chose waits on.
 func (d *Decider) serverID(h Heard, s *scope) netip.Addr {
 	if a := h.underRelay().Addr(wire.AgentServerID); a.IsValid() && sane(a, h.Link) {
+		return a
+	}
+	if a := h.View.Addr(wire.ServerID); d.isOurs(h, a) {
 		return a
 	}
 	return h.ownAddr(s.Subnet)
@@ -284,7 +345,7 @@ func (d *Decider) serverID(h Heard, s *scope) netip.Addr {
 
 // isOurs reports whether an option 54 means this node.
 func (d *Decider) isOurs(h Heard, id netip.Addr) bool {
-	return h.Link.has(id) || id == d.p.self.Addr()
+	return id.IsValid() && (h.Link.has(id) || id == d.p.self.Addr())
 }
 
 // Detail says in words what the outcome's reason rests on, for events.

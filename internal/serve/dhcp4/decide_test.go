@@ -408,7 +408,7 @@ func TestOptions(t *testing.T) {
 	}
 	for code, want := range map[wire.Code][]byte{
 		1: {255, 255, 255, 0}, 28: {10, 77, 0, 255}, 26: {5, 120}, 15: []byte("lab.example"),
-		121: {8, 10, 10, 77, 0, 1}, 6: {10, 77, 0, 5, 10, 77, 0, 6},
+		121: {8, 10, 10, 77, 0, 1, 0, 10, 77, 0, 1}, 6: {10, 77, 0, 5, 10, 77, 0, 6},
 	} {
 		if b, _ := offer.Get(code); !bytes.Equal(b, want) {
 			t.Errorf("%s is %x, want %x", code, b, want)

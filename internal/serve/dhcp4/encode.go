@@ -45,6 +45,9 @@ func (d *Decider) times(w *wire.Writer, v *wire.View, o *Outcome) {
 	w.PutUint32(wire.LeaseTime, seconds(o.Reply.Lease))
 	all := !v.Has(wire.ParameterList)
 	part := func(f float64) uint32 { return seconds(time.Duration(float64(o.Reply.Lease) * f)) }
+	if t1, t2 := part(o.scope.Renew), part(o.scope.Rebind); t1 == 0 || t1 >= t2 || t2 >= seconds(o.Reply.Lease) {
+		return // the last seconds of a lease; a client makes of them what it can (RFC 2131 section 4.4.5)
+	}
 	if all || v.Asks(wire.RenewalTime) {
 		w.PutUint32(wire.RenewalTime, part(o.scope.Renew))
 	}

@@ -71,6 +71,46 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// TestQueueFinishesWhatBegan: a flood of DISCOVERs pushes out no REQUEST and goes behind it, but for a quarter
+// of the work.
+func TestQueueFinishesWhatBegan(t *testing.T) {
+	q := newQueue(8)
+	put := func(mac int, kind wire.MessageType) int {
+		p := plain(machine(mac))
+		p.SetType(kind)
+		b := framed(t, p)
+		return q.put(1, func(int) []byte { return b })
+	}
+	lost := 0
+	for i := range 6 {
+		lost += put(100+i, wire.Request)
+	}
+	for i := range 20 {
+		lost += put(i, wire.Discover)
+	}
+	if lost != 12 {
+		t.Errorf("%d packets were lost, want the 12 oldest DISCOVERs", lost)
+	}
+	var order string
+	for {
+		var into [4][]byte
+		n, _ := q.take(into[:])
+		if n == 0 {
+			break
+		}
+		for _, b := range into[:n] {
+			if begins(b) {
+				order += "d"
+			} else {
+				order += "R"
+			}
+		}
+	}
+	if order != "RRRdRRRddddddd" {
+		t.Errorf("worked on in the order %s", order)
+	}
+}
+
 func hops2(q *queue) []byte {
 	var into [1][]byte
 	q.take(into[:])

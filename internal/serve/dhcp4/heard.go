@@ -94,7 +94,7 @@ func (h Heard) place() (at netip.Addr, wired bool) {
 	return netip.Addr{}, true
 }
 
-// scopes returns the scopes of the client's wire, the one that comes first in front; none: no scope of
+// scopesFor returns the scopes of the client's wire, the one that comes first in front; none: no scope of
 // ours.
 func (p *plan) scopesFor(h Heard) []*scope {
 	at, wired := h.place()
@@ -104,10 +104,15 @@ func (p *plan) scopesFor(h Heard) []*scope {
 		}
 		return nil
 	}
+	var all []*scope
 	for _, prefix := range h.Link.Addrs {
-		if s := p.scopeAt(prefix.Addr()); s != nil {
-			return s.peers
+		switch s := p.scopeAt(prefix.Addr()); {
+		case s == nil || slices.Contains(all, s):
+		case all == nil:
+			all = s.peers
+		default: // the interface has an address in a second subnet of the wire
+			all = append(slices.Clip(all), s.peers...)
 		}
 	}
-	return nil
+	return all
 }

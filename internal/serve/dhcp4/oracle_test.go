@@ -71,7 +71,7 @@ func TestUdhcpc(t *testing.T) {
 			"-O", "tftp", "-O", "bootfile", "-O", "staticroutes", "-s", script(t, `[ "$1" = bound ] && set`),
 		}, flags...)...)
 		// The second time the lease goes on: it was not renewed, since it is a second old.
-		for _, want := range []string{"router='10.77.0.1'", "dns='10.77.0.5 10.77.0.6'", "lease='3", "mask='24'", "domain='lab.example'", "staticroutes='10.0.0.0/8 10.77.0.1'"} {
+		for _, want := range []string{"router='10.77.0.1'", "dns='10.77.0.5 10.77.0.6'", "lease='3", "mask='24'", "domain='lab.example'", "staticroutes='10.0.0.0/8 10.77.0.1 0.0.0.0/0 10.77.0.1'"} {
 			if !strings.Contains(out, want) {
 				t.Errorf("flags %v: udhcpc does not say %s", flags, want)
 			}

@@ -83,12 +83,25 @@ func newScope(cfg Scope) (*scope, error) {
 		put(wire.ClasslessRoutes, wire.AppendRoutes(nil, cfg.Routes))
 		put(wire.MicrosoftRoutes, wire.AppendRoutes(nil, cfg.Routes))
 	}
+	// Who takes option 121 does not look at option 3 (RFC 3442): the default route has to be in both.
+	for _, c := range [...]wire.Code{wire.ClasslessRoutes, wire.MicrosoftRoutes} {
+		if r := addrBytes(cfg.Routers...); s.options[c] != nil && len(r) > 0 && !hasDefault(s.options[c]) {
+			s.options[c] = append(append(slices.Clip(s.options[c]), 0), r[:4]...)
+		}
+	}
 	for _, c := range []wire.Code{wire.Router, wire.DNSServer, wire.DomainName, wire.BroadcastAddress} {
 		if s.options[c] != nil {
 			s.rest = append(s.rest, c)
 		}
 	}
 	return s, nil
+}
+
+// hasDefault reports whether the value of option 121 has a default route, or cannot be read: then it is
+// nobody's to change.
+func hasDefault(b []byte) bool {
+	routes, err := wire.ParseRoutes(b)
+	return err != nil || slices.ContainsFunc(routes, func(r wire.Route) bool { return r.To.Bits() == 0 })
 }
 
 // ours are options that the protocol itself needs: a value from the site file would break it.

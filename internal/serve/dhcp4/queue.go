@@ -3,6 +3,8 @@ package dhcp4
 import (
 	"encoding/binary"
 	"sync"
+
+	wire "surefoot/internal/wire/dhcp4"
 )
 
 // Where a frame has what tells packets apart, counted from the end of the IP header.
@@ -11,6 +13,7 @@ const (
 	xidAt    = 8 + 4
 	giaddrAt = 8 + 24
 	chaddrAt = 8 + 28
+	typeAt   = 8 + 240 // option 53, if it is the first
 )
 
 // exchange is whose packet a frame is, and by which relay: a later one of the same makes an earlier one
@@ -36,17 +39,36 @@ func exchangeOf(frame []byte) (e exchange, ok bool) {
 	return e, true
 }
 
-// queue is the frames of an interface that wait. When it is full the oldest is lost: its sender has
-// likely given up on it. A frame of an exchange that waits already takes the other's place.
+// begins reports whether a frame only begins an exchange: a DISCOVER, which costs its sender nothing
+// to repeat. All else is the second half of one, or the word of a machine that has an address. Option 53 is
+// looked for where clients write it, in front; where it is not, the frame counts as the more important.
+func begins(frame []byte) bool {
+	if len(frame) <= etherLen {
+		return false
+	}
+	b := frame[etherLen:]
+	n := int(b[0]&15)*4 + typeAt
+	return len(b) > n+2 && b[n] == byte(wire.MessageTypeOption) && wire.MessageType(b[n+2]) == wire.Discover
+}
+
+// queue is the frames of an interface that wait: DISCOVERs and all others apart. Whoever has an offer comes
+// before whoever wants one: when more comes than can be done, exchanges that began are finished, where
+// otherwise offers would be made whose requests are lost. A quarter of the work is for DISCOVERs all the same.
 type queue struct {
 	wake chan struct{}
 
-	mu     sync.Mutex // guards all below
-	slots  []slot     // a ring
-	first  uint64     // the number of the oldest that waits
-	next   uint64     // the number that the next one gets
-	at     map[exchange]uint64
-	closed bool
+	mu            sync.Mutex // guards all below
+	first, second ring       // DISCOVERs, and all others
+	closed        bool
+}
+
+// ring is frames in the order in which they came. When it is full the oldest is lost: its sender has likely
+// given up on it. A frame of an exchange that waits already takes the other's place.
+type ring struct {
+	slots []slot
+	old   uint64 // the number of the oldest that waits
+	next  uint64 // the number that the next one gets
+	at    map[exchange]uint64
 }
 
 type slot struct {
@@ -56,14 +78,20 @@ type slot struct {
 }
 
 func newQueue(length int) *queue {
-	return &queue{wake: make(chan struct{}, 1), slots: make([]slot, length), at: map[exchange]uint64{}}
+	return &queue{wake: make(chan struct{}, 1), first: newRing(length), second: newRing(length)}
 }
+
+func newRing(length int) ring { return ring{slots: make([]slot, length), at: map[exchange]uint64{}} }
 
 // put adds frames, and returns how many were lost to make room.
 func (q *queue) put(n int, frame func(int) []byte) (lost int) {
 	q.mu.Lock()
 	for i := range n {
-		if q.add(frame(i)) {
+		r, b := &q.second, frame(i)
+		if begins(b) {
+			r = &q.first
+		}
+		if r.add(b) {
 			lost++
 		}
 	}
@@ -79,49 +107,13 @@ func (q *queue) ring() {
 	}
 }
 
-func (q *queue) add(frame []byte) (lost bool) {
-	e, ok := exchangeOf(frame)
-	if ok {
-		if n, waits := q.at[e]; waits {
-			s := q.slot(n)
-			s.b = append(s.b[:0], frame...)
-			return false
-		}
-	}
-	if q.next-q.first == uint64(len(q.slots)) {
-		q.forget(q.slot(q.first))
-		q.first++
-		lost = true
-	}
-	s := q.slot(q.next)
-	s.b, s.of, s.has = append(s.b[:0], frame...), e, ok
-	if ok {
-		q.at[e] = q.next
-	}
-	q.next++
-	return lost
-}
-
-func (q *queue) slot(n uint64) *slot { return &q.slots[n%uint64(len(q.slots))] }
-
-func (q *queue) forget(s *slot) {
-	if s.has {
-		delete(q.at, s.of)
-	}
-}
-
 // take exchanges the frames that wait for the buffers in into, and returns how many; 0 if none waits. ok is
 // false when the queue is closed and empty.
 func (q *queue) take(into [][]byte) (n int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for n < len(into) && q.first < q.next {
-		s := q.slot(q.first)
-		q.forget(s)
-		s.b, into[n] = into[n][:0], s.b
-		q.first++
-		n++
-	}
+	n = q.second.take(into[:len(into)-min(len(into)/4, q.first.len())])
+	n += q.first.take(into[n:])
 	return n, n > 0 || !q.closed
 }
 
@@ -131,4 +123,48 @@ func (q *queue) close() {
 	q.closed = true
 	q.mu.Unlock()
 	q.ring()
+}
+
+func (r *ring) len() int { return int(r.next - r.old) }
+
+func (r *ring) add(frame []byte) (lost bool) {
+	e, ok := exchangeOf(frame)
+	if ok {
+		if n, waits := r.at[e]; waits {
+			s := r.slot(n)
+			s.b = append(s.b[:0], frame...)
+			return false
+		}
+	}
+	if r.len() == len(r.slots) {
+		r.forget(r.slot(r.old))
+		r.old++
+		lost = true
+	}
+	s := r.slot(r.next)
+	s.b, s.of, s.has = append(s.b[:0], frame...), e, ok
+	if ok {
+		r.at[e] = r.next
+	}
+	r.next++
+	return lost
+}
+
+func (r *ring) slot(n uint64) *slot { return &r.slots[n%uint64(len(r.slots))] }
+
+func (r *ring) forget(s *slot) {
+	if s.has {
+		delete(r.at, s.of)
+	}
+}
+
+func (r *ring) take(into [][]byte) (n int) {
+	for n < len(into) && r.old < r.next {
+		s := r.slot(r.old)
+		r.forget(s)
+		s.b, into[n] = into[n][:0], s.b
+		r.old++
+		n++
+	}
+	return n
 }

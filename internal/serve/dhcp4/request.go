@@ -71,17 +71,28 @@ func (d *Decider) refuse(h Heard, o *Outcome, how lease.How) {
 	if how != lease.Selecting && !o.scope.Authoritative {
 		return
 	}
+	if (o.Reason == boot.UnknownLease || o.Reason == boot.NotOurLease) && d.refusing() {
+		return // it may stand in a file that could not be read
+	}
 	o.Reply = Reply{Type: wire.NAK, ServerID: d.serverID(h, o.scope)}
 	o.Route = d.route(h, o)
 }
 
-// Again makes the ACK of a request anew when the disk refused the record: for the time that the lease
-// has anyway, if it is known. Otherwise there is none.
+// again makes the ACK of a request anew when the disk refused the record. Without it there is none.
 func (d *Decider) again(now time.Time, o *Outcome) boot.Reason {
-	g, why := d.book.Confirm(now, o.Ask)
+	g, why := d.unkept(now, o.Ask)
 	if why != boot.Answered || g.Record.Addr != o.Grant.Record.Addr || g.For <= 0 {
 		return boot.StoreRefused
 	}
 	o.Grant, o.Reply.Lease = g, g.For
 	return boot.Answered
+}
+
+// unkept is what a machine can be told when nothing can be kept: the rest of its lease, or its reservation
+// for a few minutes.
+func (d *Decider) unkept(now time.Time, a lease.Ask) (lease.Grant, boot.Reason) {
+	if g, why := d.book.Confirm(now, a); why == boot.Answered {
+		return g, why
+	}
+	return d.book.Pledge(now, a)
 }

@@ -36,7 +36,6 @@ func (s *Server) watch(ctx context.Context) {
 			}
 		}
 		s.own()
-		s.d.Book.Expire(s.d.Now())
 	}
 }
 

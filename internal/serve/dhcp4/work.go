@@ -1,7 +1,7 @@
 package dhcp4
 
 import (
-	"errors"
+	"fmt"
 	"time"
 
 	"surefoot/internal/boot"
@@ -47,6 +47,7 @@ func (w *worker) run() {
 func (w *worker) renew() {
 	if p := w.s.plan.Load(); w.d == nil || w.d.p != p {
 		w.d = newDecider(p, w.s.d.Book, w.s.d.Down, w.s.guard)
+		w.d.refuses = w.s.d.Refuses
 	}
 }
 
@@ -135,9 +136,9 @@ func (w *worker) carryOut(now time.Time, h Heard, o *Outcome) {
 func (w *worker) flush() { w.s.flush(w.p, w.out) }
 
 func (s *Server) flush(p *port, out *outbox) {
-	if lost, err := out.flush(p.frames, s.ip); lost > 0 {
-		err = errors.Join(err)
-		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.SendFailed, Detail: err.Error()})
+	lost, err := out.flush(p.frames, s.ip)
+	for range lost {
+		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.SendFailed, Detail: fmt.Sprint(err)})
 	}
 }
 

@@ -102,7 +102,11 @@ func (s *Server) Apply(site *boot.Site, root *files.Root) {
 // Listen opens the socket.
 func (s *Server) Listen(ctx context.Context) error {
 	var lc net.ListenConfig
-	ln, err := lc.Listen(ctx, "tcp", s.cfg.Listen.String())
+	network := "tcp4" // one family alone, since "tcp" takes both where the address is a wildcard
+	if a := s.cfg.Listen.Addr(); a.Is6() && !a.Is4In6() {
+		network = "tcp6"
+	}
+	ln, err := lc.Listen(ctx, network, s.cfg.Listen.String())
 	if err != nil {
 		return bind.Explain(err, "tcp", s.cfg.Listen, "")
 	}

@@ -147,9 +147,19 @@ func TestFaults(t *testing.T) {
 	if len(c.res.Twice) != 1 || c.res.OK() {
 		t.Errorf("given twice: %q", c.res.Twice)
 	}
+	// Who hears NAK begins anew.
+	c = crowdOf(t, Config{Machines: 1, Retries: []time.Duration{time.Second}})
+	_, v := read(t, c.begin(nil, 0, 0))
+	c.hear(0, reply(t, v, wire.Offer, "10.0.0.9"))
+	_, v = read(t, c.send(nil, 0, 0))
+	c.hear(0, reply(t, v, wire.NAK, ""))
+	c.again(time.Second, 64, func(i int) { _, v = read(t, c.send(nil, time.Second, i)) })
+	if v.Type() != wire.Discover || c.res.Refused != 1 || c.open != 1 {
+		t.Errorf("after NAK it says %s: %+v", v.Type(), c.res)
+	}
 	had := []Had{{boot.MAC{2, 0, 0, 0, 0, 7}, netip.MustParseAddr("10.0.0.7")}, {boot.MAC{2, 0, 0, 0, 0, 8}, netip.MustParseAddr("10.0.0.8")}}
 	c = crowdOf(t, Config{What: Again, Had: had})
-	_, v := read(t, c.begin(nil, 0, 0))
+	_, v = read(t, c.begin(nil, 0, 0))
 	if v.Type() != wire.Request || v.Addr(wire.RequestedAddress) != had[0].Addr || v.Has(wire.ServerID) {
 		t.Errorf("asks with %s for %s (RFC 2131 section 4.3.2, INIT-REBOOT)", v.Type(), v.Addr(wire.RequestedAddress))
 	}

@@ -63,7 +63,7 @@ func newCrowd(cfg *Config, own, server boot.MAC) *crowd {
 			c.all[i].want = h.Addr.As4()
 		}
 	}
-	c.res.Machines = cfg.Machines
+	c.res.What, c.res.Machines = cfg.What, cfg.Machines
 	return c
 }
 
@@ -190,9 +190,13 @@ func (c *crowd) hear(now time.Duration, v *wire.View) (send int) {
 		c.res.ack.add(now - m.sent)
 		c.got(i, now, v.YIAddr())
 	case t == wire.NAK && m.state == requesting:
+		c.res.Refused++
+		if c.cfg.What == Lease { // it begins anew (RFC 2131 figure 5), when its REQUEST would have been due again
+			m.state = selecting
+			return -1
+		}
 		m.state = refused
 		c.open--
-		c.res.Refused++
 	}
 	return -1
 }

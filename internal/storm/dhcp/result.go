@@ -7,11 +7,12 @@ import (
 
 // Result is what a storm showed.
 type Result struct {
+	What        What          `json:"what"`
 	Machines    int           `json:"machines"`
 	Begun       int           `json:"begun"`   // exchanges: more than machines where they go round
 	Offered     int           `json:"offered"` // exchanges with an offer
 	Leases      int           `json:"leases"`  // with an address
-	Refused     int           `json:"refused"` // with a NAK
+	Refused     int           `json:"refused"` // NAKs: the end of who asks for what he had; others begin anew
 	Failed      int           `json:"failed"`  // without an answer to any of their packets
 	Changed     int           `json:"changed"` // that asked for the address they had, and got another
 	ByTry       []int         `json:"by_try"`  // how many were answered at their first packet, second, ...
@@ -66,5 +67,5 @@ func (r *Result) end(what What, elapsed time.Duration) {
 
 // OK reports whether every machine got what it wanted, and nobody what another has.
 func (r *Result) OK() bool {
-	return r.Failed == 0 && r.Refused == 0 && r.Changed == 0 && len(r.Twice) == 0 && !r.Interrupted
+	return r.Failed == 0 && (r.What != Again || r.Refused == 0) && r.Changed == 0 && len(r.Twice) == 0 && !r.Interrupted
 }

@@ -92,7 +92,7 @@ func ScriptURL(self boot.Server, c boot.Client) string {
 
 func host(a netip.AddrPort) string {
 	if a.Port() == 80 {
-		return a.Addr().String()
+		return bare(a.Addr())
 	}
 	return a.String()
 }

@@ -1,0 +1,115 @@
+package dhcp6
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"surefoot/internal/boot"
+	"surefoot/internal/lease"
+	wire "surefoot/internal/wire/dhcp6"
+)
+
+// Whose a lease is.
+//
+// RFC 8415 section 12 binds an address to a DUID and an IAID. Boot ROM, boot loader and system each have their own
+// of both, so that one machine would get three addresses and its reservation only once. Therefore a lease belongs
+// to the hardware address where that is known, with one exception that keeps the RFC's promise: while one identity
+// association of a DUID has the machine's address, another one of the same DUID gets an address of its own, under
+// DUID and IAID. They are two interfaces that say one hardware address, or two programs of one firmware
+// that run at once: EDK2's network stack and its PXE do (captures: ovmf-pxe6).
+
+// holderOf is a client as records keep it (Record.Circuit): its DUID, hashed where it is long, and the IAID.
+func holderOf(duid wire.DUID, iaid uint32) string {
+	name := hex.EncodeToString(duid)
+	if len(duid) > 32 {
+		sum := sha256.Sum256(duid)
+		name = "#" + hex.EncodeToString(sum[:20])
+	}
+	return name + "/" + strconv.FormatUint(uint64(iaid), 10)
+}
+
+// sibling reports whether two holders are different associations of one DUID.
+func sibling(a, b string) bool {
+	d1, i1, ok1 := strings.Cut(a, "/")
+	d2, i2, ok2 := strings.Cut(b, "/")
+	return ok1 && ok2 && d1 == d2 && i1 != i2
+}
+
+// holders remembers which association took a machine's address last, between the answer and its record, and
+// where the record was not worth writing anew. What it forgets is in the records.
+type holders struct {
+	mu      sync.Mutex // guards all below
+	of, old map[key]string
+}
+
+type key struct {
+	scope string
+	id    lease.ID
+}
+
+// maxHolders is how many are remembered, in each of two generations.
+const maxHolders = 65_536
+
+func newHolders() *holders { return &holders{of: map[key]string{}} }
+
+func (h *holders) get(k key) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s, ok := h.of[k]; ok {
+		return s
+	}
+	return h.old[k]
+}
+
+func (h *holders) set(k key, s string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.of) >= maxHolders {
+		h.of, h.old = map[key]string{}, h.of
+	}
+	h.of[k] = s
+}
+
+// drop forgets a holder that gave the address back.
+func (h *holders) drop(k key, s string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.of[k] == s {
+		delete(h.of, k)
+	}
+	if h.old[k] == s {
+		delete(h.old, k)
+	}
+}
+
+// identity is whose the lease of an association is.
+func (d *Decider) identity(now time.Time, scope string, mac boot.MAC, duid wire.DUID, iaid uint32) lease.ID {
+	own := lease.DUID(duid, iaid)
+	if mac.IsZero() {
+		return own
+	}
+	if r, ok := d.book.ByID(scope, own); ok && r.Live(now) {
+		return own
+	}
+	machine := lease.Hardware(1, mac[:])
+	if sibling(d.holder(now, scope, machine), holderOf(duid, iaid)) {
+		return own
+	}
+	return machine
+}
+
+// holder is who has a machine's address, "" if nobody.
+func (d *Decider) holder(now time.Time, scope string, id lease.ID) string {
+	r, ok := d.book.ByID(scope, id)
+	if s := d.holders.get(key{scope, id}); s != "" && (!ok || r.Live(now)) {
+		return s
+	}
+	if ok && r.Live(now) {
+		return r.Circuit
+	}
+	return ""
+}
