@@ -30,7 +30,7 @@ type churn struct {
 // happened to the nodes.
 func dhcpChurn(t *testing.T, b *bench) {
 	length := 30 * time.Second
-	if named("dhcp-matrix-churn") {
+	if named("dhcp-matrix") {
 		length = 4 * time.Minute
 	}
 	if d, err := time.ParseDuration(os.Getenv("E2E_CHURN")); err == nil {
