@@ -30,7 +30,7 @@ type churn struct {
 // happened to the nodes.
 func dhcpChurn(t *testing.T, b *bench) {
 	length := 30 * time.Second
-	if named("dhcp-matrix-churn") {
+	if named("dhcp-matrix") {
 		length = 4 * time.Minute
 	}
 	if d, err := time.ParseDuration(os.Getenv("E2E_CHURN")); err == nil {
@@ -41,7 +41,7 @@ func dhcpChurn(t *testing.T, b *bench) {
 		seed = n
 	}
 	record := newRecorder()
-	c := &churn{s: newDHCPSite(t, b, 3, "64.0-66.255", "2m"), trial: &dhcpTrial{policies: firmwarePolicies()}}
+	c := &churn{s: newDHCPSite(t, b, 3, "64.0-66.255", "2m", "--debug"), trial: &dhcpTrial{policies: firmwarePolicies()}}
 	grounds := []*ground{c.s.ground("eth0", record), c.s.ground("eth0", record), c.s.ground("eth1", record)}
 	c.s.slow()
 	ctx, cancel := context.WithTimeout(t.Context(), length)
@@ -118,7 +118,7 @@ func (c *churn) live(ctx context.Context, g *ground) *dhcpMachine {
 		if o.refused {
 			c.refused.Add(1)
 			g.record.ended(m.mac)
-			c.s.t.Logf("%s %s had %v until %s and %s: %s", time.Now().Format(clock), m.mac, had, until.Format(clock), what, o.why)
+			c.s.t.Errorf("NAK: %s %s had %v until %s and %s: %s", time.Now().Format(clock), m.mac, had, until.Format(clock), what, o.why)
 		}
 	}
 	return m

@@ -21,6 +21,7 @@ type dhcpSite struct {
 	binary  string
 	pool    string // addresses of each network: the last two bytes, FIRST-LAST
 	lease   string
+	args    []string // of serve
 	nodes   []*dhcpProgram
 	since   []int // how much of a node's log is of its former lives
 	members []*dhcpProgram
@@ -30,10 +31,10 @@ type dhcpSite struct {
 
 const etcdMembers = 3
 
-func newDHCPSite(t *testing.T, b *bench, nodes int, pool, lease string) *dhcpSite {
+func newDHCPSite(t *testing.T, b *bench, nodes int, pool, lease string, args ...string) *dhcpSite {
 	t.Helper()
 	s := &dhcpSite{
-		dhcpNet: newDHCPNet(t, nodes, nodes < etcdMembers), binary: b.binary, pool: pool, lease: lease,
+		dhcpNet: newDHCPNet(t, nodes, nodes < etcdMembers), binary: b.binary, pool: pool, lease: lease, args: args,
 		nodes: make([]*dhcpProgram, nodes), since: make([]int, nodes), members: make([]*dhcpProgram, etcdMembers),
 	}
 	for i := range s.members {
@@ -175,9 +176,11 @@ func (s *dhcpSite) startNode(i int) {
 		s.since[i] = len(b)
 	}
 	// Every node has a /var/lib of its own: the site file is the same everywhere.
-	s.nodes[i] = s.start(serverPart(i), name, []string{"NOTIFY_SOCKET=" + path}, "sh", "-c",
-		`mount --bind "$1" /var/lib && shift && exec "$@"`, "sh", state,
-		s.binary, "serve", "--config", config, "--node", name, "--socket", filepath.Join(s.dir, name+".sock"))
+	argv := []string{
+		"sh", "-c", `mount --bind "$1" /var/lib && shift && exec "$@"`, "sh", state,
+		s.binary, "serve", "--config", config, "--node", name, "--socket", filepath.Join(s.dir, name+".sock"),
+	}
+	s.nodes[i] = s.start(serverPart(i), name, []string{"NOTIFY_SOCKET=" + path}, append(argv, s.args...)...)
 	_ = notify.SetReadDeadline(time.Now().Add(20 * time.Second))
 	b := make([]byte, 4096)
 	for {
