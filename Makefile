@@ -34,7 +34,7 @@ build: ## bin/surefoot, one static binary
 	@mkdir -p bin
 	$(BUILD) -o $(BIN) ./cmd/surefoot
 
-test: ## everything: unit, packets, fuzz seeds, command line, namespaces, boots (5 minutes)
+test: ## everything: unit, packets, fuzz seeds, command line, namespaces, boots (10 minutes)
 	@scripts/setup test
 	@$(MAKE) --no-print-directory build
 	$(GO) vet ./...

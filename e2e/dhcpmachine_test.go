@@ -150,6 +150,7 @@ func (m *dhcpMachine) request(ctx context.Context, o *outcome, to net.HardwareAd
 		if m.hear(ctx, sent.Add(wait), func(r heardReply) bool {
 			switch r.MessageType() {
 			case dhcpv4.MessageTypeNak:
+				o.server = addrOf(r.ServerIdentifier())
 				o.refused, o.why = true, fmt.Sprintf("%v says %q", addrOf(r.ServerIdentifier()), r.Message())
 				return true
 			case dhcpv4.MessageTypeAck:

@@ -72,6 +72,11 @@ func (k dhcpPair) situations(t *testing.T, trial *dhcpTrial) (rows []dhcpRow) {
 				return strings.Contains(p.said(), k.ready)
 			})
 		}
+		// They say that they work together some time before both give addresses to everybody.
+		warm := &dhcpTrial{policies: trial.policies[:1], machines: 32, waits: []time.Duration{soon}, next: uint32(round+1) << 20}
+		n.await(k.name+": all are answered", 2*time.Minute, func() bool {
+			return warm.run(t.Context(), grounds[onDirect])[0].good() && warm.run(t.Context(), grounds[onFar])[0].good()
+		})
 		f.do()
 		row := dhcpRow{where: k.name + ", " + map[string]string{onDirect: "direct", onFar: "relay"}[f.where], name: f.name, cells: trial.run(t.Context(), grounds[f.where])}
 		for i := range row.cells {

@@ -24,6 +24,8 @@ const (
 	DeafTo         Code = "deaf"
 	RogueService   Code = "rogue-pxe"
 	BootsFail      Code = "boots-fail"
+	TwoMasters     Code = "vip-two-masters"
+	ForeignVRRP    Code = "vip-foreign"
 	StoreSilent    Code = "store-silent"
 	HalfHeard      Code = "half-heard"
 	ClocksDiffer   Code = "clocks-differ"
@@ -32,7 +34,7 @@ const (
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, NodeTwice}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, NodeTwice, TwoMasters, ForeignVRRP}
 }
 
 // Severity is how much it matters.

@@ -18,6 +18,7 @@ import (
 	"surefoot/internal/kernel/link"
 	"surefoot/internal/kernel/notify"
 	"surefoot/internal/kernel/pages"
+	"surefoot/internal/lb/vip"
 	"surefoot/internal/phase"
 	"surefoot/internal/store/sqlite"
 	"surefoot/internal/watch"
@@ -108,12 +109,15 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	}
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)
-	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.tftp6Slot(), a.http6Slot(), a.lbSlot(), a.dnsSlot(), a.dhcp6Slot(), a.dhcpSlot(), a.proxySlot()} // what sends clients to the others comes last
+	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.tftp6Slot(), a.http6Slot(), a.lbSlot(), a.dnsSlot(), a.dhcp6Slot(), a.dhcpSlot(), a.proxySlot(), a.vipSlot()} // what sends clients to the others comes last
 	a.drains.Add(len(a.slots))
 	for _, s := range a.slots {
 		s.swaps, s.drains = make(chan swap), a.drains.Done
 	}
 	if err := a.journal.Register(newLBMetrics(a)); err != nil {
+		return nil, err
+	}
+	if err := a.journal.Register(vip.NewCollector(a.vipReports)); err != nil {
 		return nil, err
 	}
 	if a.web, err = a.newWeb(first); err != nil {
@@ -133,8 +137,13 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 	go a.reloadOn(ctx, hup)
 	// The roles are one phase: their sockets are open already, so that a client that is offered
 	// a file early waits in the other's queue, and all stop beginning new things at once.
-	var roles phase.Phase
+	// Service addresses come after them all, and go first.
+	var roles, addresses phase.Phase
 	for _, s := range a.slots {
+		if s.name == roleVIP {
+			addresses = append(addresses, phase.Task{Name: s.name, Run: s.run})
+			continue
+		}
 		roles = append(roles, phase.Task{Name: s.name, Run: s.run})
 	}
 	return phase.Run(
@@ -142,7 +151,7 @@ func (a *App) Run(ctx context.Context, hup <-chan os.Signal) error {
 		a.pastPhase(),
 		phase.Phase{{Name: "journal", Run: a.journal.Run}, {Name: "leases", Run: a.leases.run}, {Name: "store", Run: a.leases.runShared}},
 		phase.Phase{{Name: "status", Run: a.web.Run}, {Name: "watch", Run: a.watch}, {Name: "monitor", Run: a.monitor.Run}, {Name: "discover", Run: a.discoverer.Run}},
-		roles,
+		roles, addresses,
 	)
 }
 

@@ -18,7 +18,7 @@ func (a *App) newWeb(s *setup) (*web.Server, error) {
 	d := web.Deps{
 		Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
 		Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS, Balance: a.askLB, Alerting: a.alerting,
-		Probing: a.probing, Leases: a.leased,
+		Probing: a.probing, Leases: a.leased, VIPs: a.vipReports, MoveVIP: a.moveVIP, HoldVIPs: a.holdVIPs,
 	}
 	if a.history != nil {
 		d.History = a.history
@@ -156,6 +156,12 @@ func (s *setup) listens(role string) []string {
 		return out
 	case roleDNS:
 		return []string{"udp and tcp " + s.DNS.Listen.String() + ": " + strings.Join(s.DNS.Zones, " ")}
+	case roleVIP:
+		var out []string
+		for _, v := range s.vipConfig().Addresses {
+			out = append(out, fmt.Sprintf("%s on %s: %s, VRRP group %d", v.Address, v.Interface, v.Name, v.VRID))
+		}
+		return out
 	case roleDHCP:
 		return s.dhcpListens()
 	case roleProxy:
@@ -186,7 +192,7 @@ func (a *App) Banner() []string {
 	for _, r := range s.Site.Rules {
 		out = append(out, fmt.Sprintf("  rule %-12s gives %s from %s", r.Name, r.File, strings.Join(r.From, ", ")))
 	}
-	for _, role := range []string{roleProxy, roleDHCP, roleTFTP, roleHTTP, roleDNS, roleLB} {
+	for _, role := range []string{roleProxy, roleDHCP, roleTFTP, roleHTTP, roleDNS, roleLB, roleVIP} {
 		if role == roleDHCP {
 			out = append(out, s.dhcpBanner()...)
 			continue
@@ -198,7 +204,7 @@ func (a *App) Banner() []string {
 			out = append(out, "  "+role+"    off: no interface is named (--interface IF)")
 			continue
 		}
-		if s.has(role) {
+		if s.has(role) || role == roleVIP && s.hasVIP() {
 			out = append(out, fmt.Sprintf("  %-12s %s", role, strings.Join(s.listens(role), "; ")))
 		}
 	}

@@ -41,6 +41,7 @@ func (a *App) warnings() []web.Warning {
 	warnUploads(s, add)
 	a.warnHistory(add)
 	a.warnLeases(add)
+	a.warnVIPs(add)
 	a.warnShared(add)
 	a.warnPools(add)
 	warnAddress(s, add)

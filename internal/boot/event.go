@@ -30,6 +30,7 @@ const (
 	HTTPRequest     Kind = "http-request"
 	ScriptSent      Kind = "script" // an iPXE script made for this client
 	HealthChanged   Kind = "health" // what a server counts as; no step of a boot
+	VIPChanged      Kind = "vip"    // who has a service address; no step of a boot
 	NameAsked       Kind = "name"   // a DNS query, answered or not
 )
 
@@ -38,7 +39,7 @@ const (
 type Event struct {
 	Time time.Time `json:"time"`
 	Node string    `json:"node,omitempty"`
-	Role string    `json:"role"` // proxydhcp, dhcp4, dhcp6, tftp, http, dns or watch
+	Role string    `json:"role"` // proxydhcp, dhcp4, dhcp6, tftp, http, dns, vip or watch
 	Kind Kind      `json:"kind"`
 
 	// Who: as far as the packet tells.

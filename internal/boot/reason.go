@@ -128,6 +128,20 @@ const (
 	ToldByDNS       Reason = "told-by-dns"
 )
 
+// Reasons of service addresses.
+const (
+	VIPMaster        Reason = "vip-master"
+	VIPBackup        Reason = "vip-backup"
+	VIPStopped       Reason = "vip-stopped"
+	VIPPriority      Reason = "vip-priority"
+	VIPTwoMasters    Reason = "vip-two-masters"
+	VIPForeign       Reason = "vip-foreign"
+	VIPOtherVersion  Reason = "vip-other-version"
+	VIPOtherInterval Reason = "vip-other-interval"
+	VIPBadTTL        Reason = "vip-bad-ttl"
+	VIPNotPeer       Reason = "vip-not-peer"
+)
+
 // Reasons why a record is not in the history.
 const (
 	HistoryBehind  Reason = "history-behind"
@@ -236,6 +250,17 @@ var reasonTexts = map[Reason]string{
 	RateSlipped:     "this network asks too often; told to come back by TCP, which proves its address",
 	ToldByDNS:       "the network says deliver: dns, so its DHCP server names the servers",
 
+	VIPMaster:        "this node has the service address",
+	VIPBackup:        "this node waits until the service address needs it",
+	VIPStopped:       "this node takes no part in the service address",
+	VIPPriority:      "this node's claim to the service address changed",
+	VIPTwoMasters:    "two nodes have the service address at the same time: they do not hear each other",
+	VIPForeign:       "another program uses the same router number (VRID) for other addresses",
+	VIPOtherVersion:  "another program speaks another version of VRRP, so neither heeds the other",
+	VIPOtherInterval: "another program advertises at another interval, which version 2 forbids",
+	VIPBadTTL:        "a VRRP packet that came through a router, or is forged",
+	VIPNotPeer:       "a VRRP packet from somebody who is no peer of the service address",
+
 	HistoryBehind:  "more to keep in the history than its disk takes",
 	HistoryRefused: "the disk of the history refused it",
 }
@@ -260,7 +285,8 @@ func Reasons() []Reason {
 // Good reports whether the reason ends a step as it should.
 func (r Reason) Good() bool {
 	switch r {
-	case Answered, Done, TsizeProbe, Received, NoRecord, Truncated, ServerUp, ServerResumed, DHCPAnswers, DHCPLeftOut, "":
+	case Answered, Done, TsizeProbe, Received, NoRecord, Truncated, ServerUp, ServerResumed, DHCPAnswers, DHCPLeftOut,
+		VIPMaster, VIPBackup, VIPStopped, VIPPriority, "":
 		return true
 	}
 	return false

@@ -38,6 +38,7 @@ func newRootCommand(env *Env) *cobra.Command {
 		newReservationCommand(env),
 		newServerCommand(env),
 		newWatchCommand(env),
+		newVIPCommand(env),
 		newReloadCommand(env),
 		newFileCommand(env),
 		newAlertCommand(env),

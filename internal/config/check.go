@@ -49,6 +49,7 @@ func (d *decoder) check(f *file) {
 	d.checkDHCP6(f)
 	d.checkDNS(f)
 	d.checkBalances(f)
+	d.checkVIPs(f)
 	d.checkHistory(f.past)
 }
 

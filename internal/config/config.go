@@ -50,6 +50,7 @@ type Config struct {
 	NetworkOffers []NetworkOffer // ... and to the clients of these networks instead; the first counts
 	State         string         // directory of what survives a restart
 	Watch         Watch          // the monitor
+	VIPs          []VIP          // service addresses that move between nodes
 	History       History        // what is remembered
 	Alerts        Alerts         // what somebody is told
 }

@@ -53,6 +53,7 @@ func (c *Config) YAML() []byte {
 	c.writeStore(line)
 	c.writeDNS(line)
 	c.writeBalances(line)
+	c.writeVIPs(line)
 	probing := "" // off stays unsaid
 	if c.Probe != ProbeNobody {
 		probing = ", probe: " + c.Probe.String()

@@ -38,6 +38,7 @@ type file struct {
 	store                     fileStore
 	dns                       *fileDNS // nil: not there
 	balances                  []fileBalance
+	vips                      []fileVIP
 	nodesAt, bootAt           at   // of the keys
 	namesKnown                bool // nothing in nodes and servers was unreadable
 	rulesKnown, networksKnown bool // the same of boot and of networks
@@ -156,6 +157,7 @@ func (d *decoder) file(o object) *file {
 	f.store = d.store(o)
 	f.dns = d.dns(o)
 	f.balances = d.balances(o)
+	f.vips = d.vips(o)
 	if s, ok := o.section("status"); ok {
 		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))
 		f.socket = one(s, "socket", parseSocket)

@@ -4,13 +4,12 @@ import "surefoot/internal/boot"
 
 // laterTop are the sections of the design that later versions bring.
 var laterTop = []Later{
-	{"vip", "service addresses that move between nodes"},
 	{"bdm", "boot device images"},
 }
 
 // laterDeliver are the deliveries that later versions bring.
 var laterDeliver = map[string]string{
-	"vip": "service addresses that move between nodes",
+	"vip": "answers that name a service address (vips, which works without)",
 }
 
 func keyTable() []Key {
@@ -23,7 +22,7 @@ func keyTable() []Key {
 			Name: "root", Scalar: scalarDir, Default: "(none: only the built-in test bootstrap)", Example: "root: /srv/boot",
 			Doc: "The directory with the boot files, on every node. Nothing outside of it is ever handed out.",
 		},
-		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dhcpKey(), storeKey(), dnsKey(), lbKey(), statusKey(), historyKey(), alertsKey(), watchKey(), stateKey(),
+		nodesKey(), serversKey(), bootKey(), networksKey(), filesKey(), tftpKey(), httpKey(), dhcpKey(), storeKey(), dnsKey(), lbKey(), vipsKey(), statusKey(), historyKey(), alertsKey(), watchKey(), stateKey(),
 		{
 			Name: "drain_timeout", Scalar: scalarDuration, Default: "30s", Example: "drain_timeout: 30s",
 			Doc: "How long transfers that are running may go on when a node is stopped. 0s ends them at once.",

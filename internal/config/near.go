@@ -19,6 +19,7 @@ var synonyms = map[string]string{
 	"architecture": "arch", "hwaddr": "mac", "hardware": "mac", "cidr": "subnet",
 	"delivery": "deliver", "mode": "deliver", "bind": "listen", "address": "listen",
 	"aliases": "files", "templates": "files", "alias": "file", "target": "file", "tmpl": "template",
+	"vip": "vips", "virtual_router_id": "vrid", "advert_int": "advert", "nopreempt": "preempt", "virtual_ipaddress": "address",
 	"sha": "sha256", "checksum": "sha256", "hash": "sha256", "tftp_root": "root", "directory": "root",
 }
 

@@ -66,6 +66,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.resolveDHCP6(f)
 	c.resolveDNS(f)
 	c.resolveBalances(f)
+	c.VIPs = f.resolveVIPs()
 	return c
 }
 

@@ -47,6 +47,7 @@ func (d *decoder) checkNode(f *file, n *fileNode, interfaces []string) {
 		d.report(n.at, faultf("node %s gives out addresses, but names no interface to answer on", n.name).
 			write(n.example(f)).do("interfaces can also be named by `surefoot serve --interface`; roles: [tftp, http] leaves answering to other nodes"))
 	}
+	d.checkVIPNode(f, n, interfaces)
 	if slices.Contains(roles, RoleDHCP6) && f.byDHCP6() && !n.bad && n.interfaces == nil && len(interfaces) == 0 &&
 		!slices.Contains(roles, RoleProxyDHCP) && !slices.Contains(roles, RoleDHCP) {
 		d.report(n.at, faultf("node %s answers DHCPv6, but names no interface to answer on", n.name).

@@ -51,7 +51,7 @@ func levelOf(ev *boot.Event) slog.Level {
 			return slog.LevelInfo
 		}
 		return slog.LevelWarn
-	case boot.HealthChanged:
+	case boot.HealthChanged, boot.VIPChanged:
 		if ev.Reason.Good() {
 			return slog.LevelInfo
 		}
@@ -163,7 +163,7 @@ func attrs(ev *boot.Event, of label) []slog.Attr {
 		out = append(out, slog.Duration("dur", ev.Dur.Round(time.Microsecond)))
 	}
 	add("reason", string(ev.Reason))
-	if !ev.Reason.Good() || ev.Kind == boot.HealthChanged {
+	if !ev.Reason.Good() || ev.Kind == boot.HealthChanged || ev.Kind == boot.VIPChanged {
 		add("detail", ev.Detail)
 	}
 	add("boot", of.boot)

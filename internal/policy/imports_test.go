@@ -12,8 +12,9 @@ var layers = [][]string{
 	{"cmd", "e2e", "scripts"},
 	{"cli"},
 	{"app"},
-	{"lb"},
-	{"serve", "web", "config", "lab", "storm", "publish", "diagnose"},
+	{"lb/relay"}, // it is a TFTP server towards the client
+	{"web", "config", "lab", "storm", "publish", "diagnose"},
+	{"serve", "lb"},
 	{"watch"},
 	{"probe", "alert", "inbox"},
 	{"journal", "files", "testboot", "kernel", "store", "takeover"},
@@ -83,10 +84,14 @@ func refuse(fromDir, toDir string) string {
 	return ""
 }
 
-// room is the first folder below internal, or the folder itself.
+// room is the first folder below internal, or the folder itself; or the folder that has a layer of its own.
 func room(dir string) string {
 	dir = strings.TrimPrefix(dir, "internal/")
-	first, _, _ := strings.Cut(dir, "/")
+	first, rest, _ := strings.Cut(dir, "/")
+	second, _, _ := strings.Cut(rest, "/")
+	if own := first + "/" + second; layer(own) >= 0 {
+		return own
+	}
 	return first
 }
 

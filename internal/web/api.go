@@ -35,6 +35,7 @@ func (s *Server) api(control bool) *http.ServeMux {
 	mux.HandleFunc("GET /health", s.health)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.deps.Gatherer, promhttp.HandlerOpts{}))
 	s.watchAPI(mux, control)
+	s.vipAPI(mux, control)
 	s.leaseAPI(mux, control)
 	mux.HandleFunc("GET /probe", s.probe)
 	if control {

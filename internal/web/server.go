@@ -19,6 +19,7 @@ import (
 
 	"surefoot/internal/journal"
 	"surefoot/internal/kernel/bind"
+	"surefoot/internal/lb/vip"
 	"surefoot/internal/store"
 )
 
@@ -45,7 +46,11 @@ type Deps struct {
 
 	// Balance lists the services of the load balancer, or explains whom a client gets. Nil: there is none.
 	Balance func(service, from, file string) (any, error)
-	Leases  Leases // nil: the node gives no addresses
+
+	VIPs     func() []vip.Report // nil: there are no service addresses
+	MoveVIP  func(name, to string, span time.Duration, dry bool) (vip.MoveResult, error)
+	HoldVIPs func(span time.Duration) error
+	Leases   Leases // nil: the node gives no addresses
 
 	// DNS explains an answer of the node's DNS server, or lists its names. Nil: it has none.
 	DNS func(name, qtype, from string) (any, error)

@@ -88,7 +88,7 @@ func (d *Decider) Decide(now time.Time, h Heard) Outcome {
 		o.Reason = boot.OtherServer
 	case !sane(c.Addr, h.Link) || !sane(c.Relay, h.Link):
 		o.Reason = boot.Malformed
-	case nameless(h.View) && !h.View.Has(wire.ClientID):
+	case nameless(h.View) && len(clientID(h.View)) == 0:
 		o.Reason = boot.NotEthernet // nothing to know it by again (RFC 4390)
 	default:
 		d.decide(now, h, &o)
@@ -157,7 +157,7 @@ func (o *Outcome) ask(h Heard, d *Decider, scopes []*scope) {
 	o.use(s)
 	o.Ask.ID = lease.Hardware(v.HType(), v.CHAddr())
 	_, known := s.Hosts[o.Ask.ID] // reservations are of hardware addresses, whatever leases belong to
-	if id, ok := v.Get(wire.ClientID); ok && (s.ByClientID && !known || nameless(v)) && len(id) > 0 {
+	if id := clientID(v); len(id) > 0 && (s.ByClientID && !known || nameless(v)) {
 		o.Ask.ID = lease.Client(id)
 	}
 	o.Ask.MAC, _ = v.MAC()
@@ -176,6 +176,8 @@ func (o *Outcome) ask(h Heard, d *Decider, scopes []*scope) {
 		o.Ask.Circuit = d.printable(circuit)
 	}
 }
+
+func clientID(v *wire.View) []byte { id, _ := v.Get(wire.ClientID); return id }
 
 // nameless reports that no machine is known by its hardware address: there is none (RFC 4390), or it is all
 // zeros, as of cards and virtual machines that nobody gave one. They would all get one address.

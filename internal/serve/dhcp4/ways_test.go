@@ -231,4 +231,8 @@ func TestMachinesWithoutMAC(t *testing.T) {
 	if o, _ := k.hear(p, nil); o.Reason != boot.NotEthernet {
 		t.Errorf("without option 61: %s", o.Reason)
 	}
+	p.Set(wire.ClientID, nil)
+	if o, _ := k.hear(p, nil); o.Reason != boot.NotEthernet {
+		t.Errorf("with an empty one: %s", o.Reason)
+	}
 }
