@@ -149,3 +149,11 @@ func (p *Path) Set(c Client, k Kept) error {
 	}
 	return nil
 }
+
+// Forget lets a client be a new one.
+func (p *Path) Forget(c Client) error {
+	if err := p.maps[mapClients].Delete(c); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("forget a client: %w", err)
+	}
+	return nil
+}
