@@ -52,6 +52,9 @@ func (c *Choice) order(by Scheduler, client netip.Addr, st State) {
 	case Rendezvous:
 		byHash(c.Backends, client)
 		c.step("scheduler", true, "rendezvous: a hash of %s prefers %s", client, c.Backends[0].Name)
+	case Maglev:
+		byTable(c.Backends, client)
+		c.step("scheduler", true, "maglev: the table that all nodes make has %s for %s", c.Backends[0].Name, client)
 	case LeastTransfers:
 		rotate(c.Backends, int(st.Turn%uint64(len(c.Backends)))) // so that equals take turns
 		load := func(b Backend) float64 {

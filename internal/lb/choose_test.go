@@ -162,3 +162,48 @@ func TestKeeper(t *testing.T) {
 		t.Errorf("the last one: %q", got)
 	}
 }
+
+// The table has everybody's share, and who goes takes along few places of others.
+func TestMaglev(t *testing.T) {
+	s := service(Maglev, 1, 3, 1, 2)
+	count := func(list []Backend) map[string]int {
+		out := map[string]int{}
+		for _, i := range MaglevTable(list) {
+			out[list[i].Name]++
+		}
+		return out
+	}
+	for name, n := range count(s.Backends) {
+		i := slices.IndexFunc(s.Backends, func(b Backend) bool { return b.Name == name })
+		want := float64(s.Backends[i].Weight) / 7
+		if have := float64(n) / MaglevSize; math.Abs(have-want) > 0.01 {
+			t.Errorf("%s has %.3f of the table, want %.3f", name, have, want)
+		}
+	}
+	turned := slices.Clone(s.Backends)
+	slices.Reverse(turned)
+	a, b := MaglevTable(s.Backends), MaglevTable(turned)
+	left := s.Backends[1:]
+	c, moved := MaglevTable(left), 0
+	for i := range a {
+		was := s.Backends[a[i]].Name
+		if turned[b[i]].Name != was {
+			t.Fatal("the order of the list matters")
+		}
+		if was != "pvs1" && left[c[i]].Name != was {
+			moved++
+		}
+	}
+	if moved > MaglevSize/10 {
+		t.Errorf("%d of %d places of others moved", moved, MaglevSize)
+	}
+	for i := range 200 {
+		got := Choose(s, client(i), "f", State{})
+		if want := s.Backends[a[MaglevPlace(client(i))]].Name; got.Backends[0].Name != want || len(got.Backends) != 4 {
+			t.Fatalf("client %d: %s, the table has %s", i, names(got), want)
+		}
+	}
+	if MaglevTable(nil)[0] != -1 {
+		t.Error("nobody is somebody")
+	}
+}
