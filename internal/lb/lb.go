@@ -19,7 +19,7 @@ type Service struct {
 	Plane     PlaneKind      `json:"plane,omitempty"`     // what carries packets with direct return
 	Ports     []Port         `json:"ports,omitempty"`     // what of the address is balanced by a data path; none: every packet
 	Drain     time.Duration  `json:"drain,omitempty"`     // a drained backend keeps its clients for so long
-	Backends  []Backend      `json:"backends"` // in order of preference
+	Backends  []Backend      `json:"backends"`            // in order of preference
 	Scheduler Scheduler      `json:"scheduler"`
 	Persist   time.Duration  `json:"persist,omitempty"` // a client keeps its backend for so long after its last request; 0: not at all
 	Sorry     string         `json:"sorry,omitempty"`   // what a client is told when no backend delivers

@@ -26,6 +26,15 @@ type Table struct {
 	Active  bool  // this node has the service's address; a standby keeps its tables warm and forwards nothing
 }
 
+// Names are those of some backends.
+func (t Table) Names(of []int) []string {
+	var out []string
+	for _, i := range of {
+		out = append(out, t.Service.Backends[i].Name)
+	}
+	return out
+}
+
 // Plane is one way of letting packets travel, in the kernel. What a former process left is adopted by
 // Apply: packets go on flowing meanwhile, and after Leave.
 type Plane interface {
