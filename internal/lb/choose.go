@@ -26,7 +26,7 @@ func Choose(s *Service, client netip.Addr, file string, st State) Choice {
 		living = slices.Clone(s.Backends)
 	}
 	c.Backends = living
-	c.order(s.Scheduler, client, st)
+	c.order(s, client, st)
 	c.keep(s, client, st)
 	c.doubt(st)
 	for i, b := range c.Backends {
@@ -44,17 +44,19 @@ func (c *Choice) step(subject string, ok bool, format string, args ...any) {
 }
 
 // order sorts the living by the scheduler.
-func (c *Choice) order(by Scheduler, client netip.Addr, st State) {
+func (c *Choice) order(s *Service, client netip.Addr, st State) {
 	if len(c.Backends) < 2 {
+		return
+	}
+	by := s.Scheduler
+	if by == Maglev || by == Rendezvous && s.Mode == DSR {
+		c.dealt(s, client)
 		return
 	}
 	switch by {
 	case Rendezvous:
 		byHash(c.Backends, client)
 		c.step("scheduler", true, "rendezvous: a hash of %s prefers %s", client, c.Backends[0].Name)
-	case Maglev:
-		byTable(c.Backends, client)
-		c.step("scheduler", true, "maglev: the table that all nodes make has %s for %s", c.Backends[0].Name, client)
 	case LeastTransfers:
 		rotate(c.Backends, int(st.Turn%uint64(len(c.Backends)))) // so that equals take turns
 		load := func(b Backend) float64 {
@@ -76,6 +78,31 @@ func (c *Choice) order(by Scheduler, client netip.Addr, st State) {
 		rotate(c.Backends, int(st.Turn%uint64(len(c.Backends))))
 		c.step("scheduler", true, "round-robin: it is the turn of %s", c.Backends[0].Name)
 	}
+}
+
+// dealt puts those first whom the kernel's table of slots names.
+func (c *Choice) dealt(s *Service, client netip.Addr) {
+	among := *s
+	among.Backends = c.Backends
+	all := make([]int, len(c.Backends))
+	for i := range all {
+		all[i] = i
+	}
+	d, err := NewDeal(&among, all)
+	if err != nil {
+		c.step("scheduler", false, "%v", err)
+		return
+	}
+	first := d.First(client)
+	next := d.Other(client, first, 1)
+	list := []Backend{c.Backends[first], c.Backends[next]}
+	for i, b := range c.Backends {
+		if i != first && i != next {
+			list = append(list, b)
+		}
+	}
+	c.Backends = list
+	c.step("scheduler", true, "%s: a hash of %s falls into a slot of %s; should it not answer, a repeated request goes to %s", s.Scheduler, client, list[0].Name, list[1].Name)
 }
 
 // keep puts the backend first that the client has already.

@@ -51,8 +51,6 @@ const (
 	// Rendezvous takes the one that a hash of the client's address prefers: the same on every node, and
 	// when a backend goes, only its own clients move.
 	Rendezvous Scheduler = "rendezvous"
-	// Maglev does the same by a table that is looked up, which costs the same for any number of backends.
-	Maglev Scheduler = "maglev"
 )
 
 // Schedulers lists them, the default first.

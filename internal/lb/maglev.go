@@ -2,79 +2,56 @@ package lb
 
 import (
 	"cmp"
-	"hash/fnv"
-	"net/netip"
 	"slices"
 )
 
-// MaglevSize is how many places the table of Maglev has: a prime, well above 100 times the number of
-// backends that stand behind one address in practice.
-const MaglevSize = 4093
+// Maglev takes the one that a table of hashes holds for the client's address, which is the same on every node.
+// When a backend goes, nearly only its own clients move (Eisenbud and others, NSDI 2016, section 3.4).
+const Maglev Scheduler = "maglev"
 
-// MaglevTable says for each place which backend has it, by its index in the list; -1 is nobody. Each
-// backend has an order of the places of its own, and they take turns, as many as their weights say, to
-// take the first that is free (Eisenbud et al., Maglev, NSDI 2016, section 3.4). The order of the list
-// does not matter: only names and weights do.
-func MaglevTable(list []Backend) []int {
-	table := make([]int, MaglevSize)
-	for i := range table {
-		table[i] = -1
+// maglevSlots is a prime number, as the method wants, and as large as a table of the kernel's may be.
+const maglevSlots = 16381
+
+// maglev fills the table: the backends take turns, each as many as its weight says, and each takes the first
+// free slot of a permutation that its name alone makes. The order of the list does not matter.
+func maglev(list []Backend) []uint8 {
+	type taker struct {
+		index      int
+		name       string
+		weight     int
+		next, step uint64
 	}
-	if len(list) == 0 {
-		return table
+	takers := make([]taker, len(list))
+	for i, b := range list {
+		x := seed(b.Name)
+		takers[i] = taker{i, b.Name, max(b.Weight, 1), x % maglevSlots, mix(x)%(maglevSlots-1) + 1}
 	}
-	sorted := byName(list)
-	at, step := make([]uint64, len(list)), make([]uint64, len(list))
-	for _, i := range sorted {
-		h := hashName(list[i].Name)
-		at[i], step[i] = h%MaglevSize, mix(h)%(MaglevSize-1)+1
+	slices.SortFunc(takers, func(a, b taker) int { return cmp.Compare(a.name, b.name) })
+	share := 0
+	for _, t := range takers {
+		share = gcd(share, t.weight)
 	}
-	for filled := 0; ; {
-		for _, i := range sorted {
-			for range max(list[i].Weight, 1) {
-				for table[at[i]] >= 0 {
-					at[i] = (at[i] + step[i]) % MaglevSize
+	slots := make([]uint8, maglevSlots)
+	taken := make([]bool, maglevSlots)
+	for left := maglevSlots; ; {
+		for i := range takers {
+			t := &takers[i]
+			for range t.weight / share {
+				for taken[t.next] {
+					t.next = (t.next + t.step) % maglevSlots
 				}
-				table[at[i]] = i
-				if filled++; filled == MaglevSize {
-					return table
+				slots[t.next], taken[t.next] = uint8(t.index), true
+				if left--; left == 0 {
+					return slots
 				}
 			}
 		}
 	}
 }
 
-// MaglevPlace is the place of a client in the table.
-func MaglevPlace(client netip.Addr) int { return int(hashAddr(client) % MaglevSize) }
-
-func hashName(name string) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name))
-	return mix(h.Sum64())
-}
-
-func hashAddr(a netip.Addr) uint64 {
-	h := fnv.New64a()
-	b := a.Unmap().As16()
-	_, _ = h.Write(b[:])
-	return mix(h.Sum64())
-}
-
-// byName are the indexes of a list in the order of its names.
-func byName(list []Backend) []int {
-	out := make([]int, len(list))
-	for i := range out {
-		out[i] = i
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
 	}
-	slices.SortFunc(out, func(a, b int) int { return cmp.Compare(list[a].Name, list[b].Name) })
-	return out
-}
-
-// byTable puts the one first that the table has for the client; the others follow by their hashes.
-func byTable(list []Backend, client netip.Addr) {
-	if len(list) == 0 {
-		return
-	}
-	toFront(list, MaglevTable(list)[MaglevPlace(client)])
-	byHash(list[1:], client)
+	return a
 }

@@ -1,0 +1,151 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+)
+
+const (
+	mapServices = "services"
+	mapClients  = "clients"
+	mapCounts   = "counts"
+	mapReasons  = "reasons"
+	mapTurns    = "turns"
+	mapAbout    = "about"
+)
+
+func mapNames() []string {
+	return []string{mapServices, mapClients, mapCounts, mapReasons, mapTurns, mapAbout}
+}
+
+// Replace makes the data path follow these services and no others, all of them in one step.
+func (p *Path) Replace(services map[Addr]*Service) error {
+	m, err := ebpf.NewMap(p.inner)
+	if err != nil {
+		return explain("make a map of services", err)
+	}
+	defer m.Close() // the outer map holds it
+	for a, s := range services {
+		if err := m.Put(a, s); err != nil {
+			return fmt.Errorf("write a service: %w", err)
+		}
+	}
+	if err := p.maps[mapServices].Put(uint32(0), m); err != nil {
+		return fmt.Errorf("change over to the new services: %w", err)
+	}
+	return nil
+}
+
+// Services are those that the data path follows.
+func (p *Path) Services() (map[Addr]*Service, error) {
+	var m *ebpf.Map
+	out := map[Addr]*Service{}
+	if err := p.maps[mapServices].Lookup(uint32(0), &m); err != nil {
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return out, nil
+		}
+		return nil, fmt.Errorf("read the services: %w", err)
+	}
+	defer m.Close()
+	var a Addr
+	s := new(Service)
+	it := m.Iterate()
+	for it.Next(&a, s) {
+		out[a], s = s, new(Service)
+	}
+	if err := it.Err(); err != nil {
+		return nil, fmt.Errorf("read the services: %w", err)
+	}
+	return out, nil
+}
+
+// Count is what went by a counter, on all processors.
+func (p *Path) Count(i uint32) (Count, error) {
+	var each []Count
+	if err := p.maps[mapCounts].Lookup(i, &each); err != nil {
+		return Count{}, fmt.Errorf("read a counter: %w", err)
+	}
+	var out Count
+	for _, c := range each {
+		out.Packets += c.Packets
+		out.Bytes += c.Bytes
+		out.Requests += c.Requests
+		out.Retries += c.Retries
+		out.Clients += c.Clients
+	}
+	return out, nil
+}
+
+// Clear begins a counter anew, and the turns of the same number.
+func (p *Path) Clear(i uint32) error {
+	n, err := ebpf.PossibleCPU()
+	if err == nil {
+		err = p.maps[mapCounts].Put(i, make([]Count, n))
+	}
+	if err == nil {
+		err = p.maps[mapTurns].Put(i, uint64(0))
+	}
+	if err != nil {
+		return fmt.Errorf("clear a counter: %w", err)
+	}
+	return nil
+}
+
+// NotForwarded counts the packets that went to no backend.
+func (p *Path) NotForwarded() (map[Reason]uint64, error) {
+	out := map[Reason]uint64{}
+	for _, r := range Reasons() {
+		var each []uint64
+		if err := p.maps[mapReasons].Lookup(uint32(r), &each); err != nil {
+			return nil, fmt.Errorf("read a counter: %w", err)
+		}
+		for _, n := range each {
+			out[r] += n
+		}
+	}
+	return out, nil
+}
+
+// Clients calls f for each client that is remembered, until it says false.
+func (p *Path) Clients(f func(Client, Kept) bool) error {
+	var c Client
+	var k Kept
+	it := p.maps[mapClients].Iterate()
+	for it.Next(&c, &k) {
+		if !f(c, k) {
+			return nil
+		}
+	}
+	if err := it.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) { // the map changes meanwhile
+		return fmt.Errorf("read the clients: %w", err)
+	}
+	return nil
+}
+
+// Keep remembers a client; false: there is an entry already, which stays.
+func (p *Path) Keep(c Client, k Kept) (bool, error) {
+	err := p.maps[mapClients].Update(c, k, ebpf.UpdateNoExist)
+	if errors.Is(err, ebpf.ErrKeyExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("note a client: %w", err)
+	}
+	return true, nil
+}
+
+// Kept is what is remembered of a client.
+func (p *Path) Kept(c Client) (Kept, bool) {
+	var k Kept
+	return k, p.maps[mapClients].Lookup(c, &k) == nil
+}
+
+// Set remembers a client, whatever was remembered of it.
+func (p *Path) Set(c Client, k Kept) error {
+	if err := p.maps[mapClients].Put(c, k); err != nil {
+		return fmt.Errorf("note a client: %w", err)
+	}
+	return nil
+}

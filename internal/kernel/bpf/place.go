@@ -1,0 +1,59 @@
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// The file systems in which programs and maps stay when the process ends (bpf(2), BPF_OBJ_PIN).
+const (
+	systemFS = "/sys/fs/bpf" // systemd mounts it
+	ownFS    = "/run/surefoot/bpf"
+	folder   = "surefoot"
+)
+
+// Place is the folder of the current network namespace in the BPF file system, which is mounted if there is
+// none: programs of one namespace are no business of another's.
+func Place() (string, error) {
+	var st unix.Stat_t
+	if err := unix.Stat("/proc/thread-self/ns/net", &st); err != nil {
+		return "", fmt.Errorf("ask for the network namespace: %w", err)
+	}
+	root := systemFS
+	if !isBPF(root) {
+		root = ownFS
+		if err := mount(root); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(root, folder, fmt.Sprintf("net-%d", st.Ino)), nil
+}
+
+func mount(at string) error {
+	if isBPF(at) {
+		return nil
+	}
+	if err := os.MkdirAll(at, 0o700); err != nil {
+		return fmt.Errorf("make the folder of the BPF file system: %w", err)
+	}
+	if err := unix.Mount("bpf", at, "bpf", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "mode=0700"); err != nil {
+		return explainMount(at, err)
+	}
+	return nil
+}
+
+func explainMount(at string, err error) error {
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		return &PermissionError{Doing: fmt.Sprintf("mount the BPF file system, which is not at %s, at %s", systemFS, at), Needs: "CAP_SYS_ADMIN", Err: err}
+	}
+	return fmt.Errorf("mount the BPF file system at %s: %w", at, err)
+}
+
+func isBPF(path string) bool {
+	var st unix.Statfs_t
+	return unix.Statfs(path, &st) == nil && st.Type == unix.BPF_FS_MAGIC
+}
