@@ -42,6 +42,7 @@ type App struct {
 	history    *sqlite.DB // nil: nothing is kept
 	leases     *leases
 	leased     *leaseView // what is shown of them
+	paths      *dataPaths
 
 	alerting *alerting
 	started  time.Time
@@ -109,7 +110,8 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	}
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)
-	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.tftp6Slot(), a.http6Slot(), a.lbSlot(), a.dnsSlot(), a.dhcp6Slot(), a.dhcpSlot(), a.proxySlot(), a.vipSlot()} // what sends clients to the others comes last
+	a.paths = newDataPaths(log, a.now, a.planes(), a.lbTables)
+	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.tftp6Slot(), a.http6Slot(), a.lbSlot(), a.pathsSlot(), a.dnsSlot(), a.dhcp6Slot(), a.dhcpSlot(), a.proxySlot(), a.vipSlot()} // what sends clients to the others comes last
 	a.drains.Add(len(a.slots))
 	for _, s := range a.slots {
 		s.swaps, s.drains = make(chan swap), a.drains.Done

@@ -16,7 +16,7 @@ import (
 	"surefoot/internal/serve/tftp"
 )
 
-// balancer is the role lb: all services of the site file, each by its way of balancing.
+// balancer is the role lb as far as it relays; what travels in the kernel is the business of dataPaths.
 type balancer struct{ relays []*relay.Relay }
 
 func (b *balancer) Listen(ctx context.Context) error {
@@ -82,12 +82,13 @@ func (a *App) lbSlot() *slot {
 	return &slot{
 		name: roleLB,
 		make: func(cfg *setup) (server, error) {
-			if !cfg.has(roleLB) || len(cfg.Balances) == 0 {
+			relayed := cfg.relayed()
+			if len(relayed) == 0 {
 				return nil, nil
 			}
 			offer, networks := cfg.offers()
 			out := &balancer{}
-			for i, b := range cfg.Balances {
+			for i, b := range relayed {
 				r, err := relay.New(
 					relay.Config{
 						Node: cfg.Node.Name, Service: service(cfg.Config, b), Cache: b.Cache, Fresh: b.Fresh,
@@ -105,28 +106,18 @@ func (a *App) lbSlot() *slot {
 		},
 		same: func(was, is *setup) bool {
 			return was.has(roleLB) == is.has(roleLB) && was.MaxTransfers == is.MaxTransfers && was.Serving == is.Serving &&
-				was.DrainTimeout == is.DrainTimeout && slices.EqualFunc(was.Balances, is.Balances, func(x, y config.Balance) bool {
+				was.DrainTimeout == is.DrainTimeout && slices.EqualFunc(was.relayed(), is.relayed(), func(x, y config.Balance) bool {
 				return x.Name == y.Name && x.Listen == y.Listen && x.Cache == y.Cache && x.Fresh == y.Fresh
 			})
 		},
 		apply: func(s server, cfg *setup) {
 			offer, networks := cfg.offers()
+			relayed := cfg.relayed()
 			for i, r := range s.(*balancer).relays {
-				r.Apply(service(cfg.Config, cfg.Balances[i]), offer, networks)
+				r.Apply(service(cfg.Config, relayed[i]), offer, networks)
 			}
 		},
 	}
-}
-
-// service is one of the site file in the words of package lb.
-func service(cfg *config.Config, b config.Balance) lb.Service {
-	s := lb.Service{
-		Name: b.Name, Listen: b.Listen, Mode: lb.Mode(b.Mode), Scheduler: lb.Scheduler(b.Scheduler), Persist: b.Persist, Sorry: b.Sorry,
-	}
-	for _, w := range b.Backends {
-		s.Backends = append(s.Backends, lb.Backend{Name: w.Name, TFTP: cfg.Site.Servers[w.Name].TFTP, Weight: w.Weight})
-	}
-	return s
 }
 
 // backendDown is the one health set as a balancer asks it: for any file, also one of which nothing is
@@ -176,15 +167,25 @@ func withBackends(cfg *config.Config) *boot.Site {
 	return &site
 }
 
-// balanced says where the services listen.
-func (s *setup) balanced() []string {
+// balanced says where the services are asked, but for those without.
+func (s *setup) balanced(without func(config.Balance) bool) []string {
 	var out []string
 	for _, b := range s.Balances {
+		if without != nil && without(b) {
+			continue
+		}
 		var names []string
 		for _, w := range b.Backends {
 			names = append(names, w.Name)
 		}
-		out = append(out, fmt.Sprintf("%s: udp %s, %s to %s", b.Name, b.Listen, b.Mode, strings.Join(names, ", ")))
+		at := "udp " + b.Listen.String()
+		if b.InKernel() {
+			at = b.Address.String() + " " + strings.Join(b.Ports, " ")
+			if len(b.Ports) == 0 {
+				at = b.Address.String() + " every port"
+			}
+		}
+		out = append(out, fmt.Sprintf("%s: %s, %s to %s", b.Name, at, b.Mode, strings.Join(names, ", ")))
 	}
 	return out
 }

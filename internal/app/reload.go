@@ -95,5 +95,8 @@ func (a *App) change(ctx context.Context, was, is *setup) error {
 			s.apply(srv, is)
 		}
 	}
+	if len(was.inKernel()) > 0 && len(is.inKernel()) == 0 {
+		return a.paths.Remove()
+	}
 	return nil
 }

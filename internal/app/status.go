@@ -141,7 +141,9 @@ func (s *setup) listens(role string) []string {
 	case roleHTTP:
 		return []string{"tcp " + s.HTTP.String()}
 	case roleLB:
-		return s.balanced()
+		return s.balanced(config.Balance.InKernel)
+	case slotPaths:
+		return s.balanced(func(b config.Balance) bool { return !b.InKernel() })
 	case slotTFTP6:
 		at, _ := s.over6(roleTFTP, s.TFTP)
 		return []string{"udp " + at.String()}
@@ -202,6 +204,10 @@ func (a *App) Banner() []string {
 		}
 		if role == roleProxy && (!s.has(role) || len(s.Node.Interfaces) == 0) {
 			out = append(out, "  "+role+"    off: no interface is named (--interface IF)")
+			continue
+		}
+		if role == roleLB && s.has(role) {
+			out = append(out, fmt.Sprintf("  %-12s %s", role, strings.Join(s.balanced(nil), "; ")))
 			continue
 		}
 		if s.has(role) || role == roleVIP && s.hasVIP() {

@@ -59,6 +59,7 @@ func (a *App) vipSlot() *slot {
 			}
 			return vip.New(cfg.vipConfig(), vip.Deps{
 				Log: a.log, Now: a.now, Emit: a.journal.Emit, Link: a.link, Delivers: a.notDelivering, Changed: a.vipChanged,
+				Claiming: a.paths.Claiming, Released: a.paths.Released, Carries: a.paths.Carries,
 			})
 		},
 		same: func(was, is *setup) bool { return was.hasVIP() == is.hasVIP() && was.State == is.State },

@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 )
 
 // checkBalances looks at what the services say of servers and nodes.
@@ -29,12 +30,18 @@ func (d *decoder) checkBalances(f *file) {
 			}
 			first[b.listen.v] = b
 		}
+		d.checkBalanceKeys(f, b)
 		d.checkBackends(f, b)
 	}
+	d.checkBalanceOverlap(f)
 }
 
 func (d *decoder) checkBackends(f *file, b *fileBalance) {
 	seen := map[string]int{}
+	if b.kernel() && len(b.backends) > maxKernelBackends {
+		d.report(b.backends[maxKernelBackends].at, faultf("there are %d backends, more than %d", len(b.backends), maxKernelBackends).do("mode: relay takes more; or make two services"))
+		return
+	}
 	for _, w := range b.backends {
 		name := w.v.Name
 		if line, twice := seen[name]; twice {
@@ -50,8 +57,11 @@ func (d *decoder) checkBackends(f *file, b *fileBalance) {
 				d.report(w.at, faultf("there is no server or node %s", quote(name)).do("%s", didYouMean(name, append(f.serverNames(), f.nodeNames()...))))
 			}
 			continue
+		case b.kernel() && (s != nil && (s.tftp != nil || s.tftp6 != nil) || n != nil && (n.bad || slices.Contains(f.runs(n), RoleTFTP))):
+			d.checkKernelBackend(f, b, w, n, s)
+			continue
 		case s != nil && s.tftp == nil && s.some:
-			d.report(w.at, faultf("server %s speaks no TFTP, and a relay fetches by nothing else", name).write(name+": {tftp: ADDRESS}"))
+			d.report(w.at, faultf("server %s speaks no TFTP, and nothing else is balanced", name).write(name+": {tftp: ADDRESS}"))
 			continue
 		case s != nil && s.tftp != nil:
 			at = s.tftp.v
@@ -85,15 +95,24 @@ func (d *decoder) checkBalanceAddresses(f *file, n *fileNode) {
 	}
 	for i := range f.balances {
 		b := &f.balances[i]
-		if b.listen == nil || b.listen.v.Port() != f.tftpPort() {
+		a, _ := b.address(f)
+		own := "udp/" + strconv.Itoa(int(f.tftpPort()))
+		if t := b.takes(); !a.IsValid() || t != nil && !slices.Contains(t, own) {
 			continue
 		}
+		p := b.at
+		if b.listen != nil {
+			p = b.listen.at
+		} else if b.vip != nil {
+			p = b.vip.at
+		}
+		is := netip.AddrPortFrom(a, f.tftpPort())
 		switch {
-		case b.listen.v.Addr() == n.address.v:
-			d.report(b.listen.at, faultf("%s is the address of node %s, whose own TFTP server listens there", b.listen.v, n.name).
+		case a == n.address.v:
+			d.report(p, faultf("%s is the address of node %s, whose own TFTP server listens there", is, n.name).
 				do("give the service an address of its own, or another port; or leave the role tftp out of node %s: roles: [lb]", n.name))
-		case f.tftpListen != nil && (f.tftpListen.v.Addr().IsUnspecified() || f.tftpListen.v.Addr() == b.listen.v.Addr()):
-			d.report(f.tftpListen.at, faultf("node %s would listen for its own TFTP server at %s, which takes the address of service %s (%s) as well", n.name, f.tftpListen.v, b.name, b.listen.v).
+		case f.tftpListen != nil && (f.tftpListen.v.Addr().IsUnspecified() || f.tftpListen.v.Addr() == a):
+			d.report(f.tftpListen.at, faultf("node %s would listen for its own TFTP server at %s, which takes the address of service %s (%s) as well", n.name, f.tftpListen.v, b.name, is).
 				do("leave tftp.listen out: beside a service, each node listens at its own address"))
 			return
 		}

@@ -16,7 +16,11 @@ func (v *fileVIP) members(f *file) []VIPNode {
 		add(n.name, n.priority, n.iface)
 	}
 	if len(v.nodes) == 0 {
-		for _, name := range f.handing() {
+		all := f.handing()
+		if f.balanced(v.name) {
+			all = f.balancing()
+		}
+		for _, name := range all {
 			add(name, nil, nil)
 		}
 	}
@@ -78,6 +82,9 @@ func (d *decoder) checkVIPAddress(f *file, v *fileVIP) {
 		}
 	}
 	for _, s := range f.servers {
+		if f.balanced(v.name) {
+			break // that is how rules name the service
+		}
 		if s.tftp != nil && s.tftp.v.Addr() == a || s.http != nil && s.http.v.Addr() == a {
 			d.report(v.address.at, faultf("%s is the address of server %s", a, s.name).do("take a free address"))
 		}

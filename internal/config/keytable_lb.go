@@ -11,13 +11,20 @@ func lbKey() Key {
 				"listens for that at its own address only.",
 			Keys: []Key{
 				{
-					Name: "listen", Scalar: scalarEndpoint, Required: true, Example: "listen: 10.10.0.20:69",
-					Doc: "The address that clients ask, and the port, 69 unless given. A node on which the address is not (yet) waits for it.",
+					Name: "listen", Scalar: scalarEndpoint, Default: "(the address of vip)", Example: "listen: 10.10.0.20:69",
+					Doc: "For mode relay: the address that clients ask, and the port, 69 unless given. A node on which the address is not (yet) waits for it.",
 				},
 				{
-					Name: "mode", Scalar: scalarChoice, Choice: []string{ModeRelay}, Default: "relay", Example: "mode: relay",
+					Name: "vip", Scalar: scalarVIP, Default: "(that of listen)", Example: "vip: boot",
+					Doc: "The address that clients ask: the name of a service address of vips, which the nodes with the role lb then keep unless it names others; or an address " +
+						"that something else keeps on the node. All modes but relay need it; with relay it stands in the place of listen.",
+				},
+				{
+					Name: "mode", Scalar: scalarChoice, Choice: modes(), Default: "relay", Example: "mode: nat",
 					Doc: "How packets travel. relay: the node ends the client's transfer and fetches from a backend; when that one stops in mid-transfer, another goes on. " +
-						"nat and dsr are for later versions.",
+						"dsr: requests are handed on as they are, to the backend's MAC address, and the backend, which has the service's address too, answers the client directly. " +
+						"nat: the backend's address is written over the service's and the client's is kept; the backends' route to the clients leads through the node. " +
+						"snat: the node's address is written over the client's as well: backends need no change, and see the node instead of clients. docs/nat.md compares them.",
 				},
 				{
 					Name: "backends", Form: FormWords, Scalar: scalarBackend, Required: true, Example: "backends: [pvs1, pvs2*3]",
@@ -25,29 +32,50 @@ func lbKey() Key {
 				},
 				{
 					Name: "scheduler", Scalar: scalarChoice, Choice: schedulers(), Default: "round-robin", Example: "scheduler: least-transfers",
-					Doc: "Who is next: each in turn, each as its weight says, the one with the fewest transfers for its weight, or the one that a hash of the client's " +
-						"address prefers (the same on every node; when a backend goes, only its own clients move).",
+					Doc: "Who is next: each in turn, each as its weight says, the one with the fewest transfers for its weight (relay only), or the one that a hash of the client's " +
+						"address prefers (the same on every node; when a backend goes, only its own clients move): by comparing, or by a table (maglev).",
 				},
 				{
 					Name: "persistence", Form: FormObject, Default: "(none)", Example: "persistence: {source_ip: 100s}",
 					Doc: "Whether a client stays with its backend.",
 					Keys: []Key{{
 						Name: "source_ip", Scalar: scalarDuration, Default: "(not at all)", Example: "source_ip: 100s",
-						Doc: "How long after its last download a client's address keeps its backend.",
+						Doc: "How long after its last download (with dsr: its last packet) a client's address keeps its backend.",
 					}},
 				},
 				{
+					Name: "interface", Scalar: scalarIface, Default: "(that of the service address, else the first that the node names)", Example: "interface: eth1",
+					Doc: "For dsr, nat and snat: where the clients' packets come in. With dsr the backends are there, too.",
+				},
+				{
+					Name: "plane", Scalar: scalarChoice, Choice: planes(), Default: "auto", Example: "plane: nft",
+					Doc: "For dsr: what hands packets on. auto takes the first that the kernel and the interface let it have: xdp and tcx are BPF, nft is nftables.",
+				},
+				{
+					Name: "ports", Form: FormWords, Scalar: scalarPort, Default: "(udp/69; with dsr every packet to the address)", Example: "ports: [udp/69, tcp/80]",
+					Doc: "For dsr, nat and snat: what of the address goes to the backends. Transfers follow their request on udp/69 whatever ports they use.",
+				},
+				{
+					Name: "drain", Scalar: scalarDuration, Default: "5m", Example: "drain: 5m",
+					Doc: "For dsr, nat and snat: how long a backend that is drained keeps the clients that it has; then they go to others as well.",
+				},
+				{
+					Name: "forwarding", Scalar: scalarChoice, Choice: []string{ForwardingTell, ForwardingSet}, Default: ForwardingTell, Example: "forwarding: set",
+					Doc: "For nat and snat, what is done when the kernel does not forward packets, or would tell machines of shorter ways: tell warns of it with the remedy; set turns " +
+						"net.ipv4.ip_forward on, send_redirects off, and makes the kernel's table of expected transfers large enough. It is left so.",
+				},
+				{
 					Name: "cache", Scalar: scalarCache, Default: "64MiB", Example: "cache: 64MiB",
-					Doc: "Memory for contents that clients share, so that many machines that want the same file are one download from a backend. A longer file is fetched for " +
+					Doc: "For relay: memory for contents that clients share, so that many machines that want the same file are one download from a backend. A longer file is fetched for " +
 						"each client by itself. off: every file is.",
 				},
 				{
 					Name: "fresh", Scalar: scalarDuration, Default: "10s", Example: "fresh: 10s",
-					Doc: "How long a shared content is handed out without a question. Then a backend is asked for the file's size, and after six times as long it is fetched anew in any case.",
+					Doc: "For relay: how long a shared content is handed out without a question. Then a backend is asked for the file's size, and after six times as long it is fetched anew in any case.",
 				},
 				{
 					Name: "sorry", Scalar: scalarText, Default: "(no server behind NAME answers, try again later)", Example: `sorry: "boot servers are down, call 4711"`,
-					Doc: "What a client is told, on its screen if it has one, when no backend delivers.",
+					Doc: "For relay: what a client is told, on its screen if it has one, when no backend delivers.",
 				},
 			},
 		}},

@@ -20,7 +20,7 @@ func vipsKey() Key {
 				Doc: "The interface that has the address, and on which the nodes hear each other.",
 			},
 			{
-				Name: "nodes", Form: FormNamed, Default: "(every node that hands out files, in the order of the file)",
+				Name: "nodes", Form: FormNamed, Default: "(every node that hands out files, in the order of the file; where a service of lb has the address, every node with the role lb)",
 				Example: "nodes:\n  boot1: {priority: 200}\n  boot2: {priority: 100, interface: ens3}",
 				Doc:     "The nodes that may have the address, the first to have it in front.",
 				Keys: []Key{

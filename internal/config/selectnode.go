@@ -48,6 +48,7 @@ func (d *decoder) checkNode(f *file, n *fileNode, interfaces []string) {
 			write(n.example(f)).do("interfaces can also be named by `surefoot serve --interface`; roles: [tftp, http] leaves answering to other nodes"))
 	}
 	d.checkVIPNode(f, n, interfaces)
+	d.checkBalanceNode(f, n, interfaces)
 	if slices.Contains(roles, RoleDHCP6) && f.byDHCP6() && !n.bad && n.interfaces == nil && len(interfaces) == 0 &&
 		!slices.Contains(roles, RoleProxyDHCP) && !slices.Contains(roles, RoleDHCP) {
 		d.report(n.at, faultf("node %s answers DHCPv6, but names no interface to answer on", n.name).

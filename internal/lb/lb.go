@@ -12,9 +12,14 @@ import (
 // Service is one address behind which several servers stand. It is valid, and never changed.
 type Service struct {
 	Name      string         `json:"name"`
-	Listen    netip.AddrPort `json:"listen"`
+	Listen    netip.AddrPort `json:"listen"` // of a data path in the kernel: the address, and the first port or 0
 	Mode      Mode           `json:"mode"`
-	Backends  []Backend      `json:"backends"` // in order of preference
+	VIP       string         `json:"vip,omitempty"`       // the service address that moves, by its name; "": it does not, or others move it
+	Interface string         `json:"interface,omitempty"` // where a data path in the kernel takes packets
+	Plane     PlaneKind      `json:"plane,omitempty"`     // what carries packets with direct return
+	Ports     []Port         `json:"ports,omitempty"`     // what of the address is balanced by a data path; none: every packet
+	Drain     time.Duration  `json:"drain,omitempty"`     // a drained backend keeps its clients for so long
+	Backends  []Backend      `json:"backends"`            // in order of preference
 	Scheduler Scheduler      `json:"scheduler"`
 	Persist   time.Duration  `json:"persist,omitempty"` // a client keeps its backend for so long after its last request; 0: not at all
 	Sorry     string         `json:"sorry,omitempty"`   // what a client is told when no backend delivers
@@ -49,7 +54,12 @@ const (
 )
 
 // Schedulers lists them, the default first.
-func Schedulers() []Scheduler { return []Scheduler{RoundRobin, Weighted, LeastTransfers, Rendezvous} }
+func Schedulers() []Scheduler {
+	return []Scheduler{RoundRobin, Weighted, LeastTransfers, Rendezvous, Maglev}
+}
+
+// ByAddress reports whether the client's address alone decides, so that every node decides alike.
+func (s Scheduler) ByAddress() bool { return s == Rendezvous || s == Maglev }
 
 // State is what a choice depends on besides the service. Nil functions know nothing.
 type State struct {

@@ -2,7 +2,10 @@ package lb
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
 )
 
 const (
@@ -23,6 +26,15 @@ type Table struct {
 	Active  bool  // this node has the service's address; a standby keeps its tables warm and forwards nothing
 }
 
+// Names are those of some backends.
+func (t Table) Names(of []int) []string {
+	var out []string
+	for _, i := range of {
+		out = append(out, t.Service.Backends[i].Name)
+	}
+	return out
+}
+
 // Plane is one way of letting packets travel, in the kernel. What a former process left is adopted by
 // Apply: packets go on flowing meanwhile, and after Leave.
 type Plane interface {
@@ -33,6 +45,48 @@ type Plane interface {
 	// Leave ends this process's part and lets packets flow on; Remove takes everything away.
 	Leave() error
 	Remove() error
+}
+
+// Checker is a Plane that can tell whether the data path still stands as Apply left it: somebody may
+// have taken it away, or the interface is another one now.
+type Checker interface {
+	Check(ctx context.Context) error
+}
+
+// PlaneKind is what carries packets with direct return.
+type PlaneKind string
+
+const (
+	// PlaneAuto is XDP where the interface can, else tcx, else nftables.
+	PlaneAuto PlaneKind = "auto"
+	// PlaneXDP is BPF in the driver, or before the kernel's network stack.
+	PlaneXDP PlaneKind = "xdp"
+	// PlaneTCX is BPF at the entry of traffic control.
+	PlaneTCX PlaneKind = "tcx"
+	// PlaneNFT is nftables: for kernels that permit no BPF.
+	PlaneNFT PlaneKind = "nft"
+)
+
+// Port is a port of a protocol.
+type Port struct {
+	Protocol string // udp or tcp
+	Number   uint16
+}
+
+func (p Port) String() string { return p.Protocol + "/" + strconv.Itoa(int(p.Number)) }
+
+// MarshalText writes it as in the site file.
+func (p Port) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads that.
+func (p *Port) UnmarshalText(text []byte) error {
+	protocol, number, _ := strings.Cut(string(text), "/")
+	n, err := strconv.ParseUint(number, 10, 16)
+	if err != nil || protocol != "udp" && protocol != "tcp" {
+		return fmt.Errorf("%.40q is not a port, as in udp/69", text)
+	}
+	*p = Port{protocol, uint16(n)}
+	return nil
 }
 
 // Count is what went to one backend of a service.

@@ -67,6 +67,11 @@ func (r *runner) do(now time.Time, a Action) error {
 
 // claim puts the address on the interface.
 func (r *runner) claim(now time.Time) error {
+	if r.deps.Claiming != nil {
+		if err := r.deps.Claiming(r.cfg.Name); err != nil {
+			return err
+		}
+	}
 	r.takeovers++
 	n := r.note(time.Time{})
 	r.notes.put(n)
@@ -92,6 +97,9 @@ func (r *runner) claim(now time.Time) error {
 // release takes it off again.
 func (r *runner) release() error {
 	r.announce = nil
+	if r.deps.Released != nil {
+		defer r.deps.Released(r.cfg.Name)
+	}
 	if !r.ours {
 		return nil
 	}

@@ -75,6 +75,12 @@ type Deps struct {
 	Link func(name string) (link.Link, error)
 	// Delivers says why this node does not hand out what it should, "" if it does.
 	Delivers func() string
+	// Claiming is called before an address is put on its interface; an error leaves it with others.
+	Claiming func(name string) error
+	// Released is called after one was taken off.
+	Released func(name string)
+	// Carries says why packets to an address would lead nowhere, "" if they do not: it lowers the priority as well.
+	Carries func(name string) string
 	// Changed is told of everything that alerts are made of.
 	Changed func(Report)
 }

@@ -264,6 +264,11 @@ func (r *runner) health(now time.Time) {
 			by = r.cfg.LowerBy
 		}
 	}
+	if r.why == "" && r.deps.Carries != nil {
+		if r.why = r.deps.Carries(r.cfg.Name); r.why != "" {
+			by = max(r.cfg.LowerBy, lowerUncarried)
+		}
+	}
 	if now.Before(r.moveUntil) {
 		by = 254
 	}
@@ -276,6 +281,9 @@ func (r *runner) health(now time.Time) {
 		r.event(now, boot.VIPPriority, fmt.Sprintf("priority %d instead of %d%s", is, was, because(r.lowered(now))))
 	}
 }
+
+// lowerUncarried is what is subtracted where the site file lets nothing else lower the priority.
+const lowerUncarried = 100
 
 func because(why string) string {
 	if why == "" {

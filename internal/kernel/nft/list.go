@@ -1,0 +1,117 @@
+package nft
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Listing is what stands in a table, by name; what sets hold is left out.
+type Listing struct {
+	Chains   []string
+	Hooks    []string // those of the chains that the kernel enters by itself
+	Sets     []string
+	Counters map[string]Counter
+	Helpers  []string
+	Rules    int
+}
+
+// Counter is how often something was seen.
+type Counter struct{ Packets, Bytes uint64 }
+
+// List reads a table; ok is false if there is none.
+func List(ctx context.Context, family, table string) (l Listing, ok bool, err error) {
+	out, err := run(ctx, "", "-j", "-t", "list", "table", family, table)
+	if IsGone(err) {
+		return Listing{}, false, nil
+	}
+	if err != nil {
+		return Listing{}, false, err
+	}
+	l, err = parseListing(out)
+	return l, err == nil, err
+}
+
+func parseListing(text []byte) (Listing, error) {
+	var doc struct {
+		NFTables []struct {
+			Chain *struct {
+				Name string `json:"name"`
+				Hook string `json:"hook"`
+			} `json:"chain"`
+			Set *struct {
+				Name string `json:"name"`
+			} `json:"set"`
+			Counter *struct {
+				Name    string `json:"name"`
+				Packets uint64 `json:"packets"`
+				Bytes   uint64 `json:"bytes"`
+			} `json:"counter"`
+			Helper *struct {
+				Name string `json:"name"`
+			} `json:"ct helper"`
+			Rule *struct{} `json:"rule"`
+		} `json:"nftables"`
+	}
+	l := Listing{Counters: map[string]Counter{}}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return l, fmt.Errorf("read what nft lists: %w", err)
+	}
+	for _, x := range doc.NFTables {
+		switch {
+		case x.Chain != nil && x.Chain.Hook != "":
+			l.Hooks = append(l.Hooks, x.Chain.Name)
+		case x.Chain != nil:
+			l.Chains = append(l.Chains, x.Chain.Name)
+		case x.Set != nil:
+			l.Sets = append(l.Sets, x.Set.Name)
+		case x.Counter != nil:
+			l.Counters[x.Counter.Name] = Counter{x.Counter.Packets, x.Counter.Bytes}
+		case x.Helper != nil:
+			l.Helpers = append(l.Helpers, x.Helper.Name)
+		case x.Rule != nil:
+			l.Rules++
+		}
+	}
+	slices.Sort(l.Chains)
+	slices.Sort(l.Sets)
+	return l, nil
+}
+
+// Held reports whether a set has an address, and for how long still.
+func Held(ctx context.Context, family, table, set string, a netip.Addr) (left time.Duration, ok bool, err error) {
+	out, err := run(ctx, "", "-j", "get", "element", family, table, set, "{ "+a.String()+" }")
+	if IsGone(err) {
+		return 0, false, nil
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	var doc struct {
+		NFTables []struct {
+			Set *struct {
+				Elem []struct {
+					Elem struct {
+						Expires int64 `json:"expires"`
+					} `json:"elem"`
+				} `json:"elem"`
+			} `json:"set"`
+		} `json:"nftables"`
+	}
+	if err := json.Unmarshal(out, &doc); err != nil {
+		return 0, false, fmt.Errorf("read what nft has in %s: %w", set, err)
+	}
+	for _, x := range doc.NFTables {
+		if x.Set != nil && len(x.Set.Elem) > 0 {
+			return time.Duration(x.Set.Elem[0].Elem.Expires) * time.Second, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// Quote is a text as a string of nft: of names of interfaces.
+func Quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, "") + `"` }
