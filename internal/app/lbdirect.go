@@ -20,8 +20,8 @@ type direct struct {
 	bpf     *dsr.Plane // nil: none was needed yet
 	way     bpf.Way
 	at      map[string]string // the interface of each service
-	refused bool // the kernel permits no BPF
-	byNFT   bool // nftables has services
+	refused bool              // the kernel permits no BPF
+	byNFT   bool              // nftables has services
 }
 
 func newDirect(log *slog.Logger) *direct {
