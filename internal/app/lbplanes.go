@@ -7,7 +7,7 @@ import (
 )
 
 // planes are the ways of letting packets travel in the kernel, each with what it takes.
-func (a *App) planes() []*kind { return nil }
+func (a *App) planes() []*kind { return []*kind{a.dsrKind()} }
 
 // pathsSlot is the place of the data paths: there is one dataPaths for as long as the program runs, so
 // that a reload never makes two follow at once.
