@@ -59,17 +59,29 @@ const (
 // Listen makes sure that the data paths can be made.
 func (d *dataPaths) Listen(ctx context.Context) error {
 	for _, k := range d.kinds {
-		if c, ok := k.plane.(interface{ Allowed(context.Context) error }); ok && d.wants(k) {
-			if err := c.Allowed(ctx); err != nil {
-				return err
-			}
+		c, ok := k.plane.(interface {
+			Allowed(context.Context, []lb.Table) error
+		})
+		tables := d.of(k, func(string) bool { return false })
+		if !ok || len(tables) == 0 {
+			continue
+		}
+		if err := c.Allowed(ctx, tables); err != nil {
+			return fmt.Errorf("service %s: %w", tables[0].Service.Name, err)
 		}
 	}
 	return nil
 }
 
-func (d *dataPaths) wants(k *kind) bool {
-	return slices.ContainsFunc(d.wanted(func(string) bool { return false }), func(t lb.Table) bool { return k.takes(t.Service) })
+// of are the tables that a plane is to follow.
+func (d *dataPaths) of(k *kind, active func(vip string) bool) []lb.Table {
+	var out []lb.Table
+	for _, t := range d.wanted(active) {
+		if k.takes(t.Service) {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // Run follows until ctx ends, and leaves the data paths to whoever comes.
@@ -131,12 +143,7 @@ func (d *dataPaths) check(ctx context.Context, k *kind) {
 
 // follow hands a plane its tables if they are other ones. d.mu is held.
 func (d *dataPaths) follow(ctx context.Context, k *kind, first bool) {
-	var tables []lb.Table
-	for _, t := range d.wanted(func(vip string) bool { return d.active[vip] }) {
-		if k.takes(t.Service) {
-			tables = append(tables, t)
-		}
-	}
+	tables := d.of(k, func(vip string) bool { return d.active[vip] })
 	last, known := d.last[k.name]
 	switch {
 	case known && reflect.DeepEqual(last, tables):

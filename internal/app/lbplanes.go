@@ -7,7 +7,12 @@ import (
 )
 
 // planes are the ways of letting packets travel in the kernel, each with what it takes.
-func (a *App) planes() []*kind { return []*kind{a.dsrKind()} }
+func (a *App) planes() []*kind {
+	return []*kind{
+		{name: "nat", plane: a.newTranslating(), takes: func(s lb.Service) bool { return s.Mode == lb.NAT || s.Mode == lb.SNAT }},
+		{name: "dsr", plane: newDirect(a.log, a.now), takes: func(s lb.Service) bool { return s.Mode == lb.DSR }},
+	}
+}
 
 // pathsSlot is the place of the data paths: there is one dataPaths for as long as the program runs, so
 // that a reload never makes two follow at once.
