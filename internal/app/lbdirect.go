@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 
 	"surefoot/internal/kernel/bpf"
 	"surefoot/internal/lb"
@@ -16,16 +17,15 @@ import (
 // says so, or lets it be chosen and the kernel permits no BPF.
 type direct struct {
 	log     *slog.Logger
+	now     func() time.Time
 	nft     *nat.Direct
 	bpf     *dsr.Plane // nil: none was needed yet
-	way     bpf.Way
-	at      map[string]string // the interface of each service
-	refused bool              // the kernel permits no BPF
-	byNFT   bool              // nftables has services
+	refused bool       // the kernel permits no BPF
+	byNFT   bool       // nftables has services
 }
 
-func newDirect(log *slog.Logger) *direct {
-	return &direct{log: log, nft: nat.NewDirect(nat.Deps{Log: log})}
+func newDirect(log *slog.Logger, now func() time.Time) *direct {
+	return &direct{log: log, now: now, nft: nat.NewDirect(nat.Deps{Log: log})}
 }
 
 // split says who takes which services.
@@ -72,7 +72,7 @@ func (d *direct) Allowed(ctx context.Context, tables []lb.Table) error {
 func (d *direct) Apply(ctx context.Context, tables []lb.Table) error {
 	byBPF, byNFT, way := d.split(tables)
 	if len(byBPF) > 0 || d.bpf != nil {
-		if err := d.applyBPF(ctx, byBPF, way); err != nil {
+		if err := d.applyBPF(ctx, byBPF); err != nil {
 			if way != bpf.Auto || !notPermitted(err) {
 				return err
 			}
@@ -88,20 +88,9 @@ func (d *direct) Apply(ctx context.Context, tables []lb.Table) error {
 	return d.nft.Apply(ctx, byNFT)
 }
 
-func (d *direct) applyBPF(ctx context.Context, tables []lb.Table, way bpf.Way) error {
-	d.at = map[string]string{}
-	for _, t := range tables {
-		d.at[t.Service.Name] = t.Service.Interface
-	}
-	if d.bpf != nil && d.way != way {
-		if err := d.bpf.Leave(); err != nil {
-			return err
-		}
-		d.bpf = nil
-	}
+func (d *direct) applyBPF(ctx context.Context, tables []lb.Table) error {
 	if d.bpf == nil {
-		at := func(service string) string { return d.at[service] }
-		d.bpf, d.way = dsr.New(dsr.Config{Way: way, Interface: at}, dsr.Deps{Log: d.log}), way
+		d.bpf = dsr.New(dsr.Config{}, dsr.Deps{Log: d.log, Now: d.now})
 	}
 	if len(tables) == 0 {
 		err := d.bpf.Remove()
@@ -113,10 +102,13 @@ func (d *direct) applyBPF(ctx context.Context, tables []lb.Table, way bpf.Way) e
 
 func notPermitted(err error) bool { return errors.As(err, new(*bpf.PermissionError)) }
 
-// Check looks whether the rules of nftables stand; BPF programs cannot be taken away unnoticed.
+// Check looks whether rules and programs stand.
 func (d *direct) Check(ctx context.Context) error {
 	if d.byNFT {
 		return d.nft.Check(ctx)
+	}
+	if d.bpf != nil {
+		return d.bpf.Check(ctx)
 	}
 	return nil
 }
@@ -152,7 +144,7 @@ func (d *direct) Leave() error {
 func (d *direct) Remove() error {
 	err := d.nft.Remove()
 	if d.bpf == nil && bpf.Allowed() == nil {
-		d.bpf = dsr.New(dsr.Config{}, dsr.Deps{Log: d.log})
+		d.bpf = dsr.New(dsr.Config{}, dsr.Deps{Log: d.log, Now: d.now})
 	}
 	if d.bpf != nil {
 		err = errors.Join(err, d.bpf.Remove())

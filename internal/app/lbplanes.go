@@ -10,7 +10,7 @@ import (
 func (a *App) planes() []*kind {
 	return []*kind{
 		{name: "nat", plane: a.newTranslating(), takes: func(s lb.Service) bool { return s.Mode == lb.NAT || s.Mode == lb.SNAT }},
-		{name: "dsr", plane: newDirect(a.log), takes: func(s lb.Service) bool { return s.Mode == lb.DSR }},
+		{name: "dsr", plane: newDirect(a.log, a.now), takes: func(s lb.Service) bool { return s.Mode == lb.DSR }},
 	}
 }
 

@@ -129,13 +129,7 @@ func (p *Path) Attach(iface string, way Way) (Way, error) {
 		return "", fmt.Errorf("interface %s: %w", iface, err)
 	}
 	index := l.Attrs().Index
-	ways := []Way{way}
-	if way == Auto || way == "" {
-		ways = []Way{TCX, Generic}
-		if l.Type() == "device" { // no virtual one: those want cures for XDP that tcx does without
-			ways = []Way{XDP, TCX, Generic}
-		}
-	}
+	ways := waysFor(way, l.Type() == "device")
 	var errs []error
 	for _, w := range ways {
 		if err := p.attach(linkKey{w, index}); err != nil {
@@ -150,6 +144,33 @@ func (p *Path) Attach(iface string, way Way) (Way, error) {
 		return w, nil
 	}
 	return "", errors.Join(errs...)
+}
+
+// waysFor are the ways to try, the best first. XDP in the driver is for real cards: virtual ones have it, and lose
+// packets without a sign unless their other end has a program as well (docs/dsr.md).
+func waysFor(way Way, card bool) []Way {
+	switch {
+	case way == XDP && card:
+		return []Way{XDP, Generic}
+	case way == XDP:
+		return []Way{Generic}
+	case way == TCX, way == Generic:
+		return []Way{way}
+	case card:
+		return []Way{XDP, TCX, Generic}
+	default:
+		return []Way{TCX, Generic}
+	}
+}
+
+// Check says whether programs are still attached where they were.
+func (p *Path) Check() error {
+	for k, l := range p.links {
+		if !alive(l, k.ifindex) {
+			return fmt.Errorf("the program on interface %d (%s) was detached", k.ifindex, k.way)
+		}
+	}
+	return nil
 }
 
 func (p *Path) attach(k linkKey) error {

@@ -178,3 +178,11 @@ func (p *Path) Remove() error {
 	}
 	return errors.Join(append(errs, p.Close())...)
 }
+
+// Disown makes the next process believe that programs of another version are attached.
+func (p *Path) Disown() error {
+	if err := p.maps[mapAbout].Put(uint32(0), about{Layout: layout}); err != nil {
+		return fmt.Errorf("note the version of the maps: %w", err)
+	}
+	return nil
+}

@@ -43,7 +43,7 @@ func compile(was map[bpf.Addr]*bpf.Service, tables []lb.Table, at map[string]nei
 		if old == nil {
 			old = &bpf.Service{}
 		}
-		s := &bpf.Service{MAC: at[t.Service.Name].MAC, Port: swap(t.Service.Listen.Port()), Turn: uint32(n), Timeout: uint64(t.Service.Persist)}
+		s := &bpf.Service{MAC: at[t.Service.Name].MAC, Port: swap(requests(&t.Service)), Turn: uint32(n), Timeout: uint64(t.Service.Persist)}
 		if t.Active {
 			s.Active = 1
 		}
@@ -154,10 +154,15 @@ func reachable(t *lb.Table, known map[netip.Addr]hop, is func(hop) bool) (out []
 	return out
 }
 
-// swap writes a port as packets have it; 0 is that of TFTP.
-func swap(port uint16) uint16 {
-	if port == 0 {
-		port = defaultPort
+// requests is the port of TFTP requests.
+func requests(s *lb.Service) uint16 {
+	for _, p := range s.Ports {
+		if p.Protocol == "udp" {
+			return p.Number
+		}
 	}
-	return port<<8 | port>>8
+	return defaultPort
 }
+
+// swap writes a port as packets have it.
+func swap(port uint16) uint16 { return port<<8 | port>>8 }

@@ -52,7 +52,7 @@ func TestTheKernelDealsAsGoDoes(t *testing.T) {
 				t.Fatal(err)
 			}
 			random := rand.New(rand.NewPCG(uint64(len(alive)), uint64(len(by)))) // other clients each time: these are remembered
-			for n := range 2000 {
+			for n := range 300 {
 				tb := tables[n%2]
 				deal, err := lb.NewDeal(&tb.Service, alive)
 				if err != nil {

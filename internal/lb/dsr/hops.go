@@ -51,20 +51,29 @@ func (p *Plane) again(links bool) {
 	was, at := maps.Clone(p.known), maps.Clone(p.at)
 	if links {
 		if err := p.attach(); err != nil {
-			p.d.Log.Warn("an interface of a service is not as it should be; tried again", "role", "lb", "err", err)
+			p.complain("an interface of a service is not as it should be; it is tried again every second", err)
 			return
 		}
 	}
 	if err := p.refresh(); err != nil {
-		p.d.Log.Warn("backends' MACs are not known; tried again", "role", "lb", "err", err)
+		p.complain("backends' MACs are not known; it is tried again every second", err)
 		return
 	}
+	p.told = ""
 	if maps.Equal(was, p.known) && maps.Equal(at, p.at) {
 		return
 	}
 	p.tell(was)
 	if err := p.write(); err != nil {
 		p.d.Log.Error("the kernel does not take the change", "role", "lb", "err", err)
+	}
+}
+
+// complain logs what does not go, once.
+func (p *Plane) complain(what string, err error) {
+	if text := err.Error(); text != p.told {
+		p.told = text
+		p.d.Log.Warn(what, "role", "lb", "err", err)
 	}
 }
 

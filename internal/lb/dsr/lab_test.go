@@ -147,7 +147,6 @@ func (l *lab) start(name string, cmd *exec.Cmd) {
 		cmd.Stdout = log
 	}
 	cmd.Stderr = log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
 	}
@@ -203,14 +202,14 @@ type balancer struct {
 	out  *bufio.Scanner
 }
 
-func (l *lab) balancer(host, way string) *balancer {
+func (l *lab) balancer(host string) *balancer {
 	l.t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	cmd := l.in(host, self)
-	cmd.Env = append(os.Environ(), "SUREFOOT_DSR_DIR="+l.pins(host), "SUREFOOT_DSR_WAY="+way)
+	cmd.Env = append(os.Environ(), "SUREFOOT_DSR_DIR="+l.pins(host))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		l.t.Fatal(err)
@@ -261,7 +260,9 @@ func (b *balancer) counters() map[string]lb.Count {
 	b.ask("counters", &list)
 	out := map[string]lb.Count{}
 	for _, c := range list {
-		out[c.Backend] = c
+		x := out[c.Backend]
+		x.Packets, x.Requests, x.Retries = x.Packets+c.Packets, x.Requests+c.Requests, x.Retries+c.Retries
+		out[c.Backend] = x
 	}
 	return out
 }
@@ -292,7 +293,7 @@ func (l *lab) get(client, vip, file, from string) ([]byte, error) {
 	case "tftp-hpa":
 		words = []string{"tftp", "-m", "binary", vip, "-c", "get", file, to}
 	case "curl":
-		words = []string{"curl", "-s", "-m", "20", "--interface", from, "-o", to, "tftp://" + host + "/" + file}
+		words = []string{"curl", "-s", "-m", "5", "--interface", from, "-o", to, "tftp://" + host + "/" + file}
 	case "atftp":
 		words = []string{"atftp", "--option", "blksize 1428", "-g", "-r", file, "-l", to, vip, "69"}
 	case "busybox":

@@ -20,7 +20,7 @@ import (
 // that can be killed. It does what its standard input says, a line each, and answers with a line.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("SUREFOOT_DSR_DIR"); dir != "" {
-		if err := serveNode(dir, bpf.Way(os.Getenv("SUREFOOT_DSR_WAY")), os.Stdin, os.Stdout); err != nil {
+		if err := serveNode(dir, os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func serveNode(dir string, way bpf.Way, in io.Reader, out io.Writer) error {
-	p := New(Config{Way: way, Dir: dir}, Deps{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Now: time.Now})
+func serveNode(dir string, in io.Reader, out io.Writer) error {
+	p := New(Config{Dir: dir}, Deps{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Now: time.Now})
 	sc := bufio.NewScanner(in)
 	sc.Buffer(nil, 1<<20)
 	for sc.Scan() {
@@ -53,6 +53,8 @@ func serveNode(dir string, way bpf.Way, in io.Reader, out io.Writer) error {
 				words[r.String()] = c
 			}
 			answer = words
+		case "other": // what a process of another version leaves behind
+			err = p.path.Disown()
 		case "leave":
 			err = p.Leave()
 		case "remove":

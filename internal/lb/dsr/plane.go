@@ -16,10 +16,7 @@ import (
 
 // Config is how packets are taken.
 type Config struct {
-	Way bpf.Way // how programs are attached; "": auto
-	// Interface names the interface of a service; nil or "": the one by which its backends are reached.
-	Interface func(service string) string
-	Dir       string // where programs stay when the process ends; "": the folder of the network namespace
+	Dir string // where programs stay when the process ends; "": the folder of the network namespace
 }
 
 // Deps are what it needs of others.
@@ -42,13 +39,17 @@ type Plane struct {
 	tables  []lb.Table
 	at      map[string]neigh.Interface // by service
 	way     map[string]bpf.Way         // by interface
+	told    string                     // the last trouble that was logged
 	known   map[netip.Addr]hop
 	asked   map[netip.Addr]bool
 	live    map[bpf.Addr]*bpf.Service // what the kernel follows
 	fresh   chan struct{}             // closed and made anew when hops change
 }
 
-var _ lb.Plane = (*Plane)(nil)
+var (
+	_ lb.Plane   = (*Plane)(nil)
+	_ lb.Checker = (*Plane)(nil)
+)
 
 // hop is the way to a backend.
 type hop struct {
@@ -63,6 +64,19 @@ func New(cfg Config, d Deps) *Plane {
 		cfg: cfg, d: d, at: map[string]neigh.Interface{}, way: map[string]bpf.Way{}, known: map[netip.Addr]hop{},
 		asked: map[netip.Addr]bool{}, fresh: make(chan struct{}),
 	}
+}
+
+// Allowed says whether this process may balance in the kernel, and what it lacks.
+func (p *Plane) Allowed(context.Context) error { return bpf.Allowed() }
+
+// Check says whether the programs are still where Apply put them.
+func (p *Plane) Check(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.path == nil {
+		return nil
+	}
+	return p.path.Check()
 }
 
 // patience is how long Apply waits for the MACs of backends that it never heard of.
@@ -166,7 +180,7 @@ func (p *Plane) attach() error {
 			return fmt.Errorf("service %s: %w", t.Service.Name, err)
 		}
 		if !used[i.Index] {
-			way, err := p.path.Attach(name, p.cfg.Way)
+			way, err := p.path.Attach(name, ways(t.Service.Plane))
 			if err != nil {
 				return fmt.Errorf("service %s: %w", t.Service.Name, err)
 			}
@@ -181,12 +195,22 @@ func (p *Plane) attach() error {
 	return p.path.Only(used)
 }
 
+// ways are those of a service's plane.
+func ways(plane lb.PlaneKind) bpf.Way {
+	switch plane {
+	case lb.PlaneXDP:
+		return bpf.XDP
+	case lb.PlaneTCX:
+		return bpf.TCX
+	default:
+		return bpf.Auto
+	}
+}
+
 // iface is the interface of a service: the named one, or that of the backends.
 func (p *Plane) iface(s *lb.Service) (string, error) {
-	if p.cfg.Interface != nil {
-		if name := p.cfg.Interface(s.Name); name != "" {
-			return name, nil
-		}
+	if s.Interface != "" {
+		return s.Interface, nil
 	}
 	var why error
 	for _, b := range s.Backends {
