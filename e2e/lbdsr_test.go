@@ -78,15 +78,6 @@ func (l *dsrNet) ours(host string) {
 	l.await("our TFTP server on "+host, func() bool { return l.in(host, l.binary, "probe", "tftp://127.0.0.1/who").Run() == nil })
 }
 
-// down takes away what the balancers' programs left, and looks whether anything is left then.
-func (l *dsrNet) down(hosts ...string) {
-	for _, h := range hosts {
-		if out, err := l.in(h, l.binary, "lb", "down", "--config", l.path(h+".yaml"), "--node", h).CombinedOutput(); err != nil {
-			l.t.Errorf("lb down: %v: %s", err, out)
-		}
-	}
-}
-
 // dsrDownloads: real clients and real servers, by IPv4, through the balancer.
 func dsrDownloads(t *testing.T, b *bench) {
 	l := newDSRNet(t, b)
