@@ -1,13 +1,9 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +49,7 @@ func newDSRNet(t *testing.T, b *bench) *dsrNet {
 		for name := range l.procs {
 			l.kill(name, syscall.SIGKILL)
 		}
+		l.unpin("lb1", "lb2")
 		for _, h := range hosts {
 			_ = exec.Command("ip", "netns", "delete", l.ns(h)).Run()
 		}
@@ -83,6 +80,23 @@ func newDSRNet(t *testing.T, b *bench) *dsrNet {
 		l.write(h, "who", []byte(h+"\n"))
 	}
 	return l
+}
+
+// unpin removes what the balancers left for their successors, and the file system that holds it if nobody else
+// has anything there.
+func (l *dsrNet) unpin(hosts ...string) {
+	for _, h := range hosts {
+		var st syscall.Stat_t
+		if syscall.Stat("/run/netns/"+l.ns(h), &st) == nil {
+			for _, root := range []string{"/sys/fs/bpf", "/run/surefoot/bpf"} {
+				_ = os.RemoveAll(fmt.Sprintf("%s/surefoot/net-%d", root, st.Ino))
+				_ = os.Remove(root + "/surefoot")
+			}
+		}
+	}
+	if left, err := os.ReadDir("/run/surefoot/bpf"); err == nil && len(left) == 0 {
+		_ = syscall.Unmount("/run/surefoot/bpf", 0)
+	}
 }
 
 func (l *dsrNet) ns(host string) string   { return l.name + host }

@@ -60,7 +60,7 @@ type dsrStorm struct {
 
 // dsrClient is the address of machine i.
 func dsrClient(i int) netip.Addr {
-	return netip.AddrFrom4([4]byte{10, 1, byte(4 + i/250), byte(1 + i%250)})
+	return netip.AddrFrom4([4]byte{10, 1, byte(16 + i/250), byte(1 + i%250)})
 }
 
 // storm begins n downloads, spread over a time.
@@ -72,8 +72,8 @@ func (l *dsrNet) storm(t *testing.T, n int, vip, file string, want []byte, over,
 // stormFrom is a storm of other machines.
 func (l *dsrNet) stormFrom(t *testing.T, first, n int, vip, file string, want []byte, over, pause time.Duration) *dsrStorm {
 	t.Helper()
-	l.sh("cl", "ip route replace local 10.1.4.0/22 dev lo")
-	l.sh("rt", "ip route replace 10.1.4.0/22 via 10.1.0.10")
+	l.sh("cl", "ip route replace local 10.1.16.0/20 dev lo")
+	l.sh("rt", "ip route replace 10.1.16.0/20 via 10.1.0.10")
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &dsrStorm{l: l, stop: cancel}
 	sum := crc32.ChecksumIEEE(want)
@@ -210,4 +210,28 @@ func (s *dsrStorm) under(n int) {
 		}
 		return c >= n
 	})
+}
+
+// askOnce asks who answers, and waits for it as long as nobody would mind.
+func (l *dsrNet) askOnce() (time.Time, bool) {
+	var conn *net.UDPConn
+	err := l.inside("cl", func() (err error) {
+		conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 1, 0, 10)})
+		return err
+	})
+	if err != nil {
+		return time.Time{}, false
+	}
+	defer conn.Close()
+	vip := netip.MustParseAddr(dsrVIP)
+	_, _ = conn.WriteToUDPAddrPort([]byte("\x00\x01who\x00octet\x00"), netip.AddrPortFrom(vip, 69))
+	_ = conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	buf := make([]byte, 600)
+	k, from, err := conn.ReadFromUDPAddrPort(buf)
+	if err != nil || k < 4 || buf[1] != 3 {
+		return time.Time{}, false
+	}
+	at := time.Now()
+	_, _ = conn.WriteToUDPAddrPort([]byte{0, 4, 0, 1}, from)
+	return at, true
 }

@@ -128,7 +128,7 @@ func TestRefuse(t *testing.T) {
 // kernelPackages are the ways around the standard library to the kernel. Only kernel/* uses
 // them, so that what needs a privilege is found in one place.
 var kernelPackages = []string{
-	"golang.org/x/sys/unix", "syscall", "unsafe", "github.com/vishvananda/", "github.com/mdlayher/",
+	"golang.org/x/sys/unix", "syscall", "unsafe", "github.com/vishvananda/", "github.com/mdlayher/", "github.com/cilium/",
 }
 
 // kernelExceptions are the places outside kernel/* that use one of them, with the reason.

@@ -1,9 +1,8 @@
 package bpf
 
 import (
-	_ "embed"
-
 	"crypto/sha256"
+	_ "embed"
 )
 
 //go:embed dsr.o

@@ -176,7 +176,9 @@ func (p *Path) Remove() error {
 		errs = append(errs, os.RemoveAll(p.dir))
 		_ = os.Remove(filepath.Dir(p.dir)) // unless another namespace has something there
 	}
-	return errors.Join(append(errs, p.Close())...)
+	errs = append(errs, p.Close())
+	unplace()
+	return errors.Join(errs...)
 }
 
 // Disown makes the next process believe that programs of another version are attached.

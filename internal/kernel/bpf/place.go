@@ -57,3 +57,10 @@ func isBPF(path string) bool {
 	var st unix.Statfs_t
 	return unix.Statfs(path, &st) == nil && st.Type == unix.BPF_FS_MAGIC
 }
+
+// unplace unmounts what mount mounted, if nothing is left in it.
+func unplace() {
+	if left, err := os.ReadDir(ownFS); err == nil && len(left) == 0 && isBPF(ownFS) {
+		_ = unix.Unmount(ownFS, 0)
+	}
+}

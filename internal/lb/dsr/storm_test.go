@@ -60,7 +60,7 @@ type storm struct {
 
 // clientAddr is the address of machine i.
 func clientAddr(i int) netip.Addr {
-	return netip.AddrFrom4([4]byte{10, 1, byte(4 + i/250), byte(1 + i%250)})
+	return netip.AddrFrom4([4]byte{10, 1, byte(16 + i/250), byte(1 + i%250)})
 }
 
 // storm begins n downloads, spread over a time.
@@ -72,8 +72,8 @@ func (l *lab) storm(t *testing.T, n int, vip, file string, want []byte, over, pa
 // stormFrom is a storm of other machines.
 func (l *lab) stormFrom(t *testing.T, first, n int, vip, file string, want []byte, over, pause time.Duration) *storm {
 	t.Helper()
-	l.sh("cl", "ip route replace local 10.1.4.0/22 dev lo")
-	l.sh("rt", "ip route replace 10.1.4.0/22 via 10.1.0.10")
+	l.sh("cl", "ip route replace local 10.1.16.0/20 dev lo")
+	l.sh("rt", "ip route replace 10.1.16.0/20 via 10.1.0.10")
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &storm{l: l, stop: cancel}
 	sum := crc32.ChecksumIEEE(want)
