@@ -25,6 +25,7 @@ type translating struct {
 	told func(now time.Time, n, most int)
 
 	expecting *expecting
+	small     bool // that the table stays small was told
 }
 
 func (a *App) newTranslating() *translating {
@@ -68,7 +69,8 @@ func (p *translating) Apply(ctx context.Context, tables []lb.Table) error {
 			p.log.Info("a setting of the kernel was changed for a service", "role", roleLB, "service", t.Service.Name, "setting", s.String(), "was", s.Is)
 		}
 		if most, err := conntrack.MaxExpected(); err == nil && most < expectEnough {
-			if err := conntrack.SetMaxExpected(expectEnough); err != nil {
+			if err := conntrack.SetMaxExpected(expectEnough); err != nil && !p.small {
+				p.small = true
 				p.log.Warn("the table of expected transfers stays small", "role", roleLB, "service", t.Service.Name, "max", most, "err", err)
 			}
 		}
