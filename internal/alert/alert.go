@@ -26,15 +26,17 @@ const (
 	BootsFail      Code = "boots-fail"
 	TwoMasters     Code = "vip-two-masters"
 	ForeignVRRP    Code = "vip-foreign"
-	StoreSilent    Code = "store-silent"
-	HalfHeard      Code = "half-heard"
-	ClocksDiffer   Code = "clocks-differ"
-	NodeTwice      Code = "node-twice"
+
+	ExpectationsFull Code = "lb-expectations-full"
+	StoreSilent      Code = "store-silent"
+	HalfHeard        Code = "half-heard"
+	ClocksDiffer     Code = "clocks-differ"
+	NodeTwice        Code = "node-twice"
 )
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, NodeTwice, TwoMasters, ForeignVRRP}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, NodeTwice, TwoMasters, ForeignVRRP, ExpectationsFull}
 }
 
 // Severity is how much it matters.

@@ -43,6 +43,7 @@ type App struct {
 	leases     *leases
 	leased     *leaseView // what is shown of them
 	paths      *dataPaths
+	expecting  expecting
 
 	alerting *alerting
 	started  time.Time

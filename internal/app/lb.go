@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
-	"surefoot/internal/lb"
 	"surefoot/internal/lb/relay"
 	"surefoot/internal/serve/tftp"
 )
@@ -188,117 +186,4 @@ func (s *setup) balanced(without func(config.Balance) bool) []string {
 		out = append(out, fmt.Sprintf("%s: %s, %s to %s", b.Name, at, b.Mode, strings.Join(names, ", ")))
 	}
 	return out
-}
-
-// BalanceView is a service as it is at present.
-type BalanceView struct {
-	lb.Service
-	State []BackendView `json:"state"`
-	Stats *relay.Stats  `json:"stats,omitempty"` // nil: it does not run here
-}
-
-// BackendView is what a backend counts as.
-type BackendView struct {
-	Name    string   `json:"name"`
-	Down    bool     `json:"down"` // for every file that is tested
-	DownFor []string `json:"down_for,omitempty"`
-	Suspect bool     `json:"suspect,omitempty"`
-}
-
-// BalanceChoice is whom a client gets, and why.
-type BalanceChoice struct {
-	Node    string `json:"node"`
-	Service string `json:"service"`
-	From    string `json:"from"`
-	File    string `json:"file"`
-	lb.Choice
-}
-
-// askLB lists the services that run now, or explains a choice.
-func (a *App) askLB(name, from, file string) (any, error) {
-	cfg := a.setup().Config
-	for _, s := range a.slots {
-		srv, _ := s.get()
-		b, ok := srv.(*balancer)
-		if !ok {
-			continue
-		}
-		var views []BalanceView
-		for _, r := range b.relays {
-			svc := r.Service()
-			if name != "" && svc.Name != name {
-				continue
-			}
-			if from != "" {
-				addr, err := netip.ParseAddr(from)
-				if err != nil {
-					return nil, err
-				}
-				return BalanceChoice{cfg.Node.Name, svc.Name, from, file, r.Explain(addr, file)}, nil
-			}
-			st := r.Stats()
-			views = append(views, viewOf(cfg, a.health.down, svc, &st))
-		}
-		if len(views) == 0 {
-			return nil, fmt.Errorf("there is no service %q; there are %s", name, strings.Join(serviceNames(cfg), ", "))
-		}
-		return views, nil
-	}
-	return nil, errors.New("this node balances nothing: it does not have the role lb, or the site file has no lb.services")
-}
-
-func serviceNames(cfg *config.Config) []string {
-	var out []string
-	for _, b := range cfg.Balances {
-		out = append(out, b.Name)
-	}
-	return out
-}
-
-func viewOf(cfg *config.Config, down boot.Down, svc lb.Service, st *relay.Stats) BalanceView {
-	v := BalanceView{Service: svc, Stats: st}
-	for _, b := range svc.Backends {
-		x := BackendView{Name: b.Name, Suspect: st != nil && slices.Contains(st.Suspects, b.Name)}
-		tested := 0
-		for _, r := range withBackends(cfg).Rules {
-			if !slices.Contains(r.From, b.Name) {
-				continue
-			}
-			if tested++; down(b.Name, testName(r.File), boot.ByTFTP) && !slices.Contains(x.DownFor, r.File) {
-				x.DownFor = append(x.DownFor, r.File)
-			}
-		}
-		x.Down = tested > 0 && len(x.DownFor) > 0 && deadFor(cfg, down, b.Name, "")
-		v.State = append(v.State, x)
-	}
-	return v
-}
-
-// Balances shows the services of a site file without running them; with a client it explains whom that
-// one gets first.
-func Balances(cfg *config.Config, down boot.Down, name string) ([]BalanceView, error) {
-	var out []BalanceView
-	for _, b := range cfg.Balances {
-		if name == "" || b.Name == name {
-			out = append(out, viewOf(cfg, down, service(cfg, b), nil))
-		}
-	}
-	switch {
-	case len(cfg.Balances) == 0:
-		return nil, errors.New("the site file has no lb.services")
-	case len(out) == 0:
-		return nil, fmt.Errorf("there is no service %q; there are %s", name, strings.Join(serviceNames(cfg), ", "))
-	}
-	return out, nil
-}
-
-// ExplainBalance says whom a client would get as the first that asks.
-func ExplainBalance(cfg *config.Config, down boot.Down, name string, from netip.Addr, file string) (BalanceChoice, error) {
-	list, err := Balances(cfg, down, name)
-	if err != nil {
-		return BalanceChoice{}, err
-	}
-	svc := list[0].Service
-	c := lb.Choose(&svc, from, file, lb.State{Down: func(server, file string) bool { return deadFor(cfg, down, server, file) }})
-	return BalanceChoice{cfg.Node.Name, svc.Name, from.String(), file, c}, nil
 }

@@ -1,7 +1,11 @@
 package app
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
+
+	"surefoot/internal/lb"
 )
 
 // Names of the metrics of the load balancer. docs/metrics.md explains each.
@@ -11,12 +15,24 @@ const (
 	MetricLBRunning   = "surefoot_lb_downloads_running"
 	MetricLBShared    = "surefoot_lb_shared_requests_total"
 	MetricLBCached    = "surefoot_lb_cached_bytes"
+
+	MetricLBRequests = "surefoot_lb_requests_total"
+	MetricLBRetries  = "surefoot_lb_request_retries_total"
+	MetricLBPackets  = "surefoot_lb_carried_packets_total"
+	MetricLBCarried  = "surefoot_lb_carried_bytes_total"
+	MetricLBBackend  = "surefoot_lb_backend_state"
+	MetricLBActive   = "surefoot_lb_path_active"
+	MetricLBTrouble  = "surefoot_lb_path_trouble"
+	MetricLBExpected = "surefoot_lb_expected_transfers"
+	MetricLBExpect   = "surefoot_lb_expected_transfers_limit"
 )
 
 // lbMetrics asks the services that run now.
 type lbMetrics struct {
 	a                                         *App
 	downloads, bytes, running, shared, cached *prometheus.Desc
+
+	requests, retries, packets, carried, backend, active, trouble, expected, limit *prometheus.Desc
 }
 
 func newLBMetrics(a *App) *lbMetrics {
@@ -30,16 +46,30 @@ func newLBMetrics(a *App) *lbMetrics {
 		running:   desc(MetricLBRunning, "Downloads of the load balancer from a backend that run.", "service", "backend"),
 		shared:    desc(MetricLBShared, "Requests for which no download of their own was needed.", "service"),
 		cached:    desc(MetricLBCached, "Bytes of contents that clients share.", "service"),
+
+		requests: desc(MetricLBRequests, "Requests that a data path in the kernel sent to a backend.", "service", "backend"),
+		retries:  desc(MetricLBRetries, "Requests that a client repeated from the same port.", "service", "backend"),
+		packets:  desc(MetricLBPackets, "Packets that a data path in the kernel carried for a backend.", "service", "backend"),
+		carried:  desc(MetricLBCarried, "Bytes that a data path in the kernel carried for a backend.", "service", "backend"),
+		backend:  desc(MetricLBBackend, "1 for what a data path does with a backend, else 0.", "service", "backend", "state"),
+		active:   desc(MetricLBActive, "1 where this node has the service's address, or is told to act so.", "service"),
+		trouble:  desc(MetricLBTrouble, "1 while a data path does not follow.", "service"),
+		expected: desc(MetricLBExpected, "Transfers that the kernel expects: requests behind address translation without an answer yet."),
+		limit:    desc(MetricLBExpect, "How many transfers the kernel can expect."),
 	}
 }
 
 func (m *lbMetrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.downloads, m.bytes, m.running, m.shared, m.cached} {
+	for _, d := range []*prometheus.Desc{
+		m.downloads, m.bytes, m.running, m.shared, m.cached,
+		m.requests, m.retries, m.packets, m.carried, m.backend, m.active, m.trouble, m.expected, m.limit,
+	} {
 		ch <- d
 	}
 }
 
 func (m *lbMetrics) Collect(ch chan<- prometheus.Metric) {
+	m.paths(ch)
 	for _, s := range m.a.slots {
 		srv, _ := s.get()
 		b, ok := srv.(*balancer)
@@ -58,5 +88,42 @@ func (m *lbMetrics) Collect(ch chan<- prometheus.Metric) {
 				}
 			}
 		}
+	}
+}
+
+// paths gives what the kernel counts.
+func (m *lbMetrics) paths(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), balanceWithin)
+	defer cancel()
+	send := func(d *prometheus.Desc, t prometheus.ValueType, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, t, v, labels...)
+	}
+	flag := func(is bool) float64 {
+		if is {
+			return 1
+		}
+		return 0
+	}
+	translated := false
+	for _, v := range m.a.paths.Views(ctx) {
+		s := &v.Table.Service
+		translated = translated || s.Mode != lb.DSR
+		send(m.active, prometheus.GaugeValue, flag(v.Table.Active), s.Name)
+		send(m.trouble, prometheus.GaugeValue, flag(v.Trouble != ""), s.Name)
+		for i, b := range s.Backends {
+			for _, state := range []string{"alive", "drained", "out"} {
+				send(m.backend, prometheus.GaugeValue, flag(standing(&v.Table, i) == state), s.Name, b.Name, state)
+			}
+		}
+		for _, c := range v.Counts {
+			send(m.requests, prometheus.CounterValue, float64(c.Requests), c.Service, c.Backend)
+			send(m.retries, prometheus.CounterValue, float64(c.Retries), c.Service, c.Backend)
+			send(m.packets, prometheus.CounterValue, float64(c.Packets), c.Service, c.Backend)
+			send(m.carried, prometheus.CounterValue, float64(c.Bytes), c.Service, c.Backend)
+		}
+	}
+	if n, most := m.a.expecting.get(); translated && most > 0 {
+		send(m.expected, prometheus.GaugeValue, float64(n))
+		send(m.limit, prometheus.GaugeValue, float64(most))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -253,9 +254,29 @@ func (d *dataPaths) serves(k *kind, vip string) bool {
 // pathView is a data path as it stands.
 type pathView struct {
 	Table   lb.Table
-	Plane   string
+	By      string // what carries packets
 	Trouble string
 	Counts  []lb.Count
+}
+
+// shown is what a plane says of itself.
+type shown interface {
+	By(lb.Service) string
+	Explain(ctx context.Context, t lb.Table, client netip.Addr) (lb.Choice, error)
+}
+
+// Explain says whom a client of a service gets that asks now.
+func (d *dataPaths) Explain(ctx context.Context, service string, client netip.Addr) (lb.Choice, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, k := range d.kinds {
+		for _, t := range d.last[k.name] {
+			if s, ok := k.plane.(shown); ok && t.Service.Name == service {
+				return s.Explain(ctx, t, client)
+			}
+		}
+	}
+	return lb.Choice{}, fmt.Errorf("the data path of service %s does not run", service)
 }
 
 // Views are the data paths that run.
@@ -269,7 +290,10 @@ func (d *dataPaths) Views(ctx context.Context) []pathView {
 		}
 		counts, err := k.plane.Counters(ctx)
 		for _, t := range d.last[k.name] {
-			v := pathView{Table: t, Plane: k.name, Trouble: d.trouble[k.name]}
+			v := pathView{Table: t, Trouble: d.trouble[k.name], By: k.name}
+			if s, ok := k.plane.(shown); ok {
+				v.By = s.By(t.Service)
+			}
 			if err != nil && v.Trouble == "" {
 				v.Trouble = "its counters cannot be read: " + firstLine(err)
 			}

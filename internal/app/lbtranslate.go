@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"time"
 
 	"surefoot/internal/config"
 	"surefoot/internal/kernel/conntrack"
@@ -19,7 +20,12 @@ import (
 type translating struct {
 	*nat.Plane
 	log  *slog.Logger
+	now  func() time.Time
 	sets func(service string) bool // the site file says yes
+	told func(now time.Time, n, most int)
+
+	expecting *expecting
+	small     bool // that the table stays small was told
 }
 
 func (a *App) newTranslating() *translating {
@@ -28,10 +34,19 @@ func (a *App) newTranslating() *translating {
 		if err != nil {
 			return netip.Addr{} // masquerading takes what the kernel takes
 		}
+		cfg := a.setup()
+		if slices.ContainsFunc(cfg.Balances, func(b config.Balance) bool { return b.Address == r.Source }) ||
+			slices.ContainsFunc(cfg.VIPs, func(v config.VIP) bool { return v.Address.Addr() == r.Source }) {
+			if backend.Is6() { // of IPv6 the address that came last is preferred
+				return cfg.Node.Addr6
+			}
+			return cfg.Node.Addr
+		}
 		return r.Source
 	}
 	return &translating{
-		Plane: nat.New(nat.Deps{Log: a.log, Source: source}), log: a.log,
+		Plane: nat.New(nat.Deps{Log: a.log, Source: source}), log: a.log, now: a.now, expecting: &a.expecting,
+		told: func(now time.Time, n, most int) { a.alerting.expectations(now, n, most) },
 		sets: func(service string) bool {
 			return slices.ContainsFunc(a.setup().Balances, func(b config.Balance) bool { return b.Name == service && b.Forwarding == config.ForwardingSet })
 		},
@@ -54,7 +69,8 @@ func (p *translating) Apply(ctx context.Context, tables []lb.Table) error {
 			p.log.Info("a setting of the kernel was changed for a service", "role", roleLB, "service", t.Service.Name, "setting", s.String(), "was", s.Is)
 		}
 		if most, err := conntrack.MaxExpected(); err == nil && most < expectEnough {
-			if err := conntrack.SetMaxExpected(expectEnough); err != nil {
+			if err := conntrack.SetMaxExpected(expectEnough); err != nil && !p.small {
+				p.small = true
 				p.log.Warn("the table of expected transfers stays small", "role", roleLB, "service", t.Service.Name, "max", most, "err", err)
 			}
 		}

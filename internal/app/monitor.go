@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"time"
 
 	"surefoot/internal/config"
@@ -40,6 +41,7 @@ func watchConfig(cfg *config.Config) watch.Config {
 		out.Tests = nil
 		return out
 	}
+	out.Tests = slices.DeleteFunc(out.Tests, func(t watch.Test) bool { return carried(cfg, t.Target.Host) })
 	for _, t := range c.Tests {
 		target, err := probe.ParseTarget(t.URL)
 		if err != nil {
@@ -51,4 +53,11 @@ func watchConfig(cfg *config.Config) watch.Config {
 		})
 	}
 	return out
+}
+
+// carried reports whether an address is that of a service whose packets this node's kernel hands on: from
+// the node itself nobody answers there, since packets of its own do not come in. The backends are tested.
+func carried(cfg *config.Config, host string) bool {
+	return slices.Contains(cfg.Node.Roles, config.RoleLB) &&
+		slices.ContainsFunc(cfg.Balances, func(b config.Balance) bool { return b.InKernel() && b.Address.String() == host })
 }

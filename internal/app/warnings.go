@@ -42,6 +42,7 @@ func (a *App) warnings() []web.Warning {
 	a.warnHistory(add)
 	a.warnLeases(add)
 	a.warnVIPs(add)
+	a.warnBalances(s, add)
 	a.warnShared(add)
 	a.warnPools(add)
 	warnAddress(s, add)

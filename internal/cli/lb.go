@@ -4,17 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"surefoot/internal/app"
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
-	"surefoot/internal/journal"
 	"surefoot/internal/web"
 )
 
@@ -23,25 +20,30 @@ const lbLong = `List the services of the load balancer and their backends.
   surefoot lb                                     as the running node knows it
   surefoot lb list --config site.yaml             as it would be, from a site file
   surefoot lb show boot                           one service, and what its backends did
-  surefoot lb explain --from 10.10.1.77 --file ARDBP32.BIN     whom a client gets, and why
+  surefoot lb explain --from 10.10.1.77:2070 --to 10.10.0.20:69     whom a client gets, and why
+  surefoot lb drain pvs1                          no new clients; those that it has stay for a while
+  surefoot lb resume pvs1
+  surefoot lb down                                take away what stands in the kernel`
 
-A backend is taken out by surefoot server drain NAME, and back in by surefoot server resume NAME.`
+const lbExplainLong = `Say which backend a client would get that asks a service now, who takes over should that one fail, and
+why. It decides as the data path does, with its health and the backends that clients have, and moves no turn on.
+Whose turn it is the kernel does not tell: with the schedulers by turn, services other than a relay's are
+explained as far as that.
 
-const lbExplainLong = `Say which backend a client would get that asks a service for a file now, who takes over should that one
-fail, and why. It decides as the relay does, with its health, and moves no turn on.
+  surefoot lb explain --from 10.10.1.77:2070 --to 10.10.0.20:69
+  surefoot lb explain --from 10.10.1.77 --file ARDBP32.BIN --service boot
+  surefoot lb explain --from 10.10.1.77 --to 10.10.0.20 --config site.yaml --node boot1
 
-  surefoot lb explain --from 10.10.1.77 --file ARDBP32.BIN
-  surefoot lb explain --from 10.10.1.77:2070 --file ARDBP32.BIN --service boot
-  surefoot lb explain --from 10.10.1.77 --file ARDBP32.BIN --config site.yaml --node boot1
-
-The running node is asked through its socket; with --config nobody is asked, and of health nothing
-is known but whether the files are in the root of this machine.`
+A relay chooses for a file: --file says which. The running node is asked through its socket; with --config nobody
+is asked, and of health nothing is known but whether the files are in the root of this machine.`
 
 type lbOptions struct {
-	serve               serveOptions
-	socket              string
-	service, from, file string
-	json                bool
+	serve   serveOptions
+	socket  string
+	service string
+
+	from, to, file string
+	json           bool
 }
 
 func (o *lbOptions) flags(cmd *cobra.Command, env *Env) {
@@ -70,7 +72,7 @@ func newLBCommand(env *Env) *cobra.Command {
 	cmd.AddCommand(
 		list("list", "list the services and their backends", cobra.NoArgs),
 		list("show SERVICE", "one service, and what its backends did", cobra.ExactArgs(1)),
-		newLBExplainCommand(env),
+		newLBExplainCommand(env), newLBDrainCommand(env), newLBResumeCommand(env), newLBDownCommand(env),
 	)
 	return cmd
 }
@@ -78,17 +80,18 @@ func newLBCommand(env *Env) *cobra.Command {
 func newLBExplainCommand(env *Env) *cobra.Command {
 	var o lbOptions
 	cmd := &cobra.Command{
-		Use: "explain --from IP[:PORT] --file NAME", Short: "which backend a client gets, and why", Long: lbExplainLong,
+		Use: "explain --from IP[:PORT] --to VIP[:PORT]", Short: "which backend a client gets, and why", Long: lbExplainLong,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.explain(cmd, env) },
 	}
 	o.flags(cmd, env)
 	f := cmd.Flags()
 	f.StringVar(&o.from, "from", "", "the client: its address, with or without a port")
-	f.StringVar(&o.file, "file", "", "the file that it asks for")
-	f.StringVar(&o.service, "service", "", "the service that it asks (default: the first)")
+	f.StringVar(&o.to, "to", "", "the address that it asks, with or without a port")
+	f.StringVar(&o.file, "file", "", "the file that it asks for, of a relay")
+	f.StringVar(&o.service, "service", "", "the service that it asks (default: that of --to, else the first)")
 	_ = cmd.MarkFlagRequired("from")
-	_ = cmd.MarkFlagRequired("file")
+	cmd.MarkFlagsMutuallyExclusive("to", "service")
 	return cmd
 }
 
@@ -103,7 +106,7 @@ func (o *lbOptions) list(cmd *cobra.Command, env *Env) error {
 		if views, err = app.Balances(cfg, at.down, o.service); err != nil {
 			return err
 		}
-	} else if err := web.Dial(o.socket).Balance(cmd.Context(), o.service, "", "", &views); err != nil {
+	} else if err := web.Dial(o.socket).Balance(cmd.Context(), web.BalanceQuery{Service: o.service}, &views); err != nil {
 		return o.failed(err)
 	}
 	if o.json {
@@ -119,6 +122,7 @@ func (o *lbOptions) list(cmd *cobra.Command, env *Env) error {
 }
 
 func (o *lbOptions) explain(cmd *cobra.Command, env *Env) error {
+	q := web.BalanceQuery{Service: o.service, To: o.to, File: o.file}
 	from, err := netip.ParseAddr(o.from)
 	if err != nil {
 		ap, err := netip.ParseAddrPort(o.from)
@@ -127,6 +131,7 @@ func (o *lbOptions) explain(cmd *cobra.Command, env *Env) error {
 		}
 		from = ap.Addr()
 	}
+	q.From = from.String()
 	var c app.BalanceChoice
 	if o.serve.config != "" {
 		cfg, at, err := o.look(cmd, env)
@@ -134,58 +139,17 @@ func (o *lbOptions) explain(cmd *cobra.Command, env *Env) error {
 			return err
 		}
 		defer at.close()
-		if c, err = app.ExplainBalance(cfg, at.down, o.service, from, o.file); err != nil {
+		if c, err = app.ExplainBalance(cfg, at.down, q); err != nil {
 			return err
 		}
-	} else if err := web.Dial(o.socket).Balance(cmd.Context(), o.service, from.String(), o.file, &c); err != nil {
+	} else if err := web.Dial(o.socket).Balance(cmd.Context(), q, &c); err != nil {
 		return o.failed(err)
 	}
 	if o.json {
 		return json.NewEncoder(env.Out).Encode(c)
 	}
-	fmt.Fprintf(env.Out, "%s asks service %s on node %s for %s\n", c.From, c.Service, c.Node, c.File)
-	for _, s := range c.Trace {
-		mark := "no"
-		if s.OK {
-			mark = "yes"
-		}
-		wrapped(env.Out, fmt.Sprintf("  %-3s  %-18s ", mark, s.Subject), 26, s.Why)
-	}
-	if b, ok := c.First(); ok {
-		fmt.Fprintf(env.Out, "backend %s at %s; where a download of the file is shared, it comes from whom that began with\n", b.Name, b.TFTP)
-	}
+	printBalanceChoice(env.Out, c)
 	return nil
-}
-
-func printBalance(w io.Writer, v app.BalanceView) {
-	fmt.Fprintf(w, "%s  %s  mode %s  scheduler %s", v.Name, v.Listen, v.Mode, v.Scheduler)
-	if v.Persist > 0 {
-		fmt.Fprintf(w, "  a client keeps its backend for %s", v.Persist)
-	}
-	if v.Stats != nil {
-		fmt.Fprintf(w, "  %s shared by %d requests", journal.Size(v.Stats.Cached), v.Stats.Shared)
-	}
-	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "  BACKEND\tADDRESS\tWEIGHT\tSTATE\tRUNNING\tFETCHED\tDOWNLOADS")
-	for i, b := range v.Backends {
-		state, st := "up", v.State[i]
-		switch {
-		case st.Down:
-			state = "down or drained"
-		case len(st.DownFor) > 0:
-			state = "down for " + strings.Join(st.DownFor, " ")
-		case st.Suspect:
-			state = "has just failed"
-		}
-		running, fetched, ended := "-", "-", "-"
-		if v.Stats != nil {
-			s := v.Stats.Backends[b.Name]
-			running, fetched, ended = fmt.Sprint(s.Running), journal.Size(s.Bytes), endedText(s.Ended)
-		}
-		fmt.Fprintf(t, "  %s\t%s\t%d\t%s\t%s\t%s\t%s\n", b.Name, b.TFTP, b.Weight, fit(state, 30), running, fetched, ended)
-	}
-	_ = t.Flush()
 }
 
 // endedText counts how downloads ended.

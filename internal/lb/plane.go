@@ -53,6 +53,11 @@ type Checker interface {
 	Check(ctx context.Context) error
 }
 
+// Explainer is a Plane that can say whom a client gets that asks now, by what the kernel has.
+type Explainer interface {
+	Explain(ctx context.Context, service string, client netip.Addr) (Choice, error)
+}
+
 // PlaneKind is what carries packets with direct return.
 type PlaneKind string
 

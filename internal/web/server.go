@@ -45,7 +45,7 @@ type Deps struct {
 	Probing    func() Probing    // nil: /probe is off
 
 	// Balance lists the services of the load balancer, or explains whom a client gets. Nil: there is none.
-	Balance func(service, from, file string) (any, error)
+	Balance func(BalanceQuery) (any, error)
 
 	VIPs     func() []vip.Report // nil: there are no service addresses
 	MoveVIP  func(name, to string, span time.Duration, dry bool) (vip.MoveResult, error)

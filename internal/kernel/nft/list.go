@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -84,33 +85,37 @@ func parseListing(text []byte) (Listing, error) {
 
 // Held reports whether a set has an address, and for how long still.
 func Held(ctx context.Context, family, table, set string, a netip.Addr) (left time.Duration, ok bool, err error) {
-	out, err := run(ctx, "", "-j", "get", "element", family, table, set, "{ "+a.String()+" }")
+	out, err := run(ctx, "", "get", "element", family, table, set, "{ "+a.String()+" }") // with -j versions before 1.0.7 say the same
 	if IsGone(err) {
 		return 0, false, nil
 	}
 	if err != nil {
 		return 0, false, err
 	}
-	var doc struct {
-		NFTables []struct {
-			Set *struct {
-				Elem []struct {
-					Elem struct {
-						Expires int64 `json:"expires"`
-					} `json:"elem"`
-				} `json:"elem"`
-			} `json:"set"`
-		} `json:"nftables"`
+	left, ok = expires(string(out))
+	return left, ok, nil
+}
+
+// expires reads the time that an element has left.
+func expires(text string) (time.Duration, bool) {
+	_, text, ok := strings.Cut(text, "expires ")
+	if !ok {
+		return 0, false
 	}
-	if err := json.Unmarshal(out, &doc); err != nil {
-		return 0, false, fmt.Errorf("read what nft has in %s: %w", set, err)
-	}
-	for _, x := range doc.NFTables {
-		if x.Set != nil && len(x.Set.Elem) > 0 {
-			return time.Duration(x.Set.Elem[0].Elem.Expires) * time.Second, true, nil
+	text, _, _ = strings.Cut(text, " ")
+	var d time.Duration
+	if days, rest, has := strings.Cut(text, "d"); has { // which Go has no word for
+		n, err := strconv.Atoi(days)
+		if err != nil {
+			return 0, false
 		}
+		d, text = time.Duration(n)*24*time.Hour, rest
 	}
-	return 0, false, nil
+	if text == "" {
+		return d, true
+	}
+	rest, err := time.ParseDuration(text)
+	return d + rest, err == nil
 }
 
 // Quote is a text as a string of nft: of names of interfaces.

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"surefoot/internal/kernel/neigh"
 	"surefoot/internal/kernel/nft"
@@ -22,6 +24,7 @@ type Direct struct {
 	at     standing
 	tables []lb.Table
 	hops   []hop
+	silent map[netip.Addr]bool // whom nobody on the link answered for
 }
 
 var (
@@ -46,7 +49,7 @@ func (p *Direct) Allowed(ctx context.Context) error {
 func (p *Direct) Apply(ctx context.Context, tables []lb.Table) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	hops, err := hopsOf(tables)
+	hops, err := p.await(ctx, tables)
 	if err != nil {
 		return err
 	}
@@ -69,6 +72,43 @@ func (p *Direct) Apply(ctx context.Context, tables []lb.Table) error {
 		}
 	}
 	return nil
+}
+
+// patience is how long Apply waits for the MACs of backends that nobody was asked for yet.
+const patience = time.Second
+
+// await finds the MACs of the living. Who did not answer before is not waited for again.
+func (p *Direct) await(ctx context.Context, tables []lb.Table) ([]hop, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	look := time.NewTicker(patience / 50)
+	defer look.Stop()
+	for {
+		hops, err := hopsOf(tables)
+		if err != nil {
+			return nil, err
+		}
+		missing := map[netip.Addr]bool{}
+		again := false
+		for _, h := range hops {
+			for _, i := range h.Alive {
+				if _, ok := h.macs[i]; !ok {
+					a := h.Service.Backends[i].TFTP.Addr()
+					missing[a] = true
+					again = again || !p.silent[a]
+				}
+			}
+		}
+		if again {
+			select {
+			case <-look.C:
+				continue
+			case <-ctx.Done():
+			}
+		}
+		p.silent = missing
+		return hops, nil
+	}
 }
 
 // hopsOf asks the kernel for the MACs of interfaces and backends. Whom it does not know is asked for, and
