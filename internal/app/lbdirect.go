@@ -19,13 +19,14 @@ type direct struct {
 	log     *slog.Logger
 	now     func() time.Time
 	nft     *nat.Direct
-	bpf     *dsr.Plane // nil: none was needed yet
-	refused bool       // the kernel permits no BPF
-	byNFT   bool       // nftables has services
+	bpf     *dsr.Plane
+	byBPF   bool // it has services
+	refused bool // the kernel permits no BPF
+	byNFT   bool // nftables has services
 }
 
 func newDirect(log *slog.Logger, now func() time.Time) *direct {
-	return &direct{log: log, now: now, nft: nat.NewDirect(nat.Deps{Log: log})}
+	return &direct{log: log, now: now, bpf: dsr.New(dsr.Config{}, dsr.Deps{Log: log, Now: now}), nft: nat.NewDirect(nat.Deps{Log: log})}
 }
 
 // split says who takes which services.
@@ -71,7 +72,7 @@ func (d *direct) Allowed(ctx context.Context, tables []lb.Table) error {
 // Apply follows. What leaves one of the two for the other is taken over by that one first.
 func (d *direct) Apply(ctx context.Context, tables []lb.Table) error {
 	byBPF, byNFT, way := d.split(tables)
-	if len(byBPF) > 0 || d.bpf != nil {
+	if _, left := bpf.Left(); len(byBPF) > 0 || d.byBPF || left {
 		if err := d.applyBPF(ctx, byBPF); err != nil {
 			if way != bpf.Auto || !notPermitted(err) {
 				return err
@@ -89,14 +90,11 @@ func (d *direct) Apply(ctx context.Context, tables []lb.Table) error {
 }
 
 func (d *direct) applyBPF(ctx context.Context, tables []lb.Table) error {
-	if d.bpf == nil {
-		d.bpf = dsr.New(dsr.Config{}, dsr.Deps{Log: d.log, Now: d.now})
-	}
 	if len(tables) == 0 {
-		err := d.bpf.Remove()
-		d.bpf = nil
-		return err
+		d.byBPF = false
+		return d.bpf.Remove()
 	}
+	d.byBPF = true
 	return d.bpf.Apply(ctx, tables)
 }
 
@@ -107,48 +105,24 @@ func (d *direct) Check(ctx context.Context) error {
 	if d.byNFT {
 		return d.nft.Check(ctx)
 	}
-	if d.bpf != nil {
-		return d.bpf.Check(ctx)
-	}
-	return nil
+	return d.bpf.Check(ctx)
 }
 
 // Counters are those of both.
 func (d *direct) Counters(ctx context.Context) ([]lb.Count, error) {
-	var all []lb.Count
-	if d.bpf != nil {
-		list, err := d.bpf.Counters(ctx)
-		if err != nil {
-			return nil, err
-		}
-		all = list
-	}
-	if !d.byNFT {
-		return all, nil
+	all, err := d.bpf.Counters(ctx)
+	if err != nil || !d.byNFT {
+		return all, err
 	}
 	list, err := d.nft.Counters(ctx)
 	return slices.Concat(all, list), err
 }
 
 // Leave lets packets flow on.
-func (d *direct) Leave() error {
-	err := d.nft.Leave()
-	if d.bpf != nil {
-		err = errors.Join(err, d.bpf.Leave())
-		d.bpf = nil
-	}
-	return err
-}
+func (d *direct) Leave() error { return errors.Join(d.nft.Leave(), d.bpf.Leave()) }
 
 // Remove takes both away, also what a process before left.
 func (d *direct) Remove() error {
-	err := d.nft.Remove()
-	if d.bpf == nil && bpf.Allowed() == nil {
-		d.bpf = dsr.New(dsr.Config{}, dsr.Deps{Log: d.log, Now: d.now})
-	}
-	if d.bpf != nil {
-		err = errors.Join(err, d.bpf.Remove())
-		d.bpf = nil
-	}
-	return err
+	d.byBPF = false
+	return errors.Join(d.nft.Remove(), d.bpf.Remove())
 }

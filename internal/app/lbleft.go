@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"time"
 
 	"surefoot/internal/kernel/bpf"
@@ -18,22 +17,13 @@ func leftOfPaths(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dir, err := bpf.Place(); err == nil {
-		if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-			left = append(left, "BPF programs and maps in "+dir)
-		}
+	if dir, is := bpf.Left(); is {
+		left = append(left, "BPF programs and maps in "+dir)
 	}
 	return left, nil
 }
 
 func removePaths() error {
-	err := errors.Join(nat.New(nat.Deps{}).Remove(), nat.NewDirect(nat.Deps{}).Remove())
-	dir, placeErr := bpf.Place()
-	if placeErr != nil {
-		return err // nothing can be there
-	}
-	if entries, readErr := os.ReadDir(dir); readErr != nil || len(entries) == 0 {
-		return err
-	}
-	return errors.Join(err, dsr.New(dsr.Config{Dir: dir}, dsr.Deps{Log: slog.New(slog.DiscardHandler), Now: time.Now}).Remove())
+	bpfPlane := dsr.New(dsr.Config{}, dsr.Deps{Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	return errors.Join(nat.New(nat.Deps{}).Remove(), nat.NewDirect(nat.Deps{}).Remove(), bpfPlane.Remove())
 }

@@ -87,7 +87,7 @@ func (p *Path) takeLinks() error {
 		if p.Adopted && p.same {
 			continue
 		}
-		if err := l.Update(p.program(k.way)); err != nil {
+		if err := l.Update(p.Program(k.way)); err != nil {
 			return explain("exchange the program of a former process", err)
 		}
 	}
@@ -114,7 +114,8 @@ func alive(l link.Link, ifindex int) bool {
 	return false
 }
 
-func (p *Path) program(w Way) *ebpf.Program {
+// Program is the one that is attached in this way.
+func (p *Path) Program(w Way) *ebpf.Program {
 	if w == TCX {
 		return p.tcx
 	}

@@ -3,16 +3,7 @@ package bpf
 import (
 	"net/netip"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
-
-// now is the clock of the maps, in which the kernel's coarse one lags a little behind.
-func now() uint64 {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC_COARSE, &ts)
-	return uint64(ts.Nano())
-}
 
 const ms = 1_000_000
 
@@ -25,11 +16,11 @@ func TestClients(t *testing.T) {
 	ask := request(false)
 	asked := func(ago, port uint64) func() Kept {
 		return func() Kept {
-			return Kept{Seen: now() - ago*ms, Asked: now() - ago*ms, ID: 8, Port: uint16(port<<8 | port>>8), Backend: 1}
+			return Kept{Seen: Clock() - ago*ms, Asked: Clock() - ago*ms, ID: 8, Port: uint16(port<<8 | port>>8), Backend: 1}
 		}
 	}
 	kept := func(ago uint64, id uint32, place uint8) func() Kept {
-		return func() Kept { return Kept{Seen: now() - ago*ms, ID: id, Backend: place} }
+		return func() Kept { return Kept{Seen: Clock() - ago*ms, ID: id, Backend: place} }
 	}
 	for _, c := range []struct {
 		name    string

@@ -3,6 +3,9 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/cilium/ebpf"
 )
@@ -14,6 +17,9 @@ const (
 	mapReasons  = "reasons"
 	mapTurns    = "turns"
 	mapAbout    = "about"
+
+	pinLive = "live" // the map of services that is followed
+	pinNext = "next" // the one that is about to be
 )
 
 func mapNames() []string {
@@ -26,32 +32,55 @@ func (p *Path) Replace(services map[Addr]*Service) error {
 	if err != nil {
 		return explain("make a map of services", err)
 	}
-	defer m.Close() // the outer map holds it
+	if err := p.follow(m, services); err != nil {
+		_ = m.Close()
+		return err
+	}
+	if p.current != nil {
+		_ = p.current.Close()
+	}
+	p.current = m
+	return nil
+}
+
+// follow pins the new map beside the old one until the change is made: a process that dies in between leaves one
+// of the two, and both hold what the next process has to know. The map that the kernel follows cannot be asked of the
+// outer one without CAP_SYS_ADMIN.
+func (p *Path) follow(m *ebpf.Map, services map[Addr]*Service) error {
 	for a, s := range services {
 		if err := m.Put(a, s); err != nil {
 			return fmt.Errorf("write a service: %w", err)
 		}
 	}
+	live, next := filepath.Join(p.dir, pinLive), filepath.Join(p.dir, pinNext)
+	if p.dir != "" {
+		if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("keep the services: %w", err)
+		}
+		if err := m.Pin(next); err != nil {
+			return explain("keep the services", err)
+		}
+	}
 	if err := p.maps[mapServices].Put(uint32(0), m); err != nil {
 		return fmt.Errorf("change over to the new services: %w", err)
+	}
+	if p.dir != "" {
+		if err := os.Rename(next, live); err != nil {
+			return fmt.Errorf("keep the services: %w", err)
+		}
 	}
 	return nil
 }
 
 // Services are those that the data path follows.
 func (p *Path) Services() (map[Addr]*Service, error) {
-	var m *ebpf.Map
 	out := map[Addr]*Service{}
-	if err := p.maps[mapServices].Lookup(uint32(0), &m); err != nil {
-		if errors.Is(err, ebpf.ErrKeyNotExist) {
-			return out, nil
-		}
-		return nil, fmt.Errorf("read the services: %w", err)
+	if p.current == nil {
+		return out, nil
 	}
-	defer m.Close()
 	var a Addr
 	s := new(Service)
-	it := m.Iterate()
+	it := p.current.Iterate()
 	for it.Next(&a, s) {
 		out[a], s = s, new(Service)
 	}

@@ -20,6 +20,7 @@ type Path struct {
 	xdp     *ebpf.Program
 	tcx     *ebpf.Program
 	maps    map[string]*ebpf.Map
+	current *ebpf.Map // of services
 	links   map[linkKey]attached
 	Adopted bool // maps of a former process are in use
 	same    bool // and its programs are ours
@@ -115,12 +116,22 @@ func (p *Path) inspect() {
 		found[name] = m
 	}
 	var a about
-	if len(found) == len(mapNames()) && found[mapAbout].Lookup(uint32(0), &a) == nil && a.Layout == layout {
+	for _, name := range []string{pinNext, pinLive} {
+		if m, err := ebpf.LoadPinnedMap(filepath.Join(p.dir, name), nil); err == nil {
+			p.current = m
+			break
+		}
+	}
+	if p.current != nil && len(found) == len(mapNames()) && found[mapAbout].Lookup(uint32(0), &a) == nil && a.Layout == layout {
 		p.maps, p.Adopted, p.same = found, true, a.Sum == sum()
 		return
 	}
 	for _, m := range found {
 		_ = m.Close()
+	}
+	if p.current != nil {
+		_ = p.current.Close()
+		p.current = nil
 	}
 }
 
@@ -154,6 +165,9 @@ func (p *Path) Close() error {
 	}
 	for _, m := range p.maps {
 		_ = m.Close()
+	}
+	if p.current != nil {
+		_ = p.current.Close()
 	}
 	for _, prog := range []*ebpf.Program{p.xdp, p.tcx} {
 		if prog != nil {

@@ -3,6 +3,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -31,6 +32,33 @@ func Place() (string, error) {
 		}
 	}
 	return filepath.Join(root, folder, fmt.Sprintf("net-%d", st.Ino)), nil
+}
+
+// Left is the folder of the current network namespace if a process left something there. Nothing is mounted.
+func Left() (string, bool) {
+	var st unix.Stat_t
+	if unix.Stat("/proc/thread-self/ns/net", &st) != nil {
+		return "", false
+	}
+	for _, root := range []string{systemFS, ownFS} {
+		dir := filepath.Join(root, folder, fmt.Sprintf("net-%d", st.Ino))
+		if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 && isBPF(root) {
+			return dir, true
+		}
+	}
+	return "", false
+}
+
+// Clear takes away what a process left in a folder, unless one is at work there.
+func Clear(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	p := &Path{dir: dir}
+	if err := p.enter(); err != nil {
+		return err
+	}
+	return p.Remove()
 }
 
 func mount(at string) error {

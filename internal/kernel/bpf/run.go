@@ -20,7 +20,7 @@ const (
 func (p *Path) Try(way Way, frame []byte) (Verdict, []byte, error) {
 	out := make([]byte, len(frame)+256)
 	opts := &ebpf.RunOptions{Data: frame, DataOut: out}
-	code, err := p.program(way).Run(opts)
+	code, err := p.Program(way).Run(opts)
 	if err != nil {
 		return "", nil, fmt.Errorf("try a frame: %w", err)
 	}

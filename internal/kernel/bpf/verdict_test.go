@@ -146,7 +146,7 @@ func TestErrorsFollowTheClient(t *testing.T) {
 	p := open(t)
 	both(t, p, nil)
 	for n, six := range []bool{false, true} {
-		if err := p.Set(Client{vips[n].As16(), clients[n].As16()}, Kept{Seen: now(), ID: 9, Backend: 2}); err != nil {
+		if err := p.Set(Client{vips[n].As16(), clients[n].As16()}, Kept{Seen: Clock(), ID: 9, Backend: 2}); err != nil {
 			t.Fatal(err)
 		}
 		f := request(six)

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"surefoot/internal/kernel/bpf"
 	"surefoot/internal/kernel/neigh"
 	"surefoot/internal/lb"
@@ -75,7 +73,7 @@ func TestTheKernelDealsAsGoDoes(t *testing.T) {
 					if !ok {
 						t.Fatalf("%s is not remembered", from)
 					}
-					k.Asked = nanotime() - uint64(time.Second)
+					k.Asked = bpf.Clock() - uint64(time.Second)
 					if err := path.Set(key, k); err != nil {
 						t.Fatal(err)
 					}
@@ -92,12 +90,6 @@ func TestTheKernelDealsAsGoDoes(t *testing.T) {
 			}
 		}
 	}
-}
-
-func nanotime() uint64 {
-	var ts unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC_COARSE, &ts)
-	return uint64(ts.Nano())
 }
 
 // rrq is a request of a random client.

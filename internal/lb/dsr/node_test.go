@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 
 func serveNode(dir string, in io.Reader, out io.Writer) error {
 	p := New(Config{Dir: dir}, Deps{Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Now: time.Now})
+	var peers *Peers
 	sc := bufio.NewScanner(in)
 	sc.Buffer(nil, 1<<20)
 	for sc.Scan() {
@@ -55,6 +57,17 @@ func serveNode(dir string, in io.Reader, out io.Writer) error {
 			answer = words
 		case "other": // what a process of another version leaves behind
 			err = p.path.Disown()
+		case "peers":
+			var a, b string
+			_, _ = fmt.Sscan(rest, &a, &b)
+			cfg := PeersConfig{Node: a, Addr: netip.MustParseAddrPort(a), Peers: []netip.AddrPort{netip.MustParseAddrPort(b)}, Key: []byte("as long as a key has to be")}
+			if peers, err = NewPeers(cfg, p, p.d); err == nil {
+				if err = peers.Listen(context.Background()); err == nil {
+					go func() { _ = peers.Run(context.Background(), func() {}) }()
+				}
+			}
+		case "views":
+			answer = peers.Views()
 		case "leave":
 			err = p.Leave()
 		case "remove":

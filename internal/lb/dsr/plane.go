@@ -247,12 +247,19 @@ func (p *Plane) Leave() error { return p.end((*bpf.Path).Close) }
 // Remove takes everything away, also what a former process left.
 func (p *Plane) Remove() error {
 	p.mu.Lock()
-	err := p.open()
+	opened := p.path != nil
 	p.mu.Unlock()
-	if err != nil {
-		return err
+	if opened {
+		return p.end((*bpf.Path).Remove)
 	}
-	return p.end((*bpf.Path).Remove)
+	dir := p.cfg.Dir
+	if dir == "" {
+		var left bool
+		if dir, left = bpf.Left(); !left {
+			return nil
+		}
+	}
+	return bpf.Clear(dir)
 }
 
 func (p *Plane) end(how func(*bpf.Path) error) error {

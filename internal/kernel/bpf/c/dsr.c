@@ -176,90 +176,110 @@ static inline int same(const struct addr *x, const struct addr *y)
 	return x->a[0] == y->a[0] && x->a[1] == y->a[1];
 }
 
+/*
+ * What stands at a place of the frame is copied, by whichever program it is: pointers into packets at variable places
+ * would take CAP_PERFMON. Not zero: there is not so much.
+ */
+struct frame {
+	void *ctx;
+	int xdp; /* known when compiling */
+};
+
+static inline long load(const struct frame *f, u32 at, void *to, u32 len)
+{
+	return f->xdp ? load_xdp(f->ctx, at, to, len) : load_skb(f->ctx, at, to, len);
+}
+
 /* An ICMP error tells of a packet that a backend sent: it belongs to whom that was for, not to the router that tells. */
-static inline void error_of(struct packet *p, const u8 *l4, const void *end, int is6)
+static inline void error_of(struct packet *p, const struct frame *f, u32 at, int is6)
 {
 	struct addr from, to;
+	u32 w[8];
 	if (!is6) {
 		if (p->icmp != 3 && p->icmp != 11 && p->icmp != 12) /* RFC 792 */
 			return;
-		if ((const void *)(l4 + 8 + 20) > end)
+		if (load(f, at + 8 + 12, w, 8))
 			return;
-		four(&from, l4 + 8 + 12);
-		four(&to, l4 + 8 + 16);
+		four(&from, w);
+		four(&to, w + 1);
 	} else {
 		if (p->icmp < 1 || p->icmp > 4) /* RFC 4443 */
 			return;
-		if ((const void *)(l4 + 8 + 40) > end)
+		if (load(f, at + 8 + 8, w, 32))
 			return;
-		six(&from, l4 + 8 + 8);
-		six(&to, l4 + 8 + 24);
+		six(&from, w);
+		six(&to, w + 4);
 	}
 	if (same(&from, &p->to))
 		p->from = to;
 }
 
-static inline void transport(struct packet *p, const u8 *l4, const void *end, int is6)
+static inline void transport(struct packet *p, const struct frame *f, u32 at, int is6)
 {
+	u8 b[14];
 	if (p->protocol == UDP) {
-		if ((const void *)(l4 + 10) > end)
+		if (load(f, at, b, 10))
 			return;
-		p->port = *(const u16 *)l4;
-		p->at = *(const u16 *)(l4 + 2);
-		if (l4[8] == 0 && (l4[9] == 1 || l4[9] == 2)) /* RRQ, WRQ: RFC 1350 section 5 */
+		p->port = *(u16 *)b;
+		p->at = *(u16 *)(b + 2);
+		if (b[8] == 0 && (b[9] == 1 || b[9] == 2)) /* RRQ, WRQ: RFC 1350 section 5 */
 			p->what = REQUEST;
 	} else if (p->protocol == TCP) {
-		if ((const void *)(l4 + 14) > end)
+		if (load(f, at, b, 14))
 			return;
-		if ((l4[13] & 0x17) == 0x02) /* SYN without ACK, RST, FIN */
+		if ((b[13] & 0x17) == 0x02) /* SYN without ACK, RST, FIN */
 			p->what = CONNECT;
 	} else if (p->protocol == (is6 ? ICMP6 : ICMP)) {
-		if ((const void *)(l4 + 2) > end)
+		if (load(f, at, b, 2))
 			return;
-		p->icmp = l4[0];
-		error_of(p, l4, end, is6);
+		p->icmp = b[0];
+		error_of(p, f, at, is6);
 	}
 }
 
-/* RFC 791. Options are skipped, checksums are the backend's business. length is of the frame from ip on. */
-static inline int ipv4(struct packet *p, const u8 *ip, const void *end, u32 length)
+/* RFC 791. Options are skipped, checksums are the backend's business. length is of the frame from here on. */
+static inline int ipv4(struct packet *p, const struct frame *f, u32 at, u32 length)
 {
-	if ((const void *)(ip + 20) > end)
+	u32 w[5];
+	const u8 *ip = (const u8 *)w;
+	if (load(f, at, w, 20))
 		return TRUNCATED;
 	u32 header = (ip[0] & 15) * 4, total = be16(*(const u16 *)(ip + 2));
 	if (ip[0] >> 4 != 4 || header < 20 || total < header)
 		return BAD_HEADER;
 	if (total > length)
 		return TRUNCATED;
-	four(&p->from, ip + 12);
-	four(&p->to, ip + 16);
+	four(&p->from, w + 3);
+	four(&p->to, w + 4);
 	p->protocol = ip[9];
 	if (be16(*(const u16 *)(ip + 6)) & 0x1fff)
 		p->what = FRAGMENT;
 	else
-		transport(p, ip + header, end, 0);
+		transport(p, f, at + header, 0);
 	return -1;
 }
 
-/* RFC 8200. What stands behind more than six extension headers, or too far behind, is forwarded without a look into it. */
-static inline int ipv6(struct packet *p, const u8 *ip, const void *end, u32 length)
+/* RFC 8200. What stands behind more than six extension headers is forwarded without a look into it. */
+static inline int ipv6(struct packet *p, const struct frame *f, u32 at, u32 length)
 {
-	if ((const void *)(ip + 40) > end)
+	u32 w[10];
+	const u8 *ip = (const u8 *)w;
+	if (load(f, at, w, 40))
 		return TRUNCATED;
 	if (ip[0] >> 4 != 6)
 		return BAD_HEADER;
 	if (40u + be16(*(const u16 *)(ip + 4)) > length)
 		return TRUNCATED;
-	six(&p->from, ip + 8);
-	six(&p->to, ip + 24);
+	six(&p->from, w + 2);
+	six(&p->to, w + 6);
 	u8 next = ip[6];
-	const u8 *h = ip + 40;
+	at += 40;
 #pragma unroll
 	for (int i = 0; i < 6; i++) {
-		u32 size;
+		u8 h[4];
 		if (next != 0 && next != 43 && next != 44 && next != 51 && next != 60 && next != 135)
 			break;
-		if ((const void *)(h + 8) > end) {
+		if (load(f, at, h, 4)) {
 			p->what = FRAGMENT; /* not known, which is the same to us */
 			return -1;
 		}
@@ -268,44 +288,39 @@ static inline int ipv6(struct packet *p, const u8 *ip, const void *end, u32 leng
 				p->what = FRAGMENT;
 				return -1;
 			}
-			size = 8;
+			at += 8;
 		} else if (next == 51) {
-			size = (h[1] + 2) * 4; /* RFC 4302 */
+			at += (h[1] + 2) * 4; /* RFC 4302 */
 		} else {
-			size = (h[1] + 1) * 8;
+			at += (h[1] + 1) * 8;
 		}
 		next = h[0];
-		h += size;
 	}
 	p->protocol = next;
-	transport(p, h, end, 1);
+	transport(p, f, at, 1);
 	return -1;
 }
 
-static inline int parse(struct packet *p, const void *data, const void *end, u32 length)
+static inline int parse(struct packet *p, const struct frame *f, const u8 *eth, u32 length)
 {
-	const u8 *eth = data;
-	u32 header = 14;
-	if ((const void *)(eth + 14) > end)
-		return NOT_IP;
+	u32 at = 14;
 	u16 type = *(const u16 *)(eth + 12);
-	const u8 *l3 = eth + 14;
 #pragma unroll
 	for (int i = 0; i < 2; i++) { /* IEEE 802.1Q, 802.1ad */
+		u16 tag[2];
 		if (type != be16(0x8100) && type != be16(0x88a8))
 			break;
-		if ((const void *)(l3 + 4) > end)
+		if (load(f, at, tag, 4))
 			return NOT_IP;
-		type = *(const u16 *)(l3 + 2);
-		l3 += 4;
-		header += 4;
+		type = tag[1];
+		at += 4;
 	}
-	if (length < header)
+	if (length < at)
 		return NOT_IP;
 	if (type == be16(0x0800))
-		return ipv4(p, l3, end, length - header);
+		return ipv4(p, f, at, length - at);
 	if (type == be16(0x86dd))
-		return ipv6(p, l3, end, length - header);
+		return ipv6(p, f, at, length - at);
 	return NOT_IP;
 }
 
@@ -343,6 +358,7 @@ static inline u32 first(const struct service *s, u64 h)
 static inline u32 other(const struct service *s, u64 h, u32 not, u32 tries)
 {
 	if (tries <= 1)
+#pragma unroll
 		for (u32 k = 1; k <= 4; k++) {
 			u32 i = by_hash(s, mix(h + k));
 			if (i != not)
@@ -365,15 +381,14 @@ static inline int equal(const u8 *x, const u8 *y)
 static inline int balanced(const struct service *s, const u8 *mac)
 {
 	u32 at = s->senders[mac[3] ^ mac[4] ^ mac[5]];
-	for (int i = 0; i < 8; i++) {
-		if (!at)
-			break;
+	int hit = 0;
+#pragma unroll /* without CAP_PERFMON the kernel takes no loop here: it fears speculation */
+	for (int i = 0; i < 4; i++) { /* more in one chain are not looked for */
 		const struct backend *b = &s->backend[(at - 1) & (BACKENDS - 1)];
-		if (equal(b->mac, mac))
-			return 1;
-		at = b->sender;
+		hit |= at && equal(b->mac, mac);
+		at = at ? b->sender : 0;
 	}
-	return 0;
+	return hit;
 }
 
 enum { PASS, DROP, SEND };
@@ -386,10 +401,13 @@ static inline int refuse(u32 why, int verdict)
 	return verdict;
 }
 
-static inline int decide(void *data, void *end, u32 length)
+static inline int decide(const struct frame *f, void *data, void *end, u32 length)
 {
 	struct packet p = {};
-	int why = parse(&p, data, end, length);
+	u8 *eth = data;
+	if ((void *)(eth + 14) > end)
+		return refuse(NOT_IP, PASS);
+	int why = parse(&p, f, eth, length);
 	if (why >= 0)
 		return refuse(why, PASS);
 	u32 zero = 0;
@@ -399,9 +417,6 @@ static inline int decide(void *data, void *end, u32 length)
 	struct service *s = lookup(inner, &p.to);
 	if (!s)
 		return refuse(OTHER_ADDRESS, PASS);
-	u8 *eth = data;
-	if ((void *)(eth + 14) > end)
-		return refuse(NOT_IP, PASS);
 	if (!equal(eth, s->mac))
 		return refuse(OTHER_MAC, PASS);
 	if (!s->active)
@@ -470,8 +485,9 @@ static inline int decide(void *data, void *end, u32 length)
 SEC("xdp.frags")
 int dsr_xdp(struct xdp_md *ctx)
 {
+	struct frame f = {ctx, 1};
 	u32 length = frame_length(ctx);
-	switch (decide((void *)(long)ctx->data, (void *)(long)ctx->data_end, length)) {
+	switch (decide(&f, (void *)(long)ctx->data, (void *)(long)ctx->data_end, length)) {
 	case SEND:
 		return XDP_TX;
 	case DROP:
@@ -480,15 +496,13 @@ int dsr_xdp(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-#define LOOK 160 /* bytes that decide wants to see: tags, header, options, and what stands behind */
-
 SEC("tcx/ingress")
 int dsr_tcx(struct __sk_buff *skb)
 {
-	u32 want = skb->len < LOOK ? skb->len : LOOK;
-	if ((void *)(long)skb->data + want > (void *)(long)skb->data_end)
-		pull(skb, want);
-	switch (decide((void *)(long)skb->data, (void *)(long)skb->data_end, skb->len)) {
+	struct frame f = {skb, 0};
+	if ((void *)(long)skb->data + 14 > (void *)(long)skb->data_end)
+		pull(skb, 14);
+	switch (decide(&f, (void *)(long)skb->data, (void *)(long)skb->data_end, skb->len)) {
 	case SEND:
 		return redirect(skb->ifindex, 0);
 	case DROP:

@@ -40,6 +40,8 @@ enum { TCX_NEXT = -1, TCX_DROP = 2 };
 static void *(*lookup)(void *map, const void *key) = (void *)1;
 static long (*update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
 static long (*redirect)(u32 ifindex, u64 flags) = (void *)23;
+static long (*load_skb)(const struct __sk_buff *skb, u32 at, void *to, u32 len) = (void *)26;
+static long (*load_xdp)(const struct xdp_md *xdp, u32 at, void *to, u32 len) = (void *)189;
 static long (*pull)(struct __sk_buff *skb, u32 len) = (void *)39;
 static u64 (*clock_coarse)(void) = (void *)160;
 static u64 (*frame_length)(struct xdp_md *xdp) = (void *)188;
