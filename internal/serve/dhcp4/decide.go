@@ -74,6 +74,13 @@ func newDecider(p *plan, book *lease.Book, down boot.Down, g *guard) *Decider {
 // it answers never depends on secs, on flags, on option 61 or on a belief about another node (Q1).
 func (d *Decider) Decide(now time.Time, h Heard) Outcome {
 	var o Outcome
+	d.into(now, h, &o)
+	return o
+}
+
+// into is Decide for an Outcome that is used again: it is large, and copying it was felt.
+func (d *Decider) into(now time.Time, h Heard, o *Outcome) {
+	*o = Outcome{}
 	c, why := d.names.ClientOf(h.View)
 	if len(h.Link.Addrs) > 0 {
 		c.Link = h.Link.Addrs[0]
@@ -91,12 +98,11 @@ func (d *Decider) Decide(now time.Time, h Heard) Outcome {
 	case nameless(h.View) && len(clientID(h.View)) == 0:
 		o.Reason = boot.NotEthernet // nothing to know it by again (RFC 4390)
 	default:
-		d.decide(now, h, &o)
+		d.decide(now, h, o)
 	}
 	if o.Reason == boot.NoOwnAddress {
 		o.Seen = seen(h.View.Type(), o.PXE)
 	}
-	return o
 }
 
 // seen is what a message is in a story.
@@ -219,7 +225,7 @@ func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) 
 	scopes = d.choices(scopes, o)
 	o.use(scopes[0])
 	if d.guard != nil {
-		if o.Reason = d.guard.admit(now, h, o, d.book); o.Reason != boot.Answered {
+		if o.Reason = d.guard.admit(now, h, o, scopes, d.book); o.Reason != boot.Answered {
 			return
 		}
 	}
