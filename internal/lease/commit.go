@@ -169,7 +169,7 @@ func (b *Book) Release(now time.Time, a Ask) (Record, boot.Reason) {
 	if !ok {
 		return Record{}, boot.UnknownLease
 	}
-	q := asking{Ask: &a, now: second(now), offline: b.offline(&a)}
+	q := b.asking(now, &a)
 	w, h := s.row(pos), s.hold(pos, q.now)
 	if !w.mine(a.ID) || w.state != Active || h != nil && h.id != a.ID {
 		return Record{}, boot.UnknownLease

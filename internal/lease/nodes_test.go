@@ -31,33 +31,45 @@ func (s *store) put(r Record) {
 	s.log = append(s.log, event{rec: r, block: -1})
 }
 
-// claim is the transaction behind Grant.Claim: the record is the one that the node
-// saw, and the address is in nobody else's block, unless a live lease of the same ID goes on.
+// claim is the transaction behind Grant.Claim.
 func (s *store) claim(t *rapid.T, node int, g Grant) bool {
-	r := g.Record
-	have := s.recs[r.Addr]
-	if !g.Fits(have) {
-		return false
+	have := s.recs[g.Record.Addr]
+	if g.Fits(have) && g.Record.Serial <= have.Serial {
+		t.Fatalf("%s: claimed with serial %d over %d", g.Record.Addr, g.Record.Serial, have.Serial)
 	}
-	owner, ok := s.blocks[blockOf(r.Addr)]
-	if ok && !g.Reserved && have.ID != r.ID && !(r.State == Free && owner == node) {
-		return false
+	put, ok := g.Claims(have, nodeName(node), s.owner(g.Record.Addr))
+	if ok {
+		s.put(put)
 	}
-	if r.Serial <= have.Serial {
-		t.Fatalf("%s: claimed with serial %d over %d", r.Addr, r.Serial, have.Serial)
+	return ok
+}
+
+func nodeName(n int) string { return string(rune('a' + n)) }
+
+func (s *store) owner(a netip.Addr) string {
+	if n, ok := s.blocks[blockOf(a)]; ok {
+		return nodeName(n)
 	}
-	s.put(r)
-	return true
+	return ""
+}
+
+// end is the transaction of a release or a decline.
+func (s *store) end(r Record) bool {
+	put, ok := End(s.recs[r.Addr], r)
+	if ok {
+		s.put(put)
+	}
+	return ok
 }
 
 // publish makes a record known that a node kept without a claim.
 func (s *store) publish(t *rapid.T, r Record) {
 	have := s.recs[r.Addr]
-	put, ok := Merge(have, r)
-	if ok {
-		s.put(put)
-	} else if have.ID != r.ID && have.State != Free && have.State != Declined {
+	if have.Serial != 0 && have.ID != r.ID && have.State != Free && have.State != Declined {
 		t.Fatalf("%s was given to %s on a node's own authority, and the store has it for %s", r.Addr, r.ID, have.ID)
+	}
+	if put, ok := Merge(have, r); ok {
+		s.put(put)
 	}
 }
 
@@ -105,12 +117,26 @@ type several struct {
 	store   *store
 	nodes   []*node
 	clients []*client
+	skew    time.Duration // between the clocks of two nodes, at most
+	doubt   bool
 }
 
+// drawSkew takes the ends of what may be more often than what is between.
+func (m *several) drawSkew(t *rapid.T) time.Duration {
+	return m.skew * time.Duration(rapid.SampledFrom([]int{0, 0, 1, 7, 10, 19, 20, 20}).Draw(t, "skew")) / 20
+}
+
+// drift sets the clock of a node.
+func (m *several) drift(t *rapid.T) { m.node(t).skew = m.drawSkew(t) }
+
 func newSeveral(t *rapid.T) *several {
-	m := &several{now: t0, store: &store{recs: map[netip.Addr]Record{}, blocks: map[int]int{}}}
+	// Clocks differ as much as they may, or without a bound, and then every node is in doubt.
+	m := &several{now: t0, skew: MostSkew, store: &store{recs: map[netip.Addr]Record{}, blocks: map[int]int{}}}
+	if rapid.IntRange(0, 4).Draw(t, "doubt") == 0 {
+		m.skew, m.doubt = time.Hour, true
+	}
 	for n := range rapid.IntRange(2, 3).Draw(t, "nodes") {
-		x := &node{n: n, skew: time.Duration(rapid.IntRange(-5000, 5000).Draw(t, "skew")) * time.Millisecond, linked: true, disk: map[netip.Addr]Record{}, unsaid: map[netip.Addr]Record{}}
+		x := &node{n: n, skew: m.drawSkew(t), linked: true, disk: map[netip.Addr]Record{}, unsaid: map[netip.Addr]Record{}}
 		m.nodes = append(m.nodes, x)
 		m.start(t, x)
 	}
@@ -130,11 +156,12 @@ func (m *several) start(t *rapid.T, x *node) {
 		p.Reserved = map[ID]netip.Addr{machine(0): addrAt(0x0a00000d), machine(1): addrAt(0x0a000006)}
 		p.Lease, p.MaxLease = 5*time.Minute, 5*time.Minute
 	})
-	b, err := NewBook(string(rune('a'+x.n)), []Pool{p})
+	b, err := NewBook(nodeName(x.n), []Pool{p})
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.book, x.told, x.ways, x.localWays = b, false, nil, nil
+	b.Doubt(m.doubt)
 	b.SetOwn("lan", x.own, true)
 	b.SetOthers("lan", x.others)
 	for _, r := range x.disk {
@@ -439,12 +466,10 @@ func (m *several) release(t *rapid.T) {
 	if why != boot.Answered {
 		return
 	}
-	have := m.store.recs[r.Addr]
 	switch {
 	case r.Own:
 		x.localWays = append(x.localWays, claimed{g: Grant{Record: r}})
-	case x.linked && have.ID == r.ID && have.Serial < r.Serial:
-		m.store.publish(t, r)
+	case x.linked && m.store.end(r):
 		r = m.store.recs[r.Addr]
 		x.disk[r.Addr] = r
 		x.book.Committed(r, nil)
@@ -459,10 +484,8 @@ func (m *several) decline(t *rapid.T) {
 		return
 	}
 	r, why := x.book.Decline(m.clock(x), Ask{Scope: "lan", ID: c.id, Want: c.held})
-	have := m.store.recs[r.Addr]
 	if why == boot.Answered {
-		if x.linked && have.ID == c.id && have.Serial < r.Serial {
-			m.store.publish(t, r)
+		if x.linked && m.store.end(r) {
 			x.book.Committed(r, nil)
 		} else {
 			x.book.Committed(r, errors.New("no"))
@@ -498,6 +521,7 @@ func TestSeveralNodes(t *testing.T) {
 			"discover": m.discover, "discover2": m.discover, "take": m.take, "take2": m.take, "renew": m.renew, "reboot": m.reboot,
 			"confirm": m.confirm, "land": m.land, "land2": m.land, "back": m.back, "back2": m.back, "commit": m.commit, "commit2": m.commit,
 			"publish": m.publish, "watch": m.watch, "cut": m.cut, "notice": m.notice, "notice2": m.notice, "grow": m.grow, "sweep": m.sweep,
+			"drift":   m.drift,
 			"release": m.release, "decline": m.decline, "crash": m.crash, "pass": m.pass, "edge": m.edge, "edge2": m.edge, "dora": m.dora, "dora2": m.dora, "dora3": m.dora, "finish": m.finishAny,
 			"": func(t *rapid.T) {
 				for _, x := range m.nodes {
