@@ -3,6 +3,7 @@ package lease
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ type store struct {
 type event struct {
 	rec   Record
 	block int // -1: a record
-	owner int
+	owner int // -1: nobody any more
 }
 
 func (s *store) put(r Record) {
@@ -97,6 +98,7 @@ type node struct {
 	seen      int                   // events
 	own       []Range
 	others    []Range
+	leaving   []int // blocks that it does not give out of any more
 	ways      []claimed
 	localWays []claimed
 }
@@ -409,6 +411,9 @@ func (m *several) catchUp(x *node, upto int) {
 		switch {
 		case e.block < 0:
 			x.load(e.rec)
+		case e.owner < 0:
+			x.others = slices.DeleteFunc(slices.Clone(x.others), func(r Range) bool { return r == blockRange(e.block) })
+			x.book.SetOthers("lan", x.others)
 		case e.owner != x.n:
 			x.others = append(x.others[:len(x.others):len(x.others)], blockRange(e.block))
 			x.book.SetOthers("lan", x.others)
@@ -445,6 +450,32 @@ func (m *several) grow(t *rapid.T) {
 	m.catchUp(x, len(m.store.log))
 	x.own = append(x.own, blockRange(i))
 	x.book.SetOwn("lan", x.own, true)
+}
+
+// giveUp takes a block of a node out of use; free gives it back, when everything in it is published.
+func (m *several) giveUp(t *rapid.T) {
+	x := m.node(t)
+	if len(x.own) > 0 && x.linked && x.book.GiveUp(m.clock(x), "lan", x.own[0]) {
+		x.others = append(slices.Clone(x.others), x.own[0])
+		x.leaving = append(x.leaving, blockOf(x.own[0].From))
+		x.own = slices.Clone(x.own[1:])
+	}
+}
+
+func (m *several) free(t *rapid.T) {
+	x := m.node(t)
+	if len(x.leaving) == 0 || !x.linked {
+		return
+	}
+	i := x.leaving[0]
+	for a := range x.unsaid {
+		if blockRange(i).Contains(a) {
+			return
+		}
+	}
+	delete(m.store.blocks, i)
+	m.store.log = append(m.store.log, event{block: i, owner: -1})
+	x.leaving = x.leaving[1:]
 }
 
 func (m *several) sweep(t *rapid.T) {
@@ -511,7 +542,7 @@ func (m *several) passTo(t *rapid.T, now time.Time) {
 }
 
 func TestSeveralNodes(t *testing.T) {
-	manyRuns(t, 1500, func(t *rapid.T) {
+	manyRuns(t, 4000, func(t *rapid.T) {
 		m := newSeveral(t)
 		for _, x := range m.nodes {
 			x.told = true
@@ -521,7 +552,7 @@ func TestSeveralNodes(t *testing.T) {
 			"discover": m.discover, "discover2": m.discover, "take": m.take, "take2": m.take, "renew": m.renew, "reboot": m.reboot,
 			"confirm": m.confirm, "land": m.land, "land2": m.land, "back": m.back, "back2": m.back, "commit": m.commit, "commit2": m.commit,
 			"publish": m.publish, "watch": m.watch, "cut": m.cut, "notice": m.notice, "notice2": m.notice, "grow": m.grow, "sweep": m.sweep,
-			"drift":   m.drift,
+			"drift": m.drift, "giveUp": m.giveUp, "free": m.free,
 			"release": m.release, "decline": m.decline, "crash": m.crash, "pass": m.pass, "edge": m.edge, "edge2": m.edge, "dora": m.dora, "dora2": m.dora, "dora3": m.dora, "finish": m.finishAny,
 			"": func(t *rapid.T) {
 				for _, x := range m.nodes {
