@@ -20,7 +20,8 @@ type judge struct {
 	heard map[string]int
 }
 
-func (j *judge) Claim(r lease.Record, _ uint64, done func(error)) {
+func (j *judge) Claim(g lease.Grant, done func(error)) {
+	r := g.Record
 	j.mu.Lock()
 	j.asked = append(j.asked, r)
 	err := j.says(len(j.asked), r)

@@ -142,7 +142,7 @@ func (n *node) ask(a lease.Ask, decide func(lease.Ask) (lease.Grant, boot.Reason
 		}
 		res := make(chan error, 1)
 		if g.Claim {
-			n.Claim(g.Record, g.Prev, func(err error) { n.book.Committed(g.Record, err); res <- err })
+			n.Claim(g, func(err error) { n.book.Committed(g.Record, err); res <- err })
 		} else {
 			n.Keep(g.Record, func(err error) { n.book.Committed(g.Record, err); res <- err })
 		}

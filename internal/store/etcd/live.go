@@ -71,7 +71,7 @@ func (c *Cluster) upkeep(ctx context.Context, store db) {
 	c.settleBlocks(ctx)
 	for _, scope := range c.scopes() {
 		for _, g := range c.book.Sweep(c.now(), scope, maxBatch) {
-			c.Claim(g.Record, g.Prev, func(err error) { c.book.Committed(g.Record, err) })
+			c.Claim(g, func(err error) { c.book.Committed(g.Record, err) })
 		}
 		for try := 0; try < grantTries && ctx.Err() == nil && c.wantsBlock(scope); try++ { // others may be first
 			if !c.grant(ctx, store, scope) {
