@@ -228,6 +228,9 @@ func (s *scope) decline(node string, pos uint32, a *Ask, now time.Time) Record {
 	if !w.blank() && (s.shared || w.id != a.ID) {
 		end = max(end, w.expires) // whoever has it may go on, and another node may confirm it
 	}
+	if i := s.cells[pos].hold; i != 0 && s.holds.at(i).pending > 0 {
+		end = max(end, s.holds.at(i).end) // its ACK may leave after this
+	}
 	r := Record{
 		Scope: s.pool.Scope, Addr: s.plan.addr(pos), MAC: a.MAC, State: Declined,
 		Start: fromSecond(second(now)), Expires: fromSecond(end), Node: node, Serial: used + 1,
