@@ -107,7 +107,7 @@ func (l *leases) configure(cfg *config.Config) error {
 		l.book6.SetOthers(scope6(s.Network), othersOf(cfg, s.Split))
 	}
 	if l.shared != nil {
-		l.shared.Configure(pools(cfg))
+		l.shared.Configure(pools(cfg), givers(cfg))
 		return nil
 	}
 	for _, s := range cfg.DHCP.Scopes {

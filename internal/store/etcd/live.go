@@ -20,6 +20,8 @@ func (c *Cluster) live(ctx context.Context, store db) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-c.greet:
+			_, _ = c.announce(ctx, store)
 		case <-presence.C:
 			_, _ = c.announce(ctx, store) // beat tells if the store does not answer
 		case <-upkeep.C:
@@ -58,6 +60,7 @@ func (c *Cluster) join(ctx context.Context, store db) error {
 	}
 	c.settleBlocks(ctx)
 	if ctx.Err() == nil {
+		c.rejoin()
 		c.gain()
 	}
 	return context.Cause(ctx)
@@ -68,6 +71,9 @@ const grantTries = 10
 
 // upkeep sees to the blocks of this node.
 func (c *Cluster) upkeep(ctx context.Context, store db) {
+	c.trust()
+	c.alone()
+	c.saveWord()
 	c.settleBlocks(ctx)
 	for _, scope := range c.scopes() {
 		for _, g := range c.book.Sweep(c.now(), scope, maxBatch) {
@@ -78,6 +84,10 @@ func (c *Cluster) upkeep(ctx context.Context, store db) {
 				break
 			}
 		}
+		c.lookCrowded(scope)
+		c.giveBack(scope)
+		c.release(ctx, store, scope)
+		c.reclaim(ctx, store, scope)
 	}
 	c.settleBlocks(ctx)
 }
