@@ -274,10 +274,10 @@ func TestTwin(t *testing.T) {
 func TestChurn(t *testing.T) {
 	l, f, nodes, wires := three(t, 60)
 	nodes[1].stop()
-	nodes[1].skew = 8 * time.Second
+	nodes[1].skew = 14 * time.Second
 	nodes[1].start()
 	nodes[2].stop()
-	nodes[2].skew = -7 * time.Second
+	nodes[2].skew = -15 * time.Second
 	nodes[2].start()
 	var locks [3]sync.RWMutex // a node that is restarted answers nobody
 	end := time.Now().Add(churnTime())

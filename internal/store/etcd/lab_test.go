@@ -28,6 +28,7 @@ type lab struct {
 	mu     sync.Mutex
 	holder map[netip.Addr]use
 	acks   int
+	passed int           // to another machine
 	longer time.Duration // the longest time that an answer took
 }
 
@@ -179,6 +180,9 @@ func (l *lab) ack(id lease.ID, addr netip.Addr, sent, till time.Time, node strin
 	l.acks++
 	if was, ok := l.holder[addr]; ok && was.id != id && !was.till.Before(sent) {
 		l.t.Errorf("%s: given to %s by %s, and %s has it from %s for %s more", addr, id, node, was.id, was.node, was.till.Sub(sent))
+	}
+	if was, ok := l.holder[addr]; ok && was.id != id {
+		l.passed++
 	}
 	if was := l.holder[addr]; was.id != id || was.till.Before(till) {
 		l.holder[addr] = use{id, till, node}
