@@ -62,6 +62,7 @@ type node struct {
 	disk  *memory
 	stop  func()
 	times Times
+	crew  []string // the site's nodes
 }
 
 // memory is a disk: what was kept survives the process.
@@ -93,7 +94,7 @@ func (n *node) start() *node {
 	if err != nil {
 		n.l.t.Fatal(err)
 	}
-	cfg := Config{Node: n.name, Site: "test", Nodes: 3, Pools: []lease.Pool{n.l.pool}, Blocks: filepath.Join(n.l.dir, n.name+".blocks"), Times: n.times}
+	cfg := Config{Node: n.name, Site: "test", Nodes: 3, Members: n.crew, Pools: []lease.Pool{n.l.pool}, Blocks: filepath.Join(n.l.dir, n.name+".blocks"), Times: n.times}
 	n.Cluster = newCluster(cfg, Deps{Now: func() time.Time { return n.l.clock().Add(n.skew) }, Book: b, Keep: n.disk.keep, Log: slog.New(slog.DiscardHandler)})
 	n.Cluster.dial = n.dial
 	for _, r := range n.disk.recs {
