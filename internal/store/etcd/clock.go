@@ -6,8 +6,8 @@ import (
 	"surefoot/internal/lease"
 )
 
-// An ended lease rests, so that clocks may differ by lease.MostSkew. Whether they do is watched: every word of
-// a node has its clock, and so has every record. From when a difference is seen to be more, and until all is
+// An ended lease rests, so that clocks may differ by lease.MostSkew. Whether they differ by more is watched: every
+// word of a node has its clock. From when a difference is seen to be more, and until all is
 // over that was promised meanwhile, no address passes from one machine to another at this node
 // (lease.Book.Doubt); it goes on answering, out of what nobody had. The node that is right cannot be told
 // from the one that is not, so all that see it do the same.
