@@ -88,20 +88,23 @@ func (b *Book) GiveUp(now time.Time, scope string, r Range) bool {
 // Open is how many addresses of a scope are in nobody's block and could be claimed for a new machine now,
 // counted up to a number.
 func (b *Book) Open(now time.Time, scope string, most int) (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s, _ := b.serving(scope)
-	if s == nil {
-		return 0
-	}
 	t := second(now)
-	for pos := uint32(0); pos < s.plan.size && n < most; pos++ {
-		w := s.row(pos)
-		if s.kinds[pos] == ordinary && s.hold(pos, t) == nil && (w.blank() || !b.doubt && t > plus(w.expires, s.rest())) {
-			n++
+	for from := uint32(0); n < most; from += piece {
+		b.mu.Lock()
+		s, _ := b.serving(scope)
+		if s == nil || from >= s.plan.size {
+			b.mu.Unlock()
+			break
 		}
+		for pos := from; pos < min(from+piece, s.plan.size); pos++ {
+			w := s.row(pos)
+			if s.kinds[pos] == ordinary && s.hold(pos, t) == nil && (w.blank() || !b.doubt && t > plus(w.expires, s.rest())) {
+				n++
+			}
+		}
+		b.mu.Unlock()
 	}
-	return n
+	return min(n, most)
 }
 
 // Sweep makes addresses of the node's own blocks fresh again whose leases are over: at most so

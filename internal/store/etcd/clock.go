@@ -28,6 +28,13 @@ func (c *Cluster) off(at time.Time, rev int64, now time.Time) time.Duration {
 
 // compareClock looks at the clock of another node. c.mu is held.
 func (c *Cluster) compareClock(name string, at time.Time, rev int64, now time.Time) {
+	if rev > c.spoke && c.spoke > 0 {
+		n := c.nodes[name]
+		n.compared = true
+		c.nodes[name] = n
+		delete(c.unheard, name)
+		c.sayDoubt(now)
+	}
 	if off := c.off(at, rev, now); off.Abs() > lease.MostSkew {
 		c.suspect(now.Add(c.hold()), name, off)
 	}
@@ -43,14 +50,37 @@ func (c *Cluster) suspect(until time.Time, name string, off time.Duration) {
 		}
 		c.doubtful = until
 	}
-	c.book.Doubt(now.Before(c.doubtful))
+	c.sayDoubt(now)
+}
+
+// sayDoubt tells the Book how things stand. c.mu is held.
+func (c *Cluster) sayDoubt(now time.Time) {
+	c.book.Doubt(now.Before(c.doubtful) || len(c.unheard) > 0 && now.Before(c.unsure))
 }
 
 // trust ends the doubt when its time is over.
 func (c *Cluster) trust() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.book.Doubt(c.now().Before(c.doubtful))
+	c.sayDoubt(c.now())
+}
+
+// unsureAtFirst has a node that starts in doubt until it has compared its clock with those of all others that the
+// store knows of, or they had time enough to speak: they do at once when they see that it started.
+func (c *Cluster) unsureAtFirst() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.unsure.IsZero() {
+		return
+	}
+	now := c.now()
+	c.unsure, c.unheard = now.Add(c.times.Presence+c.times.Call), map[string]struct{}{}
+	for name, n := range c.nodes {
+		if name != c.cfg.Node && !n.compared {
+			c.unheard[name] = struct{}{}
+		}
+	}
+	c.sayDoubt(now)
 }
 
 // hold is for how long after a difference was seen a machine may go by it. c.mu is held.

@@ -125,3 +125,41 @@ func TestLateWord(t *testing.T) {
 		}
 	}
 }
+
+// TestUnsureAtFirst: a node that starts passes nothing on before it has heard the others' clocks.
+func TestUnsureAtFirst(t *testing.T) {
+	l, _, nodes, wires := three(t, 256)
+	a, b := nodes[0], nodes[1]
+	addr := a.outside(t, 0).Addr
+	l.until("its lease is over and has rested", func() bool {
+		r, ok := b.book.ByAddr(addr)
+		return ok && b.now().Sub(r.Expires) > 2*time.Minute
+	})
+	asks := 900
+	passes := func() bool {
+		asks++
+		g, why := b.book.Offer(b.now(), lease.Ask{Scope: "lan", ID: machine(asks), Want: addr})
+		b.book.Committed(g.Record, lease.ErrNoContact)
+		return why == boot.Answered && g.Record.Addr == addr
+	}
+	b.stop()
+	for _, w := range []*wire{wires[0], wires[2]} {
+		w.cut.Store(true) // nobody says anything
+	}
+	l.until("they are out", func() bool { return !a.inContact() && !nodes[2].inContact() })
+	b.times.Presence = 20 * time.Second // of its clock: a second
+	b.start()
+	l.until("contact", b.inContact)
+	if passes() {
+		t.Error("it passes on what it knows by its own clock only")
+	}
+	l.until("it goes by its own clock in the end", passes)
+	b.stop()
+	for _, w := range []*wire{wires[0], wires[2]} {
+		w.cut.Store(false)
+	}
+	l.until("they are back", func() bool { return a.inContact() && nodes[2].inContact() })
+	b.times.Presence = 2 * time.Hour // so it does not speak again; the others do, when it starts
+	b.start()
+	l.until("it has heard the others", passes)
+}

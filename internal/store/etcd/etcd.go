@@ -115,10 +115,12 @@ type Cluster struct {
 	spokeAt   time.Time
 	spokeNow  time.Time // and by our clock, before it left
 	began     time.Time
-	word      time.Time // when the store heard of this node last, by our clock
-	wordSaved time.Time // what of that stands in the file
-	stale     bool      // that is too long ago: see alone
-	doubtful  time.Time // until when this node goes by clocks that differ
+	word      time.Time           // when the store heard of this node last, by our clock
+	wordSaved time.Time           // what of that stands in the file
+	stale     bool                // that is too long ago: see alone
+	unheard   map[string]struct{} // nodes whose clocks are to be compared with ours before it is trusted
+	unsure    time.Time           // but not for longer than until then
+	doubtful  time.Time           // until when this node goes by clocks that differ
 	counted   []store.SharedNetwork
 	countedAt time.Time
 	silent    bool // it was told that the store does not answer

@@ -51,6 +51,7 @@ func (c *Cluster) join(ctx context.Context, store db) error {
 		if err := c.caughtUp(ctx, rev); err != nil {
 			return err
 		}
+		c.unsureAtFirst()
 		if err := c.restoreBlocks(ctx, store); err != nil {
 			return err
 		}

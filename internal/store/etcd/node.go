@@ -13,6 +13,8 @@ type Node struct {
 	Doubt int64            `json:"doubt,omitempty"` // for how many seconds more it takes clocks to differ
 	Heard map[string]int64 `json:"heard,omitempty"` // where packets came from, and when the last one: seconds
 
+	compared bool // a word of it came after one of ours
+
 	skew  time.Duration // of its clock from ours, when it was seen at once
 	timed bool
 	saw   time.Time // when by our clock
@@ -66,6 +68,7 @@ func (c *Cluster) learnNode(name string, v kv) {
 	}
 	was := c.nodes[name]
 	n.skew, n.timed, n.saw = was.skew, was.timed && was.Epoch == n.Epoch, was.saw
+	n.compared = was.compared && was.Epoch == n.Epoch
 	c.nodes[name] = n
 	now := c.now()
 	c.hearDoubt(name, n, now)
