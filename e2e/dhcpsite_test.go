@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -25,9 +23,8 @@ type dhcpSite struct {
 	lease   string
 	args    []string // of serve
 	nodes   []*dhcpProgram
-	since   []int    // how much of a node's log is of its former lives
-	started sync.Map // of a node's number: when its present life began
-	crowded bool     // the networks may be too full for blocks
+	since   []int // how much of a node's log is of its former lives
+	crowded bool  // the networks may be too full for blocks
 	members []*dhcpProgram
 	relay   *dhcpProgram
 	detour  *slowStore // nil: nodes ask the members directly
@@ -185,7 +182,6 @@ func (s *dhcpSite) startNode(i int) {
 		s.binary, "serve", "--config", config, "--node", name, "--socket", filepath.Join(s.dir, name+".sock"),
 	}
 	s.nodes[i] = s.start(serverPart(i), name, []string{"NOTIFY_SOCKET=" + path}, append(argv, s.args...)...)
-	s.started.Store(i, time.Now())
 	_ = notify.SetReadDeadline(time.Now().Add(20 * time.Second))
 	b := make([]byte, 4096)
 	for {
@@ -197,15 +193,6 @@ func (s *dhcpSite) startNode(i int) {
 			return
 		}
 	}
-}
-
-// startedSince reports whether a node that answers by an address began to run after a time.
-func (s *dhcpSite) startedSince(server netip.Addr, when time.Time) bool {
-	if !server.Is4() {
-		return false
-	}
-	at, ok := s.started.Load(int(server.As4()[3]) - 11)
-	return ok && at.(time.Time).After(when)
 }
 
 // log is what a node said in its present life.

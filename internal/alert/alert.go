@@ -29,12 +29,14 @@ const (
 	StoreSilent    Code = "store-silent"
 	HalfHeard      Code = "half-heard"
 	ClocksDiffer   Code = "clocks-differ"
+	OwnLow         Code = "own-addresses-low"
+	OwnNone        Code = "own-addresses-none"
 	NodeTwice      Code = "node-twice"
 )
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, NodeTwice, TwoMasters, ForeignVRRP}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, OwnLow, OwnNone, NodeTwice, TwoMasters, ForeignVRRP}
 }
 
 // Severity is how much it matters.

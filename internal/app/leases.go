@@ -107,7 +107,7 @@ func (l *leases) configure(cfg *config.Config) error {
 		l.book6.SetOthers(scope6(s.Network), othersOf(cfg, s.Split))
 	}
 	if l.shared != nil {
-		l.shared.Configure(pools(cfg))
+		l.shared.Configure(pools(cfg), givers(cfg))
 		return nil
 	}
 	for _, s := range cfg.DHCP.Scopes {
@@ -168,6 +168,7 @@ func (l *leases) openFile(ctx context.Context, file string) (*leasedb.DB, error)
 	l.book.Stepped(l.now(), 0, began)
 	l.book6.Stepped(l.now(), 0, began) // a clock that was ahead gave leases of years
 	l.log.Info("leases read", "role", "leases", "file", file, "leases", n, "took", l.now().Sub(began).Round(time.Millisecond))
+	l.book.Began(l.now())
 	if l.shared != nil {
 		l.shared.Begin()
 	}

@@ -52,6 +52,7 @@ type Decider struct {
 	guard  *guard       // nil: nobody starves the pool
 
 	refuses func() error // see Deps; may be nil
+	shared  bool         // nodes share a store
 
 	writer wire.Writer
 	texts  map[netip.Addr]string
@@ -235,7 +236,8 @@ func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) 
 			break
 		}
 	}
-	if o.Reason == boot.Answered && d.refusing() {
+	// What is claimed is on the disks of the shared store, whatever this node's own disk says.
+	if o.Reason == boot.Answered && !(d.shared && !o.Grant.Record.Own) && d.refusing() {
 		ask := o.Ask
 		ask.Want = o.Grant.Record.Addr
 		var g lease.Grant

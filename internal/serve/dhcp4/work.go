@@ -48,7 +48,7 @@ func (w *worker) run() {
 func (w *worker) renew() {
 	if p := w.s.plan.Load(); w.d == nil || w.d.p != p {
 		w.d = newDecider(p, w.s.d.Book, w.s.d.Down, w.s.guard)
-		w.d.refuses = w.s.d.Refuses
+		w.d.refuses, w.d.shared = w.s.d.Refuses, w.s.d.Shared != nil
 	}
 }
 
