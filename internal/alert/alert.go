@@ -30,11 +30,14 @@ const (
 	HalfHeard      Code = "half-heard"
 	ClocksDiffer   Code = "clocks-differ"
 	NodeTwice      Code = "node-twice"
+	PoolNearlyFull Code = "pool-nearly-full"
+	PoolEmpty      Code = "pool-empty"
+	LeasesRefused  Code = "leases-refused"
 )
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, NodeTwice, TwoMasters, ForeignVRRP}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, NodeTwice, PoolNearlyFull, PoolEmpty, LeasesRefused, TwoMasters, ForeignVRRP}
 }
 
 // Severity is how much it matters.
