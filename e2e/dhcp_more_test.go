@@ -27,6 +27,7 @@ func dhcpClients(t *testing.T, b *bench) {
 		{"decline", decline},
 		{"relays", relays},
 		{"perfdhcp", perfdhcp},
+		{"wire", sharedWire},
 		{"inform", inform},
 		{"bootp", bootp},
 	} {

@@ -15,18 +15,18 @@ func dhcpDaemonClients() []*dhcpDaemon {
 	return []*dhcpDaemon{
 		{
 			name: "networkd", programs: []string{networkd}, launch: startNetworkd, cable: true,
-			knows: []string{"ADDRESS=<it>\n", "NETMASK=255.255.0.0\n", "ROUTER=10.78.0.1\n", "DNS=10.78.0.53\n", "LIFETIME=120\n"},
+			knows: []string{"ADDRESS=<it>\n", "NETMASK=255.255.0.0\n", "ROUTER=10.78.0.1\n", "DNS=10.78.0.53\n", "MTU=1400\n", "LIFETIME=120\n"},
 		},
 		{
 			name: "NetworkManager", programs: []string{"NetworkManager", "dbus-daemon"}, launch: startNetworkManager,
 			knows: []string{
 				"state changed new lease, address=<it>", "option subnet_mask          => '255.255.0.0'", "option routers              => '10.78.0.1'",
-				"option domain_name_servers  => '10.78.0.53'", "option dhcp_lease_time      => '120'",
+				"option domain_name_servers  => '10.78.0.53'", "option dhcp_lease_time      => '120'", "option interface_mtu        => '1400'",
 			},
 		},
 		{
 			name: "dhcpcd", programs: []string{"dhcpcd"}, launch: startDhcpcd,
-			knows: []string{"leased <it> for 120 seconds", "new_routers=10.78.0.1\n", "new_domain_name_servers=10.78.0.53\n", "new_dhcp_lease_time=120\n"},
+			knows: []string{"leased <it> for 120 seconds", "new_routers=10.78.0.1\n", "new_domain_name_servers=10.78.0.53\n", "new_dhcp_lease_time=120\n", "new_interface_mtu=1400\n"},
 		},
 	}
 }
@@ -34,7 +34,7 @@ func dhcpDaemonClients() []*dhcpDaemon {
 // systemd-networkd runs without systemd and without a bus. It keeps what it knows in /run, which has to belong
 // to the user that it becomes.
 func startNetworkd(d *dhcpDaemon) *dhcpProgram {
-	d.file("run/systemd/network/a.network", 0o644, "[Match]\nName="+d.dev+"\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n")
+	d.file("run/systemd/network/a.network", 0o644, "[Match]\nName="+d.dev+"\n[Network]\nDHCP=ipv4\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n[DHCPv4]\nUseMTU=yes\n")
 	for _, folder := range []string{"links", "leases", "lldp"} {
 		d.file("run/systemd/netif/"+folder+"/.keep", 0o644, "")
 	}
@@ -74,5 +74,5 @@ func startNetworkManager(d *dhcpDaemon) *dhcpProgram {
 // dhcpcd says to a script what it has.
 func startDhcpcd(d *dhcpDaemon) *dhcpProgram {
 	script := d.file("script", 0o755, "#!/bin/sh\nenv\n")
-	return d.alone(d.name, nil, "dhcpcd", "-4", "-B", "-d", "--noarp", "-f", "/dev/null", "-o", "routers,domain_name_servers", "-c", script, d.dev)
+	return d.alone(d.name, nil, "dhcpcd", "-4", "-B", "-d", "--noarp", "-f", "/dev/null", "-o", "routers,domain_name_servers,interface_mtu,classless_static_routes", "-c", script, d.dev)
 }

@@ -20,7 +20,7 @@ import (
 // share a store: they take it, renew it, are left alone by the node that gave it, and start anew.
 func dhcpDaemons(t *testing.T, b *bench) {
 	// T1 and T2 are not what anybody should have: the renewals are to come while the test looks.
-	s := newDHCPSite(t, b, 2, "64.0-127.255", `lease: 2m, router: NET.0.1, dns: [NET.0.53], `+
+	s := newDHCPSite(t, b, 2, "64.0-127.255", `lease: 2m, router: NET.0.1, dns: [NET.0.53], mtu: 1400, routes: [10.99.0.0/16 via NET.0.2], `+
 		`options: [{option: 58, value: "3", always: true}, {option: 59, value: "7", always: true}]`)
 	for i, d := range dhcpDaemonClients() {
 		t.Run(d.name, func(t *testing.T) {
@@ -82,8 +82,11 @@ func (d *dhcpDaemon) live(dev string) {
 		want = strings.ReplaceAll(want, "<it>", addr.String())
 		s.await(fmt.Sprintf("%s says %q", d.name, want), 10*time.Second, func() bool { return strings.Contains(d.says(), want) })
 	}
-	if out, err := exec.Command("ip", "-n", s.space("pc"), "route", "show", "default", "dev", dev).CombinedOutput(); err != nil || !strings.Contains(string(out), "via 10.78.0.1 ") {
-		t.Errorf("its default route is %q (%v)", out, err)
+	for to, via := range map[string]string{"default": "via 10.78.0.1 ", "10.99.0.0/16": "via 10.78.0.2 "} {
+		s.await(fmt.Sprintf("%s has a route to %s %s", d.name, to, via), 10*time.Second, func() bool {
+			out, _ := exec.Command("ip", "-n", s.space("pc"), "route", "show", to, "dev", dev).Output()
+			return strings.Contains(string(out), via)
+		})
 	}
 
 	// It renews with the node that gave it (RFC 2131 section 4.4.5).

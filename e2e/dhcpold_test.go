@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,22 @@ func bootp(t *testing.T, b *bench) {
 	begun := time.Now()
 	if out, err := ask(s.card(machine(9), false)); err == nil {
 		t.Errorf("without a reservation, after %s:\n%s", time.Since(begun), out)
+	}
+}
+
+// Two networks on one wire: the machine that finds the first one full gets an address of the second, and goes
+// on having it.
+func sharedWire(t *testing.T, b *bench) {
+	s := b.raise(t, lab.Options{Nodes: 1, OwnDHCP: true, Site: addressSite{
+		lab: "deliver: dhcp, dhcp: {range: 10.77.0.100, wire: one}}\n  more: {subnet: 10.79.0.0/24, deliver: dhcp, dhcp: {range: 10.79.0.10-10.79.0.20, wire: one}",
+	}.text(t)})
+	if got := s.udhcpc(machine(10), false); got != "10.77.0.100" {
+		t.Errorf("the first machine has %s", got)
+	}
+	for range 2 {
+		if got := s.udhcpc(machine(11), false); !strings.HasPrefix(got, "10.79.0.") {
+			t.Errorf("the second machine has %s", got)
+		}
 	}
 }
 
