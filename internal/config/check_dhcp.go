@@ -50,22 +50,14 @@ func (d *decoder) checkDHCP(f *file) {
 
 // exampleRange is a section for a subnet: its upper half.
 func exampleRange(p netip.Prefix) string {
-	last := lastAddr(p)
+	last := dhcp4.LastOf(p)
 	half, _ := last.Prefix(min(p.Bits()+1, 30))
 	return "dhcp: {range: " + half.Addr().String() + "-" + last.Prev().String() + "}"
 }
 
-func lastAddr(p netip.Prefix) netip.Addr {
-	b := p.Masked().Addr().As4()
-	for i := p.Bits(); i < 32; i++ {
-		b[i/8] |= 1 << (7 - i%8)
-	}
-	return netip.AddrFrom4(b)
-}
-
 func (d *decoder) checkScope(f *file, n *fileNetwork) {
 	subnet := n.subnet.v
-	whole := AddrRange{subnet.Addr(), lastAddr(subnet)}
+	whole := AddrRange{subnet.Addr(), dhcp4.LastOf(subnet)}
 	size := 0
 	ranges := slices.Clone(n.dhcp.ranges)
 	slices.SortStableFunc(ranges, func(a, b parsed[AddrRange]) int { return a.v.From.Compare(b.v.From) })
@@ -163,7 +155,7 @@ func (d *decoder) checkAddresses(n *fileNetwork, subnet netip.Prefix) {
 		switch {
 		case !subnet.Contains(a):
 			d.reportIn(r.src, r.ip.at, faultf("%s is not within the subnet %s", a, subnet).do("a machine of this network needs an address of it"))
-		case subnet.Bits() < 31 && (a == subnet.Addr() || a == lastAddr(subnet)):
+		case subnet.Bits() < 31 && (a == subnet.Addr() || a == dhcp4.LastOf(subnet)):
 			d.reportIn(r.src, r.ip.at, faultf("%s is the first or the last address of %s, which no machine can have", a, subnet).do("choose one between"))
 		case was != nil:
 			d.reportIn(r.src, r.ip.at, faultf("%s is reserved already, %s", a, d.inLine(was.src, r.src, was.ip.line)).do("give each machine an address of its own"))

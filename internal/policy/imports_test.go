@@ -16,7 +16,7 @@ var layers = [][]string{
 	{"web", "config", "lab", "storm", "publish", "diagnose"},
 	{"serve", "lb"},
 	{"watch"},
-	{"probe", "alert", "inbox"},
+	{"probe", "alert", "inbox", "iface"},
 	{"journal", "files", "testboot", "kernel", "store", "takeover"},
 	{"wire", "health", "lease"},
 	{"boot", "phase", "rate", "chart", "typo"},

@@ -123,7 +123,7 @@ func TestLookKeepsWhatItKnows(t *testing.T) {
 	c.server.do(t, func() error { return s.Listen(t.Context()) })
 	defer s.Close()
 	p := s.ports[0]
-	if why := p.look(s.links); why != "" || len(p.at().Addrs) != 1 {
+	if why := p.iface.Look(s.links); why != "" || len(p.at().Addrs) != 1 {
 		t.Errorf("at first: %q, %v", why, p.at())
 	}
 	c.server.do(t, func() error {
@@ -133,7 +133,7 @@ func TestLookKeepsWhatItKnows(t *testing.T) {
 		}
 		return errors.Join(netlink.LinkSetDown(l), netlink.LinkSetName(l, "eth5"))
 	})
-	if why := p.look(s.links); why != "it is gone" || len(p.at().Addrs) != 0 {
+	if why := p.iface.Look(s.links); why != "it is gone" || len(p.at().Addrs) != 0 {
 		t.Errorf("under another name: %q, %v", why, p.at())
 	}
 	c.server.do(t, func() error {
@@ -143,7 +143,7 @@ func TestLookKeepsWhatItKnows(t *testing.T) {
 		}
 		return netlink.LinkSetName(l, "eth0")
 	})
-	if why := p.look(s.links); why != "" || len(p.at().Addrs) != 1 {
+	if why := p.iface.Look(s.links); why != "" || len(p.at().Addrs) != 1 {
 		t.Errorf("after all: %q, %v", why, p.at())
 	}
 }
