@@ -41,7 +41,7 @@ func dhcpChurn(t *testing.T, b *bench) {
 		seed = n
 	}
 	record := newRecorder()
-	c := &churn{s: newDHCPSite(t, b, 3, "64.0-66.255", "2m", "--debug"), trial: &dhcpTrial{policies: firmwarePolicies()}}
+	c := &churn{s: newDHCPSite(t, b, 3, "64.0-66.255", "lease: 2m", "--debug"), trial: &dhcpTrial{policies: firmwarePolicies()}}
 	grounds := []*ground{c.s.ground("eth0", record), c.s.ground("eth0", record), c.s.ground("eth1", record)}
 	c.s.slow()
 	c.s.crowded = true

@@ -32,11 +32,14 @@ const (
 	OwnLow         Code = "own-addresses-low"
 	OwnNone        Code = "own-addresses-none"
 	NodeTwice      Code = "node-twice"
+	PoolNearlyFull Code = "pool-nearly-full"
+	PoolEmpty      Code = "pool-empty"
+	LeasesRefused  Code = "leases-refused"
 )
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, OwnLow, OwnNone, NodeTwice, TwoMasters, ForeignVRRP}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, OwnLow, OwnNone, NodeTwice, PoolNearlyFull, PoolEmpty, LeasesRefused, TwoMasters, ForeignVRRP}
 }
 
 // Severity is how much it matters.

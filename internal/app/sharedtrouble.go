@@ -140,9 +140,7 @@ func (a *App) warnShared(add adder) {
 	if a.leases == nil || a.leases.shared == nil {
 		return
 	}
-	for _, t := range sharedTroubles(a.leases.shared.Status(), a.now()) {
-		add(string(t.Code), t.Title, strings.Join(t.Evidence, "; ")+": "+t.Meaning, t.Fix)
-	}
+	warnTroubles(add, sharedTroubles(a.leases.shared.Status(), a.now()))
 }
 
 // alertShared tells the alerts of the same, every second.

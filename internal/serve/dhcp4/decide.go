@@ -94,7 +94,7 @@ func (d *Decider) into(now time.Time, h Heard, o *Outcome) {
 		o.Reason = boot.NoOwnAddress
 	case !h.forUs():
 		o.Reason = boot.OtherServer
-	case !sane(c.Addr, h.Link) || !sane(c.Relay, h.Link):
+	case !wire.Sane(c.Addr, h.Link.Addrs) || !wire.Sane(c.Relay, h.Link.Addrs):
 		o.Reason = boot.Malformed
 	case nameless(h.View) && len(clientID(h.View)) == 0:
 		o.Reason = boot.NotEthernet // nothing to know it by again (RFC 4390)
@@ -267,7 +267,7 @@ func (d *Decider) refusing() bool { return d.refuses != nil && d.refuses() != ni
 // section 4.3.5).
 func (d *Decider) inform(h Heard, scopes []*scope, o *Outcome) {
 	if !h.View.CIAddr().IsValid() && !h.View.GIAddr().IsValid() {
-		if from := h.From.Addr(); from.IsUnspecified() || !sane(from, h.Link) {
+		if from := h.From.Addr(); from.IsUnspecified() || !wire.Sane(from, h.Link.Addrs) {
 			o.Reason = boot.NoAddress
 			return
 		}
@@ -344,7 +344,7 @@ func (d *Decider) answer(h Heard, o *Outcome, t wire.MessageType) {
 // addresses which the client chose, or its own. A relay may send a request to several addresses of ours, and
 // a client that hears of another one than it chose waits on.
 func (d *Decider) serverID(h Heard, s *scope) netip.Addr {
-	if a := h.underRelay().Addr(wire.AgentServerID); a.IsValid() && sane(a, h.Link) {
+	if a := h.underRelay().Addr(wire.AgentServerID); a.IsValid() && wire.Sane(a, h.Link.Addrs) {
 		return a
 	}
 	if a := h.View.Addr(wire.ServerID); d.isOurs(h, a) {
