@@ -89,7 +89,7 @@ func (l *leases) settle(g lease.Grant, done func(error)) {
 	case l.shared == nil || l.of(g.Record.Scope) != l.book: // of IPv6 the nodes share nothing
 		l.Keep(g.Record, done)
 	case g.Claim:
-		l.shared.Claim(g.Record, g.Prev, done)
+		l.shared.Claim(g, done)
 	default:
 		l.shared.Keep(g.Record, done)
 	}

@@ -105,7 +105,7 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	}
 	a.history = a.newHistory(first)
 	a.alerting = newAlerting(cfg, a.history, log, a.now)
-	a.alerting.elsewhere = a.alertShared
+	a.alerting.elsewhere = a.alertElsewhere()
 	if err := a.gather(); err != nil {
 		return nil, err
 	}

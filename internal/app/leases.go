@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +106,7 @@ func (l *leases) configure(cfg *config.Config) error {
 		l.book6.SetOthers(scope6(s.Network), othersOf(cfg, s.Split))
 	}
 	if l.shared != nil {
-		l.shared.Configure(pools(cfg))
+		l.shared.Configure(pools(cfg), givers(cfg))
 		return nil
 	}
 	for _, s := range cfg.DHCP.Scopes {
@@ -168,6 +167,7 @@ func (l *leases) openFile(ctx context.Context, file string) (*leasedb.DB, error)
 	l.book.Stepped(l.now(), 0, began)
 	l.book6.Stepped(l.now(), 0, began) // a clock that was ahead gave leases of years
 	l.log.Info("leases read", "role", "leases", "file", file, "leases", n, "took", l.now().Sub(began).Round(time.Millisecond))
+	l.book.Began(l.now())
 	if l.shared != nil {
 		l.shared.Begin()
 	}
@@ -262,23 +262,4 @@ func (l *leases) run(ctx context.Context, ready func()) error {
 		return db.Run(ctx, func() {})
 	}
 	return nil
-}
-
-// warnLeases tells of a disk that takes no leases.
-func (a *App) warnLeases(add adder) {
-	select {
-	case <-a.leases.up:
-	default:
-		return // no network needs them
-	}
-	err := a.leases.refuses()
-	switch {
-	case err == nil:
-	case a.leases.file() == nil:
-		add("leases-refused", "the leases cannot be read", "only machines with a reservation get an address: "+firstLine(err),
-			cmp.Or(hintOf(err), "look at the file's owner and mode")+"; it is tried again by itself")
-	default:
-		add("leases-refused", "leases cannot be written to the disk", "machines with a lease or a reservation keep it; new ones get none: "+firstLine(err),
-			cmp.Or(hintOf(err), "make room on the disk of the leases, or look at the file's owner and mode; it is tried again by itself"))
-	}
 }

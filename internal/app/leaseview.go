@@ -58,6 +58,19 @@ func (v *leaseView) look() {
 	if fresh && len(cfg.DHCP.Scopes) == known {
 		return
 	}
+	pools := v.usage(cfg)
+	last := topLeases{max: newest, before: func(a, b lease.Record) bool { return a.Start.After(b.Start) }}
+	if len(pools) > 0 {
+		v.leases.each("", func(r lease.Record) bool { last.add(r); return true })
+	}
+	list := v.shown(cfg, last.sorted())
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.at, v.pools, v.newer = now, pools, list
+}
+
+// usage counts the addresses of each network.
+func (v *leaseView) usage(cfg *config.Config) []web.PoolUsage {
 	pools := []web.PoolUsage{}
 	for _, s := range cfg.DHCP.Scopes {
 		u := v.leases.book.Usage(s.Network)
@@ -71,14 +84,7 @@ func (v *leaseView) look() {
 		p.Full = full(u, len(s.Ranges) > 0)
 		pools = append(pools, p)
 	}
-	last := topLeases{max: newest, before: func(a, b lease.Record) bool { return a.Start.After(b.Start) }}
-	if len(pools) > 0 {
-		v.leases.each("", func(r lease.Record) bool { last.add(r); return true })
-	}
-	list := v.shown(cfg, last.sorted())
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.at, v.pools, v.newer = now, pools, list
+	return pools
 }
 
 // nearlyFull is the share of a pool at which somebody should look, in percent.

@@ -28,12 +28,20 @@ func newShared(cfg *config.Config, l *leases, log *slog.Logger, now func() time.
 	for _, m := range e.Endpoints {
 		c.Endpoints = append(c.Endpoints, etcd.Endpoint(m))
 	}
+	c.Members = givers(cfg)
+	c.Nodes = len(c.Members)
+	return etcd.New(c, etcd.Deps{Log: log.With("role", "store"), Now: now, Book: l.book, Keep: l.Keep, Wired: func() []string { return l.wired() }})
+}
+
+// givers are the nodes of the site that give addresses.
+func givers(cfg *config.Config) []string {
+	var out []string
 	for _, n := range cfg.Nodes {
 		if slices.Contains(n.Roles, roleDHCP) {
-			c.Nodes++
+			out = append(out, n.Name)
 		}
 	}
-	return etcd.New(c, etcd.Deps{Log: log.With("role", "store"), Now: now, Book: l.book, Keep: l.Keep, Wired: func() []string { return l.wired() }})
+	return out
 }
 
 // blocksFile stands beside the leases: neither is worth anything without the other.

@@ -11,14 +11,13 @@ package dhcp6
 
 import (
 	"cmp"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/iface"
 	"surefoot/internal/kernel/link"
 )
 
@@ -75,8 +74,6 @@ func (s *Server) emit(ev boot.Event) {
 // survive turns a panic while working on one packet into a counted reason and a log line with the packet.
 func (s *Server) survive(p *port, b []byte) {
 	if r := recover(); r != nil {
-		s.d.Log.Error("fault while working on a packet, please report it", "role", Role, "if", p.name,
-			"panic", fmt.Sprint(r), "packet", hex.EncodeToString(b))
-		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.Panicked, Detail: fmt.Sprint(r)})
+		s.emit(iface.Fault(s.d.Log, Role, p.name, r, b))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/testkit/netns"
 	wire "surefoot/internal/wire/dhcp6"
 )
 
@@ -71,7 +72,7 @@ func TestInterfaceComesBack(t *testing.T) {
 		return netlink.LinkDel(l)
 	})
 	join(t, c.server, "eth0", c.client, "eth0")
-	c.server.do(t, func() error { return address("eth0", "fd77::2/64") })
+	c.server.do(t, func() error { return netns.AddAddr("eth0", "fd77::2/64") })
 	conn := c.conn(t)
 	b := make([]byte, 2048)
 	for range 100 { // the server looks once a second

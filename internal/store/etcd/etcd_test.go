@@ -213,6 +213,11 @@ func TestEtcdQuorum(t *testing.T) {
 func TestEtcdChurn(t *testing.T) {
 	m := newMembers(t, 3, false)
 	l, nodes := onEtcd(t, m, 60)
+	etcdChurn(t, m, l, nodes)
+}
+
+// etcdChurn has machines come and go while members do, and nodes.
+func etcdChurn(t *testing.T, m *members, l *lab, nodes []*node) {
 	var locks [3]sync.RWMutex
 	end := time.Now().Add(2 * churnTime())
 	var wg sync.WaitGroup

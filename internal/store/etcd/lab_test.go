@@ -28,6 +28,7 @@ type lab struct {
 	mu     sync.Mutex
 	holder map[netip.Addr]use
 	acks   int
+	passed int           // to another machine
 	longer time.Duration // the longest time that an answer took
 }
 
@@ -61,6 +62,7 @@ type node struct {
 	disk  *memory
 	stop  func()
 	times Times
+	crew  []string // the site's nodes
 }
 
 // memory is a disk: what was kept survives the process.
@@ -92,7 +94,7 @@ func (n *node) start() *node {
 	if err != nil {
 		n.l.t.Fatal(err)
 	}
-	cfg := Config{Node: n.name, Site: "test", Nodes: 3, Pools: []lease.Pool{n.l.pool}, Blocks: filepath.Join(n.l.dir, n.name+".blocks"), Times: n.times}
+	cfg := Config{Node: n.name, Site: "test", Nodes: 3, Members: n.crew, Pools: []lease.Pool{n.l.pool}, Blocks: filepath.Join(n.l.dir, n.name+".blocks"), Times: n.times}
 	n.Cluster = newCluster(cfg, Deps{Now: func() time.Time { return n.l.clock().Add(n.skew) }, Book: b, Keep: n.disk.keep, Log: slog.New(slog.DiscardHandler)})
 	n.Cluster.dial = n.dial
 	for _, r := range n.disk.recs {
@@ -142,7 +144,7 @@ func (n *node) ask(a lease.Ask, decide func(lease.Ask) (lease.Grant, boot.Reason
 		}
 		res := make(chan error, 1)
 		if g.Claim {
-			n.Claim(g.Record, g.Prev, func(err error) { n.book.Committed(g.Record, err); res <- err })
+			n.Claim(g, func(err error) { n.book.Committed(g.Record, err); res <- err })
 		} else {
 			n.Keep(g.Record, func(err error) { n.book.Committed(g.Record, err); res <- err })
 		}
@@ -179,6 +181,9 @@ func (l *lab) ack(id lease.ID, addr netip.Addr, sent, till time.Time, node strin
 	l.acks++
 	if was, ok := l.holder[addr]; ok && was.id != id && !was.till.Before(sent) {
 		l.t.Errorf("%s: given to %s by %s, and %s has it from %s for %s more", addr, id, node, was.id, was.node, was.till.Sub(sent))
+	}
+	if was, ok := l.holder[addr]; ok && was.id != id {
+		l.passed++
 	}
 	if was := l.holder[addr]; was.id != id || was.till.Before(till) {
 		l.holder[addr] = use{id, till, node}
