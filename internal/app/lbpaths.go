@@ -40,13 +40,24 @@ type dataPaths struct {
 	active  map[string]bool // service addresses that this node has, or is about to take
 	last    map[string][]lb.Table
 	tried   map[string]time.Time
-	trouble map[string]string // by kind, "" when all is well
+	trouble map[string]string  // by kind, "" when all is well
+	counted map[string]counted // by kind
 }
+
+// counted are counters as they were read last: reading them runs a program.
+type counted struct {
+	at   time.Time
+	list []lb.Count
+	err  error
+}
+
+// countedFor is how long counters are shown as they were read.
+const countedFor = time.Second
 
 func newDataPaths(log *slog.Logger, now func() time.Time, kinds []*kind, wanted func(func(string) bool) []lb.Table) *dataPaths {
 	return &dataPaths{
 		log: log.With("role", roleLB), now: now, kinds: kinds, wanted: wanted, wake: make(chan struct{}, 1),
-		active: map[string]bool{}, last: map[string][]lb.Table{}, tried: map[string]time.Time{}, trouble: map[string]string{},
+		active: map[string]bool{}, last: map[string][]lb.Table{}, tried: map[string]time.Time{}, trouble: map[string]string{}, counted: map[string]counted{},
 	}
 }
 
@@ -288,7 +299,13 @@ func (d *dataPaths) Views(ctx context.Context) []pathView {
 		if len(d.last[k.name]) == 0 {
 			continue
 		}
-		counts, err := k.plane.Counters(ctx)
+		c := d.counted[k.name]
+		if now := d.now(); now.Sub(c.at) > countedFor {
+			c.list, c.err = k.plane.Counters(ctx)
+			c.at = now
+			d.counted[k.name] = c
+		}
+		counts, err := c.list, c.err
 		for _, t := range d.last[k.name] {
 			v := pathView{Table: t, Trouble: d.trouble[k.name], By: k.name}
 			if s, ok := k.plane.(shown); ok {
