@@ -158,7 +158,7 @@ func (d *dataPaths) follow(ctx context.Context, k *kind, first bool) {
 	tables := d.of(k, func(vip string) bool { return d.active[vip] })
 	last, known := d.last[k.name]
 	switch {
-	case known && reflect.DeepEqual(last, tables):
+	case known && d.trouble[k.name] == "" && reflect.DeepEqual(last, tables):
 		return
 	case len(tables) == 0 && len(last) == 0 && !first && d.trouble[k.name] == "":
 		return
