@@ -15,7 +15,7 @@ import (
 )
 
 func lbNATScenarios() []scenario {
-	return []scenario{{"lb-nat", natDownloads}, {"lb-nat-kill", natKill}, {"lb-nat-storm", natExpectations}, {"lb-nat-down", natDown}}
+	return []scenario{{"lb-nat", natDownloads}, {"lb-nat-kill", natKill}, {"lb-nat-storm", natExpectations}, {"lb-nat-down", natDown}, {"lb-nat-pair", natPair}}
 }
 
 // natSite writes a site file in which lb1 balances by a mode, and lets the backends' answers go the way that it needs.

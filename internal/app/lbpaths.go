@@ -42,6 +42,7 @@ type dataPaths struct {
 	tried   map[string]time.Time
 	trouble map[string]string  // by kind, "" when all is well
 	counted map[string]counted // by kind
+	stale   map[string]bool    // kinds whose data path does not stand as it was left
 }
 
 // counted are counters as they were read last: reading them runs a program.
@@ -57,7 +58,7 @@ const countedFor = time.Second
 func newDataPaths(log *slog.Logger, now func() time.Time, kinds []*kind, wanted func(func(string) bool) []lb.Table) *dataPaths {
 	return &dataPaths{
 		log: log.With("role", roleLB), now: now, kinds: kinds, wanted: wanted, wake: make(chan struct{}, 1),
-		active: map[string]bool{}, last: map[string][]lb.Table{}, tried: map[string]time.Time{}, trouble: map[string]string{}, counted: map[string]counted{},
+		active: map[string]bool{}, last: map[string][]lb.Table{}, tried: map[string]time.Time{}, trouble: map[string]string{}, counted: map[string]counted{}, stale: map[string]bool{},
 	}
 }
 
@@ -149,7 +150,7 @@ func (d *dataPaths) check(ctx context.Context, k *kind) {
 	}
 	if err := c.Check(ctx); err != nil {
 		d.log.Warn("a data path is made anew", "plane", k.name, "why", err)
-		delete(d.last, k.name)
+		d.stale[k.name] = true
 	}
 }
 
@@ -158,7 +159,7 @@ func (d *dataPaths) follow(ctx context.Context, k *kind, first bool) {
 	tables := d.of(k, func(vip string) bool { return d.active[vip] })
 	last, known := d.last[k.name]
 	switch {
-	case known && d.trouble[k.name] == "" && reflect.DeepEqual(last, tables):
+	case known && d.trouble[k.name] == "" && !d.stale[k.name] && reflect.DeepEqual(last, tables):
 		return
 	case len(tables) == 0 && len(last) == 0 && !first && d.trouble[k.name] == "":
 		return
@@ -181,7 +182,7 @@ func (d *dataPaths) follow(ctx context.Context, k *kind, first bool) {
 	if d.trouble[k.name] != "" {
 		d.log.Info("the data path follows again", "plane", k.name)
 	}
-	d.trouble[k.name] = ""
+	d.trouble[k.name], d.stale[k.name] = "", false
 	d.tell(last, tables)
 	d.last[k.name] = tables
 }
