@@ -43,6 +43,7 @@ func (a *App) warnings() []web.Warning {
 	a.warnLeases(add)
 	a.warnVIPs(add)
 	a.warnBalances(s, add)
+	a.warnPeers(add)
 	a.warnShared(add)
 	a.warnPools(add)
 	warnAddress(s, add)

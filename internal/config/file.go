@@ -38,6 +38,7 @@ type file struct {
 	store                     fileStore
 	dns                       *fileDNS // nil: not there
 	balances                  []fileBalance
+	lbPeersKey                *parsed[string]
 	vips                      []fileVIP
 	nodesAt, bootAt           at   // of the keys
 	namesKnown                bool // nothing in nodes and servers was unreadable
@@ -156,7 +157,7 @@ func (d *decoder) file(o object) *file {
 	f.dhcp = d.dhcp(o, false)
 	f.store = d.store(o)
 	f.dns = d.dns(o)
-	f.balances = d.balances(o)
+	f.balances, f.lbPeersKey = d.balances(o)
 	f.vips = d.vips(o)
 	if s, ok := o.section("status"); ok {
 		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))
