@@ -384,7 +384,7 @@ func dsrRestart(t *testing.T, b *bench) {
 	if l.pinned("lb1") == "" {
 		t.Error("a killed process left nothing: this test shows nothing")
 	}
-	if out, err := l.in("lb1", l.binary, "lb", "down", "--config", l.path("lb1.yaml"), "--node", "lb1", "--socket", l.path("lb1.sock")).CombinedOutput(); err != nil || l.pinned("lb1") != "" {
+	if out, err := l.in("lb1", l.binary, "lb", "down", "--socket", l.path("lb1.sock")).CombinedOutput(); err != nil || l.pinned("lb1") != "" {
 		t.Errorf("lb down: %v: %s; left: %s", err, out, l.pinned("lb1"))
 	}
 	repeated := 0

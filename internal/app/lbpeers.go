@@ -76,7 +76,7 @@ func (a *App) warnPeers(add adder) {
 			name = v.Peer.String()
 		}
 		switch {
-		case v.At.IsZero():
+		case v.Stale && v.At.IsZero():
 			add("lb-peer-silent", "balancer "+name+" was never heard", "it does not tell what it sees, nor learn which clients are here", "is it running, has it the same key (lb.peers.key_file), and does a firewall let UDP port 8069 in?")
 		case v.Stale:
 			add("lb-peer-stale", "balancer "+name+" has not been heard for a while", "what it saw last is of "+v.At.Format("15:04:05"), "is it running?")
