@@ -53,25 +53,15 @@ func pools6(cfg *config.Config) []lease.Pool {
 	return out
 }
 
-// of is the book of a scope.
-func (l *leases) of(scope string) *lease.Book {
-	if strings.HasSuffix(scope, "/6") {
-		return l.book6
-	}
-	return l.book
-}
-
-func (l *leases) load(r lease.Record) { l.of(r.Scope).Load(r) }
+// networkOf is the network of a scope.
+func networkOf(scope string) string { return strings.TrimSuffix(scope, "/6") }
 
 // each calls f for the records of a network, or of all with "", until it returns false.
 func (l *leases) each(network string, f func(lease.Record) bool) {
 	more := true
 	l.book.Each(network, func(r lease.Record) bool { more = f(r); return more })
-	if network != "" {
-		network = scope6(network)
-	}
-	if more {
-		l.book6.Each(network, f)
+	if network != "" && more {
+		l.book.Each(scope6(network), f)
 	}
 }
 
@@ -116,9 +106,11 @@ func (a *App) dhcp6Slot() *slot {
 			if err != nil {
 				return nil, err
 			}
-			srv, err := dhcp6.New(cfg.dhcp6Config(duid), dhcp6.Deps{
-				Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book6, Keeper: a.leases,
-			})
+			d := dhcp6.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book, Keeper: a.leases}
+			if a.leases.shared != nil {
+				d.Keeper, d.Shared = a.leases.shared, a.leases.shared
+			}
+			srv, err := dhcp6.New(cfg.dhcp6Config(duid), d)
 			if err != nil {
 				return nil, err
 			}

@@ -344,7 +344,7 @@ func (v *leaseView) Release(ctx context.Context, who string) (web.Lease, error) 
 		return web.Lease{}, fmt.Errorf("%s has several leases (%s and others): name the address", who, active[0].Addr)
 	}
 	r := active[0]
-	ended, why := v.leases.of(r.Scope).Release(now, lease.Ask{Scope: r.Scope, ID: r.ID, MAC: r.MAC, Want: r.Addr})
+	ended, why := v.leases.book.Release(now, lease.Ask{Scope: r.Scope, ID: r.ID, MAC: r.MAC, Want: r.Addr})
 	if why != boot.Answered {
 		return web.Lease{}, fmt.Errorf("release %s: %s", r.Addr, why.Text())
 	}
@@ -366,7 +366,7 @@ func (v *leaseView) forget() {
 func (v *leaseView) keep(ctx context.Context, r lease.Record) error {
 	done := make(chan error, 1)
 	v.leases.settle(lease.Grant{Record: r}, func(err error) {
-		v.leases.of(r.Scope).Committed(r, err)
+		v.leases.book.Committed(r, err)
 		done <- err
 	})
 	select {

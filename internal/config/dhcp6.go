@@ -225,9 +225,9 @@ func (d *decoder) checkScope6(f *file, n *fileNetwork) {
 		d.report(ranges[0].at, faultf("these are %d addresses, more than %d", size, maxPool).do("a part of the subnet is enough: machines are spread over it"))
 	}
 	d.checkSplit(f, n.dhcp6.split, ranges)
-	if givers := f.dhcp6Nodes(); len(givers) > 1 && len(ranges) > 0 && len(n.dhcp6.split) == 0 && f.namesKnown {
-		d.report(ranges[0].at, faultf("%s would give these addresses each by itself, and so some of them twice: nodes share no IPv6 leases", strings.Join(givers, " and ")).
-			do("give each its part by split, or leave the role dhcp6 to one of them by roles"))
+	if givers := f.dhcp6Nodes(); len(givers) > 1 && len(ranges) > 0 && len(n.dhcp6.split) == 0 && f.namesKnown && !f.store.written {
+		d.report(ranges[0].at, faultf("%s would give these addresses each by itself, and so some of them twice: they share no store", strings.Join(givers, " and ")).
+			do("let them share one (store.etcd), give each its part by split, or leave the role dhcp6 to one of them by roles"))
 	}
 	for _, x := range n.dhcp6.exclude {
 		if !slices.ContainsFunc(ranges, func(r parsed[AddrRange]) bool { return r.v.overlaps(x.v) }) {
