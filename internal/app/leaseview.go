@@ -13,7 +13,9 @@ import (
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
 	"surefoot/internal/lease"
+	"surefoot/internal/serve/dhcp6"
 	"surefoot/internal/web"
+	wire "surefoot/internal/wire/dhcp6"
 )
 
 // leaseView shows the leases of the node: the window's view of the book, with the site file's names.
@@ -55,7 +57,7 @@ func (v *leaseView) look() {
 	fresh, known := !v.at.IsZero() && now.Sub(v.at) < lookEvery && !now.Before(v.at), len(v.pools)
 	v.mu.Unlock()
 	cfg := v.cfg()
-	if fresh && len(cfg.DHCP.Scopes) == known {
+	if fresh && len(cfg.DHCP.Scopes)+len(cfg.DHCP.Scopes6) == known {
 		return
 	}
 	pools := v.usage(cfg)
@@ -72,17 +74,23 @@ func (v *leaseView) look() {
 // usage counts the addresses of each network.
 func (v *leaseView) usage(cfg *config.Config) []web.PoolUsage {
 	pools := []web.PoolUsage{}
-	for _, s := range cfg.DHCP.Scopes {
-		u := v.leases.book.Usage(s.Network)
+	add := func(scope string, subnet netip.Prefix, ranges []config.AddrRange) {
+		u := v.leases.book.Usage(scope)
 		p := web.PoolUsage{
-			Network: s.Network, Subnet: s.Subnet.String(), Size: u.Size, Active: u.Active, Offered: u.Offered,
+			Network: scope, Subnet: subnet.String(), Size: u.Size, Active: u.Active, Offered: u.Offered,
 			Declined: u.Declined, Resting: u.Resting, Reserved: u.Reserved, Free: u.Free, Ranges: []string{},
 		}
-		for _, r := range s.Ranges {
+		for _, r := range ranges {
 			p.Ranges = append(p.Ranges, r.String())
 		}
-		p.Full = full(u, len(s.Ranges) > 0)
+		p.Full = full(u, len(ranges) > 0)
 		pools = append(pools, p)
+	}
+	for _, s := range cfg.DHCP.Scopes {
+		add(s.Network, s.Subnet, s.Ranges)
+	}
+	for _, s := range cfg.DHCP.Scopes6 {
+		add(scope6(s.Network), s.Subnet, s.Ranges)
 	}
 	return pools
 }
@@ -171,21 +179,38 @@ func LeaseState(r lease.Record, now time.Time) string {
 // ShownLease is a record as it is shown; without a configuration nothing is known of reservations.
 func ShownLease(cfg *config.Config, r lease.Record, now time.Time) web.Lease {
 	l := web.Lease{
-		Network: r.Scope, Addr: r.Addr, ID: r.ID, MAC: r.MAC.String(), State: LeaseState(r, now), Start: r.Start, Expires: r.Expires,
+		Network: networkOf(r.Scope), Addr: r.Addr, ID: r.ID, MAC: r.MAC.String(), State: LeaseState(r, now), Start: r.Start, Expires: r.Expires,
 		Node: r.Node, Host: r.Host, Relay: r.Relay, Circuit: r.Circuit, Class: r.Class, Serial: r.Serial,
 	}
 	if boot.Arch(r.Arch) != boot.ArchUnknown && (r.Class != "" || r.Arch != 0) {
 		l.Arch = &r.Arch
 	}
-	if cfg != nil {
-		if res, ok := reservations(cfg, r.Scope)[r.MAC]; ok && !r.MAC.IsZero() {
-			l.Reserved = res.Addr == r.Addr
-			if res.Name != l.MAC {
-				l.Name = res.Name
-			}
+	if r.MAC.IsZero() {
+		l.MAC = "" // DHCPv6 does not tell it always
+	}
+	if res, ok := reservedFor(cfg, r); ok {
+		l.Reserved = res.Addr == r.Addr || res.Addr6 == r.Addr
+		if res.Name != l.MAC {
+			l.Name = res.Name
 		}
 	}
 	return l
+}
+
+// reservedFor is what the site file says of the machine of a record.
+func reservedFor(cfg *config.Config, r lease.Record) (boot.Reservation, bool) {
+	if cfg == nil {
+		return boot.Reservation{}, false
+	}
+	network := networkOf(r.Scope)
+	if res, ok := reservations(cfg, network)[r.MAC]; ok && !r.MAC.IsZero() {
+		return res, true
+	}
+	if network == r.Scope {
+		return boot.Reservation{}, false
+	}
+	res, ok := hosts6(cfg, network)[r.ID]
+	return res, ok
 }
 
 // LeaseFilter makes a test of what a query asks for.
@@ -200,18 +225,17 @@ func LeaseFilter(cfg *config.Config, q web.LeaseQuery, now time.Time) (func(leas
 	}
 	return func(r lease.Record) bool {
 		switch {
-		case q.Network != "" && r.Scope != q.Network, r.State == lease.Free:
+		case q.Network != "" && networkOf(r.Scope) != q.Network, r.State == lease.Free:
 			return false
 		case q.State != "" && LeaseState(r, now) != q.State:
 			return false
 		case text == "":
 			return true
 		}
-		name := ""
-		if cfg != nil {
-			name = reservations(cfg, r.Scope)[r.MAC].Name
-		}
+		res, _ := reservedFor(cfg, r)
+		name := res.Name
 		return strings.Contains(r.Addr.String(), text) || strings.Contains(r.MAC.String(), text) || strings.Contains(r.ID.String(), text) ||
+			networkOf(r.Scope) != r.Scope && strings.Contains(r.Circuit, text) || // its DUID
 			strings.Contains(strings.ToLower(r.Host), text) || strings.Contains(strings.ToLower(name), text)
 	}, nil
 }
@@ -232,7 +256,8 @@ func (v *leaseView) List(q web.LeaseQuery) (web.LeasePage, error) {
 	}
 	var after lease.Record
 	if q.After != "" {
-		scope, text, _ := strings.Cut(q.After, "/")
+		i := max(strings.LastIndexByte(q.After, '/'), 0)
+		scope, text := q.After[:i], strings.TrimPrefix(q.After[i:], "/")
 		a, err := netip.ParseAddr(text)
 		if err != nil {
 			return web.LeasePage{}, fmt.Errorf("after is %q, and no end of a page", q.After)
@@ -291,11 +316,13 @@ func LeaseOf(cfg *config.Config, who string) func(lease.Record) bool {
 	if id, err := lease.ParseID(who); err == nil && !id.IsZero() {
 		return func(r lease.Record) bool { return r.ID == id }
 	}
+	duid, err := wire.ParseDUID(strings.NewReplacer(":", "", "-", "").Replace(strings.ToLower(who)))
 	return func(r lease.Record) bool {
-		name := ""
-		if cfg != nil {
-			name = reservations(cfg, r.Scope)[r.MAC].Name
+		if err == nil && networkOf(r.Scope) != r.Scope && dhcp6.Holds(r, duid) {
+			return true
 		}
+		res, _ := reservedFor(cfg, r)
+		name := res.Name
 		return who != "" && (strings.EqualFold(r.Host, who) || strings.EqualFold(name, who))
 	}
 }
@@ -311,18 +338,33 @@ func ReservedFor(cfg *config.Config, who string) []web.ReservedAddr {
 	}
 	addr, _ := netip.ParseAddr(who)
 	mac, _ := boot.ParseMAC(who)
+	duid := strings.NewReplacer(":", "", "-", "").Replace(strings.ToLower(who))
+	is := func(r boot.Reservation) bool {
+		return addr.IsValid() && (r.Addr == addr || r.Addr6 == addr) || strings.EqualFold(r.Name, who)
+	}
 	for _, n := range cfg.Site.Networks {
 		for m, r := range n.Reservations {
-			if m == mac || addr.IsValid() && r.Addr == addr || strings.EqualFold(r.Name, who) {
-				x := web.ReservedAddr{Network: n.Name, MAC: m.String(), Addr: r.Addr, Boot: r.Rule}
+			if m == mac || is(r) {
+				x := web.ReservedAddr{Network: n.Name, MAC: m.String(), Addr: r.Addr, Addr6: r.Addr6, Boot: r.Rule}
 				if r.Name != x.MAC {
 					x.Name = r.Name
 				}
 				out = append(out, x)
 			}
 		}
+		for id, r := range n.ByDUID {
+			if id == duid || is(r) {
+				x := web.ReservedAddr{Network: n.Name, DUID: id, Addr6: r.Addr6}
+				if r.Name != id {
+					x.Name = r.Name
+				}
+				out = append(out, x)
+			}
+		}
 	}
-	slices.SortFunc(out, func(a, b web.ReservedAddr) int { return strings.Compare(a.Network+a.MAC, b.Network+b.MAC) })
+	slices.SortFunc(out, func(a, b web.ReservedAddr) int {
+		return strings.Compare(a.Network+a.MAC+a.DUID, b.Network+b.MAC+b.DUID)
+	})
 	return out
 }
 

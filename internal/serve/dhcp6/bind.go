@@ -20,7 +20,7 @@ func (d *Decider) ask(now time.Time, h Heard, s *scope, ia wire.IA, o *Outcome) 
 		Arch: uint16(o.Client.Arch), Want: ia.Addr(),
 		Only: d.only,
 	}
-	a.ID = d.identity(now, s.Name, o.Client.MAC, duid, ia.IAID)
+	a.ID = d.identity(now, s, o.Client.MAC, duid, ia.IAID)
 	for i := range o.Bindings { // two associations of one message
 		if b := &o.Bindings[i]; b.Ask.ID == a.ID && b.Ask.Scope == s.Name {
 			a.ID = lease.DUID(duid, ia.IAID)

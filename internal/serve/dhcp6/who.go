@@ -32,6 +32,13 @@ func holderOf(duid wire.DUID, iaid uint32) string {
 	return name + "/" + strconv.FormatUint(uint64(iaid), 10)
 }
 
+// Holds reports whether a client of that DUID has the address of a record, or had it last.
+func Holds(r lease.Record, duid wire.DUID) bool {
+	name, _, _ := strings.Cut(holderOf(duid, 0), "/")
+	is, _, _ := strings.Cut(r.Circuit, "/")
+	return is == name
+}
+
 // sibling reports whether two holders are different associations of one DUID.
 func sibling(a, b string) bool {
 	d1, i1, ok1 := strings.Cut(a, "/")
@@ -87,16 +94,18 @@ func (h *holders) drop(k key, s string) {
 }
 
 // identity is whose the lease of an association is.
-func (d *Decider) identity(now time.Time, scope string, mac boot.MAC, duid wire.DUID, iaid uint32) lease.ID {
-	own := lease.DUID(duid, iaid)
-	if mac.IsZero() {
-		return own
+func (d *Decider) identity(now time.Time, s *scope, mac boot.MAC, duid wire.DUID, iaid uint32) lease.ID {
+	own, machine := lease.DUID(duid, iaid), lease.Machine(duid)
+	if _, ok := s.Hosts[machine]; !ok { // no address is reserved for the DUID
+		if mac.IsZero() {
+			return own
+		}
+		if r, ok := d.book.ByID(s.Name, own); ok && r.Live(now) {
+			return own
+		}
+		machine = lease.Hardware(1, mac[:])
 	}
-	if r, ok := d.book.ByID(scope, own); ok && r.Live(now) {
-		return own
-	}
-	machine := lease.Hardware(1, mac[:])
-	if sibling(d.holder(now, scope, machine), holderOf(duid, iaid)) {
+	if sibling(d.holder(now, s.Name, machine), holderOf(duid, iaid)) {
 		return own
 	}
 	return machine
