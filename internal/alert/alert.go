@@ -35,11 +35,12 @@ const (
 	PoolNearlyFull Code = "pool-nearly-full"
 	PoolEmpty      Code = "pool-empty"
 	LeasesRefused  Code = "leases-refused"
+	Starvation     Code = "starvation"
 )
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, OwnLow, OwnNone, NodeTwice, PoolNearlyFull, PoolEmpty, LeasesRefused, TwoMasters, ForeignVRRP}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, OwnLow, OwnNone, NodeTwice, PoolNearlyFull, PoolEmpty, LeasesRefused, Starvation, TwoMasters, ForeignVRRP}
 }
 
 // Severity is how much it matters.

@@ -45,6 +45,7 @@ type App struct {
 
 	alerting *alerting
 	started  time.Time
+	starved  starved // where new machines were refused
 	link     func(name string) (link.Link, error)
 
 	reloading sync.Mutex     // held during a reload

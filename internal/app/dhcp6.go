@@ -131,7 +131,7 @@ func (a *App) dhcp6Slot() *slot {
 			if err != nil {
 				return nil, err
 			}
-			d := dhcp6.Deps{Log: a.log, Now: a.now, Emit: a.fromMachines, Down: a.health.down, Book: a.leases.book, Keeper: a.leases}
+			d := dhcp6.Deps{Log: a.log, Now: a.now, Emit: a.starved.emit(a.fromMachines), Down: a.health.down, Book: a.leases.book, Keeper: a.leases}
 			if a.leases.shared != nil {
 				d.Keeper, d.Shared = a.leases.shared, a.leases.shared
 			}

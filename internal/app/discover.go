@@ -36,7 +36,7 @@ func discovery(s *setup) watch.Discovery {
 	}
 	return watch.Discovery{
 		NoAddress: noAddress,
-		Site: &s.Site, Interfaces: s.Node.Interfaces, Networks: c.Networks, Every: c.Every, Wait: c.Wait,
+		Site:      &s.Site, Interfaces: s.Node.Interfaces, Networks: c.Networks, Every: c.Every, Wait: c.Wait,
 		Probes: s.Alerts.Rules.NobodyProbes, Expect: c.Expect, Nodes: nodes,
 	}
 }

@@ -85,6 +85,7 @@ func (a *App) alertElsewhere() func(time.Time, *alert.Machine) {
 	var looked time.Time
 	return func(now time.Time, m *alert.Machine) {
 		a.alertShared(now, m)
+		m.Troubles(now, []alert.Code{alert.Starvation}, a.starved.troubles(now))
 		if now.Sub(looked).Abs() >= troublesEvery {
 			looked = now
 			m.Troubles(now, leaseCodes, a.leaseTroubles(a.leased.usage(a.leased.cfg())))

@@ -66,9 +66,9 @@ func (c *Discovery) network6(l *Look, own []netip.Prefix) (boot.Network, health.
 func (c *Discovery) judge6(res probe.Result, n boot.Network, at link.Link, own []netip.Prefix, l *Look) {
 	inform := c.NoAddress[n.Name]
 	for _, o := range res.Offers {
-		i := slices.IndexFunc(l.Services, func(s Service) bool { return s.From == o.From })
+		i := slices.IndexFunc(l.Services, func(s Service) bool { return s.From == o.From && s.DUID == o.DUID })
 		if i < 0 {
-			l.Services = append(l.Services, Service{Server: o.Server, From: o.From, MAC: o.MAC})
+			l.Services = append(l.Services, Service{Server: o.Server, From: o.From, MAC: o.MAC, DUID: o.DUID})
 			i = len(l.Services) - 1
 		}
 		s := &l.Services[i]

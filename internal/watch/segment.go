@@ -57,6 +57,7 @@ type Service struct {
 	Server  string   `json:"server"` // option 54, or where it came from
 	From    string   `json:"from"`   // IP of the packets: a relay's, where there is one
 	MAC     string   `json:"mac,omitempty"`
+	DUID    string   `json:"duid,omitempty"`    // of a DHCPv6 server: several may be behind one relay
 	Address bool     `json:"address,omitempty"` // it offers addresses
 	Boot    bool     `json:"boot,omitempty"`    // it says what to boot
 	Files   []string `json:"files,omitempty"`

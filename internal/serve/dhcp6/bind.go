@@ -80,6 +80,7 @@ func (d *Decider) give(now time.Time, h Heard, scopes []*scope, ia wire.IA, o *O
 	for _, s := range scopes {
 		b = Binding{IA: bare(ia), Ask: d.ask(now, h, s, ia, o)}
 		if b.Reason = d.admit(now, h, s, b.Ask.ID); b.Reason != boot.Answered {
+			o.use(s)
 			break
 		}
 		b.Grant, b.Reason = d.book.Offer(now, b.Ask)
