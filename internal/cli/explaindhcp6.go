@@ -56,7 +56,7 @@ func newExplainDHCP6Command(env *Env) *cobra.Command {
 	f.StringVar(&o.duid, "duid", "", "what it calls itself, in hexadecimal")
 	f.Uint32Var(&o.iaid, "iaid", 1, "number of the association")
 	f.StringVar(&o.from, "from", "", "its link-local address, where it is not made of the MAC address")
-	f.StringVar(&o.arch, "arch", "", "architecture: "+joined(boot.ArchClasses())+", or a number of option 61; without it, it is a system and boots nothing")
+	f.StringVar(&o.arch, "arch", "", "architecture, as uefi-x64, or a number of option 61; without it, it is a system")
 	f.StringVar(&o.as, "as", "", "firmware: "+joined(boot.Firmwares()))
 	f.StringVar(&o.network, "network", "", "name of the network that the machine is on")
 	f.StringVar(&o.relay, "relay", "", "address in the machine's network of the relay that forwards its packets (link-address)")

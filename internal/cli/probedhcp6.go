@@ -80,7 +80,7 @@ func newProbeDHCP6Command(env *Env) *cobra.Command {
 	f.StringVar(&o.mac, "mac", "", "MAC in the DUID, or random; default: the interface's own")
 	f.BoolVar(&d.NoAddress, "inform", false, "send INFORMATION-REQUESTs only")
 	f.DurationVar(&d.Wait, "wait", 4*time.Second, "how long to collect answers")
-	f.StringSliceVar(&expect, "expect", nil, "addresses of the servers that have to answer; anybody else who says what to boot is a problem")
+	f.StringSliceVar(&expect, "expect", nil, "addresses of the servers that have to answer")
 	o.flags(cmd)
 	return cmd
 }

@@ -11,10 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"surefoot/internal/boot"
 	"surefoot/internal/kernel/bind"
@@ -137,21 +134,15 @@ func (d *solicitation) listen(ctx context.Context) (*net.UDPConn, boot.MAC, erro
 	case !slices.ContainsFunc(addrs, func(p netip.Prefix) bool { return p.Addr().IsLinkLocalUnicast() }):
 		return nil, l.MAC, fmt.Errorf("interface %s: has no link-local address, so that it cannot ask by DHCPv6 (sysctl net.ipv6.conf.%s.disable_ipv6)", name, name)
 	}
-	at := netip.AddrPortFrom(netip.IPv6Unspecified(), dhcp6.ClientPort)
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var inner error
-		outer := c.Control(func(fd uintptr) { inner = unix.BindToDevice(int(fd), name) })
-		return errors.Join(outer, inner)
-	}}
-	c, err := lc.ListenPacket(ctx, "udp6", at.String())
+	c, err := bind.UDP(ctx, "udp6", netip.AddrPortFrom(netip.IPv6Unspecified(), dhcp6.ClientPort), name)
 	if err != nil {
-		return nil, l.MAC, bind.Explain(err, "udp", at, name)
+		return nil, l.MAC, err
 	}
 	mac := d.opts.MAC
 	if mac.IsZero() {
 		mac = l.MAC
 	}
-	return c.(*net.UDPConn), mac, nil
+	return c, mac, nil
 }
 
 func (d *solicitation) send(conn *net.UDPConn, t dhcp6.MessageType, c boot.Client) error {
