@@ -386,3 +386,35 @@ func TestConfigRefused(t *testing.T) {
 		}
 	}
 }
+
+// A reservation by DUID holds for whatever the machine's link-local address says, before one by MAC address, and for
+// one association at a time.
+func TestReservedByDUID(t *testing.T) {
+	x := newDesk(t)
+	id := lease.Machine(osDUID)
+	err := x.book.Configure([]lease.Pool{{
+		Scope: "lab/6", Subnet: prefix("fd77::/64"), Lease: time.Hour, Ranges: []lease.Range{{From: addr("fd77::1000"), To: addr("fd77::1fff")}},
+		Reserved: map[lease.ID]netip.Addr{id: addr("fd77::91")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig()
+	cfg.Scopes[0].Hosts = map[lease.ID]struct{}{id: {}}
+	if x.d, err = NewDecider(cfg, x.book, nil); err != nil {
+		t.Fatal(err)
+	}
+	hidden := client{duid: osDUID, iaid: 7, source: "fe80::dead:beef", plain: true}
+	if a := x.bind(hidden); a != addr("fd77::91") {
+		t.Errorf("it gets %s", a)
+	}
+	if a := x.bind(client{duid: osDUID, iaid: 7, plain: true}); a != addr("fd77::91") { // now its MAC address shows
+		t.Errorf("with its MAC address it gets %s", a)
+	}
+	if a := x.bind(client{duid: osDUID, iaid: 8, source: "fe80::dead:beef", plain: true}); a == addr("fd77::91") {
+		t.Error("two associations have one address")
+	}
+	if a := x.bind(client{duid: romDUID, iaid: 7, source: "fe80::dead:beef", plain: true}); a == addr("fd77::91") {
+		t.Error("another machine gets it")
+	}
+}
