@@ -141,21 +141,21 @@ func (p *port) commit(s *Server, h Heard, o *Outcome, n int, payload []byte) {
 	c.request, c.payload = append(c.request, h.View.Bytes()...), append(c.payload, payload...)
 	c.heard.View = nil
 	p.waiting.Add(1)
-	for i := range c.outcome.Bindings {
-		c.claimed = c.claimed || c.outcome.Bindings[i].Grant.Claim && s.d.Shared != nil
-	}
-	for i := range c.outcome.Bindings {
-		g := c.outcome.Bindings[i].Grant // a copy: the last of them may be told of while this goes on
-		if !g.Keep {
-			continue
+	var grants []lease.Grant // of its own: once the last of them is told of, the outcome is somebody else's
+	for i := range o.Bindings {
+		if g := o.Bindings[i].Grant; g.Keep {
+			grants = append(grants, g)
+			c.claimed = c.claimed || g.Claim && s.d.Shared != nil
 		}
+	}
+	for _, g := range grants {
 		done := func(err error) {
 			s.d.Book.Committed(g.Record, err)
 			if c.done(err) {
 				p.put(c)
 			}
 		}
-		if g.Claim && c.claimed {
+		if g.Claim && s.d.Shared != nil {
 			s.d.Shared.Claim(g, done)
 			continue
 		}
