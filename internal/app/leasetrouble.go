@@ -56,7 +56,7 @@ func poolTroubles(pools []web.PoolUsage) []alert.Trouble {
 			Labels: []string{"network", p.Network},
 			Evidence: []string{fmt.Sprintf("of %d addresses %d are leased, %d offered, %d declined, %d reserved for machines that are off; %d are left",
 				p.Size, p.Active, p.Offered, p.Declined, p.Reserved, p.Free+p.Resting)},
-			Fix: fmt.Sprintf("widen networks.%s.dhcp.range, or shorten its lease; surefoot lease list --network %s shows who has them", p.Network, p.Network),
+			Fix: fmt.Sprintf("widen %s, or shorten its lease; surefoot lease list --network %s shows who has them", rangeOf(p.Network), networkOf(p.Network)),
 		}
 		switch p.Full {
 		case "empty":

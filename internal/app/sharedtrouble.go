@@ -103,7 +103,7 @@ func ownTrouble(st store.Shared, n store.SharedNetwork) []alert.Trouble {
 			Title:    "this node has no addresses of its own in " + n.Network,
 			Evidence: []string{"the range is too small for the nodes of the site, or too full"},
 			Meaning:  "while the store that the nodes share does not answer, new machines of that network get no address from this node; known ones keep theirs",
-			Fix:      "widen networks." + n.Network + ".dhcp.range, or set a smaller store.etcd.block_size",
+			Fix:      "widen " + rangeOf(n.Network) + ", or set a smaller store.etcd.block_size",
 		}}
 	case !st.Contact && n.Own > 0 && 4*n.Free <= n.Own:
 		t := alert.Trouble{
@@ -119,6 +119,14 @@ func ownTrouble(st store.Shared, n store.SharedNetwork) []alert.Trouble {
 		return []alert.Trouble{t}
 	}
 	return nil
+}
+
+// rangeOf is the key of the site file that says which addresses a scope has.
+func rangeOf(scope string) string {
+	if network := networkOf(scope); network != scope {
+		return "networks." + network + ".dhcp6.range"
+	}
+	return "networks." + scope + ".dhcp.range"
 }
 
 // firstWords bounds an error to what a person reads.
