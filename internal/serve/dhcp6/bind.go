@@ -14,16 +14,17 @@ const maxIAs = 4
 // ask says to the Book who asks, and where.
 func (d *Decider) ask(now time.Time, h Heard, s *scope, ia wire.IA, o *Outcome) lease.Ask {
 	duid := h.View.ClientID()
+	iaid := d.association(duid, ia, o.Boots)
 	a := lease.Ask{
 		Scope: s.Name, MAC: o.Client.MAC, XID: h.View.XID(), Host: h.View.Options().Name(), Relay: h.View.Link(),
-		Circuit: holderOf(duid, ia.IAID), Class: o.Client.VendorClass[:min(len(o.Client.VendorClass), maxClass)],
+		Circuit: holderOf(duid, iaid), Class: o.Client.VendorClass[:min(len(o.Client.VendorClass), maxClass)],
 		Arch: uint16(o.Client.Arch), Want: ia.Addr(),
 		Only: d.only,
 	}
-	a.ID = d.identity(now, s, o.Client.MAC, duid, ia.IAID)
+	a.ID = d.identity(now, s, o.Client.MAC, duid, iaid)
 	for i := range o.Bindings { // two associations of one message
 		if b := &o.Bindings[i]; b.Ask.ID == a.ID && b.Ask.Scope == s.Name {
-			a.ID = lease.DUID(duid, ia.IAID)
+			a.ID, a.Circuit = lease.DUID(duid, ia.IAID), holderOf(duid, ia.IAID)
 		}
 	}
 	return a

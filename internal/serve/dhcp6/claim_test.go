@@ -130,7 +130,7 @@ func TestRebindOfAnotherNode(t *testing.T) {
 		book, at := sharedBook(t), time.Now()
 		known := lease.Record{
 			Scope: "lab/6", Addr: addr("fd77::1234"), ID: lease.Hardware(1, c.mac[:]), MAC: c.mac, State: lease.Active,
-			Start: at.Add(-50 * time.Minute), Expires: at.Add(10 * time.Minute), Node: "boot2", Serial: 3, Circuit: holderOf(romDUID, 7),
+			Start: at.Add(-50 * time.Minute), Expires: at.Add(10 * time.Minute), Node: "boot2", Serial: 3, Circuit: holderOf(romDUID, ofROM),
 		}
 		book.Load(known)
 		j := &judge{says: func(int, lease.Record) error { return nil }}

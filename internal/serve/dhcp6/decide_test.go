@@ -106,7 +106,7 @@ func TestAddressThroughTheBoot(t *testing.T) {
 // Two associations of one DUID never share an address, though one hardware address may stand for both.
 func TestSiblings(t *testing.T) {
 	x := newDesk(t)
-	stack := client{duid: romDUID, iaid: 1}
+	stack := client{duid: romDUID, iaid: 1, plain: true}
 	pxe := client{duid: romDUID, iaid: 2}
 	a := x.bind(stack)
 	b := x.bind(pxe)
@@ -145,6 +145,29 @@ func TestSiblings(t *testing.T) {
 		t.Error("the ROM's release ended the system's lease")
 	}
 	after(t, z, os, rom)
+}
+
+// TestRebootedROM: a machine that is switched off while it boots keeps its address, and its reservation, though
+// its firmware calls its association otherwise each time.
+func TestRebootedROM(t *testing.T) {
+	x := newDesk(t)
+	for iaid := range uint32(5) {
+		rom := client{duid: romDUID, iaid: 1000 + iaid, source: "fe80::5054:ff:fe00:99"}
+		if a := x.bind(rom); a != addr("fd77::99") {
+			t.Fatalf("boot %d gives %s instead of the reservation", iaid, a)
+		}
+	}
+	stack := client{duid: romDUID, iaid: 7, plain: true, source: "fe80::5054:ff:fe00:99"}
+	first, again := x.bind(stack), x.bind(stack)
+	if first == addr("fd77::99") || first != again {
+		t.Errorf("the network stack of the same firmware has %s, then %s", first, again)
+	}
+	release := client{
+		duid: romDUID, iaid: 1004, plain: true, source: "fe80::5054:ff:fe00:99", server: ownDUID, addrs: []netip.Addr{addr("fd77::99")},
+	}
+	if o, _ := x.tell(release, wire.Release); len(o.Ended) != 1 {
+		t.Errorf("a RELEASE that does not say that it is a boot's ends nothing: %s", o.Reason)
+	}
 }
 
 // after looks whether it is known from the records alone, after a restart, who has an address.
@@ -313,7 +336,7 @@ func TestRebindOfAnotherNodesLease(t *testing.T) {
 		Scope: "lab/6", Addr: addr("fd77::1234"), ID: lease.Hardware(1, clientMAC[:]), MAC: clientMAC, State: lease.Active,
 		Start: now.Add(-50 * time.Minute), Expires: now.Add(10 * time.Minute), Node: "boot2", Circuit: holderOf(osDUID, 5), Serial: 4,
 	})
-	o, reply := x.tell(client{duid: osDUID, iaid: 5, addrs: []netip.Addr{addr("fd77::1234")}}, wire.Rebind)
+	o, reply := x.tell(client{duid: osDUID, iaid: 5, plain: true, addrs: []netip.Addr{addr("fd77::1234")}}, wire.Rebind)
 	if live, _, _ := given(reply); !slices.Equal(live, []netip.Addr{addr("fd77::1234")}) || o.records() != 1 {
 		t.Errorf("%s: %v", o.Reason, live)
 	}

@@ -22,6 +22,25 @@ import (
 // DUID and IAID. They are two interfaces that say one hardware address, or two programs of one firmware
 // that run at once: EDK2's network stack and its PXE do (captures: ovmf-pxe6).
 
+// ofROM stands for the IAID of a boot ROM. EDK2 draws a new one for PXE and HTTP boot each time that the machine
+// starts: a machine that was switched off in the middle of a boot would count as its own sibling, miss its
+// reservation and take one more address of the range at every start.
+const ofROM = 0x424f4f54
+
+// association is the IAID by which the books know an association: ofROM of a network boot, and of who names the
+// address that the boot ROM of the same DUID has (a RELEASE does not say that it is a boot's).
+func (d *Decider) association(duid wire.DUID, ia wire.IA, boots bool) uint32 {
+	if boots {
+		return ofROM
+	}
+	if at := ia.Addr(); at.IsValid() {
+		if r, ok := d.book.ByAddr(at); ok && r.Circuit == holderOf(duid, ofROM) {
+			return ofROM
+		}
+	}
+	return ia.IAID
+}
+
 // holderOf is a client as records keep it (Record.Circuit): its DUID, hashed where it is long, and the IAID.
 func holderOf(duid wire.DUID, iaid uint32) string {
 	name := hex.EncodeToString(duid)
