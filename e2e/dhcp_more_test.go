@@ -27,6 +27,9 @@ func dhcpClients(t *testing.T, b *bench) {
 		{"decline", decline},
 		{"relays", relays},
 		{"perfdhcp", perfdhcp},
+		{"wire", sharedWire},
+		{"inform", inform},
+		{"bootp", bootp},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, b) })
 	}
@@ -63,20 +66,27 @@ func (s *stage) said(part string, args ...string) (*guest, *exec.Cmd) {
 
 // messages returns the types and the ways of the DHCP messages of a machine, in order: "request unicast".
 func (s *stage) messages(mac boot.MAC) []string {
-	names := map[byte]string{1: "discover", 2: "offer", 3: "request", 4: "decline", 5: "ack", 6: "nak", 7: "release", 8: "inform"}
 	var out []string
-	for _, u := range s.datagrams(func(u lab.UDP) bool { return len(u.Payload) > 240 && bytes.Equal(u.Payload[28:34], mac[:]) }) {
-		kind, _, _, ok := u.DHCPType()
-		if !ok {
-			continue
+	for _, u := range s.datagrams(func(lab.UDP) bool { return true }) {
+		if text, ok := messageOf(u, mac); ok {
+			out = append(out, text)
 		}
-		way := "unicast"
-		if u.Dst.Addr().String() == "255.255.255.255" {
-			way = "broadcast"
-		}
-		out = append(out, names[kind]+" "+way)
 	}
 	return out
+}
+
+// messageOf is a machine's DHCP message in words.
+func messageOf(u lab.UDP, mac boot.MAC) (string, bool) {
+	names := map[byte]string{1: "discover", 2: "offer", 3: "request", 4: "decline", 5: "ack", 6: "nak", 7: "release", 8: "inform"}
+	kind, _, _, ok := u.DHCPType()
+	if !ok || !bytes.Equal(u.Payload[28:34], mac[:]) {
+		return "", false
+	}
+	way := "unicast"
+	if u.Dst.Addr().String() == "255.255.255.255" {
+		way = "broadcast"
+	}
+	return names[kind] + " " + way, true
 }
 
 // awaitMessages waits until the machine's messages contain these, in this order, from number from on.

@@ -22,6 +22,7 @@ func dhcpScenarios() []scenario {
 		{"dhcp-relay", dhcpRelay},
 		{"dhcp-beside", dhcpBeside},
 		{"dhcp-clients", dhcpClients},
+		{"dhcp-clients-more", dhcpDaemons},
 		{"dhcp-policies", dhcpEveryWay},
 		{"dhcp-burst", dhcpBurst},
 		{"dhcp-kill", dhcpKill},

@@ -226,7 +226,7 @@ func dhcpMatrix(t *testing.T, b *bench) {
 // dhcpSituations goes through all that may be the matter with so many nodes.
 func dhcpSituations(t *testing.T, b *bench, trial *dhcpTrial, nodes int, whole bool) (rows []dhcpRow) {
 	record := newRecorder()
-	s := newDHCPSite(t, b, nodes, "64.0-127.255", "8h")
+	s := newDHCPSite(t, b, nodes, "64.0-127.255", "lease: 8h")
 	grounds := map[string]*ground{onDirect: s.ground("eth0", record), onFar: s.ground("eth1", record)}
 	for _, f := range dhcpFaults() {
 		if !whole && !f.short {
@@ -249,7 +249,7 @@ func dhcpSituations(t *testing.T, b *bench, trial *dhcpTrial, nodes int, whole b
 // many: what is nobody's own is there for both.
 func dhcpUsedUp(t *testing.T, b *bench, trial *dhcpTrial) dhcpRow {
 	record := newRecorder()
-	s := newDHCPSite(t, b, 2, "64.0-67.255", "8h")
+	s := newDHCPSite(t, b, 2, "64.0-67.255", "lease: 8h")
 	g := s.ground("eth0", record)
 	d := s.slow()
 	s.deafen(1)

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -21,13 +19,12 @@ import (
 type dhcpSite struct {
 	*dhcpNet
 	binary  string
-	pool    string // addresses of each network: the last two bytes, FIRST-LAST
-	lease   string
+	pool    string   // addresses of each network: the last two bytes, FIRST-LAST
+	says    string   // what else the networks' sections dhcp say; NET is a network's first two bytes
 	args    []string // of serve
 	nodes   []*dhcpProgram
-	since   []int    // how much of a node's log is of its former lives
-	started sync.Map // of a node's number: when its present life began
-	crowded bool     // the networks may be too full for blocks
+	since   []int // how much of a node's log is of its former lives
+	crowded bool  // the networks may be too full for blocks
 	members []*dhcpProgram
 	relay   *dhcpProgram
 	detour  *slowStore // nil: nodes ask the members directly
@@ -35,10 +32,10 @@ type dhcpSite struct {
 
 const etcdMembers = 3
 
-func newDHCPSite(t *testing.T, b *bench, nodes int, pool, lease string, args ...string) *dhcpSite {
+func newDHCPSite(t *testing.T, b *bench, nodes int, pool, says string, args ...string) *dhcpSite {
 	t.Helper()
 	s := &dhcpSite{
-		dhcpNet: newDHCPNet(t, nodes, nodes < etcdMembers), binary: b.binary, pool: pool, lease: lease, args: args,
+		dhcpNet: newDHCPNet(t, nodes, nodes < etcdMembers), binary: b.binary, pool: pool, says: says, args: args,
 		nodes: make([]*dhcpProgram, nodes), since: make([]int, nodes), members: make([]*dhcpProgram, etcdMembers),
 	}
 	for i := range s.members {
@@ -153,7 +150,7 @@ func (s *dhcpSite) site() string {
 	b.WriteString("servers:\n  pvs: {tftp: 10.78.0.5}\nboot:\n  - {name: any, file: boot.bin, from: [pvs]}\nnetworks:\n")
 	from, to, _ := strings.Cut(s.pool, "-")
 	for name, net := range map[string]string{"direct": "10.78", "far": "10.76"} {
-		fmt.Fprintf(&b, "  %s: {subnet: %[2]s.0.0/16, deliver: dhcp, dhcp: {range: %[2]s.%[3]s-%[2]s.%[4]s, lease: %[5]s}}\n", name, net, from, to, s.lease)
+		fmt.Fprintf(&b, "  %s: {subnet: %[2]s.0.0/16, deliver: dhcp, dhcp: {range: %[2]s.%[3]s-%[2]s.%[4]s, %[5]s}}\n", name, net, from, to, strings.ReplaceAll(s.says, "NET", net))
 	}
 	return b.String()
 }
@@ -185,7 +182,6 @@ func (s *dhcpSite) startNode(i int) {
 		s.binary, "serve", "--config", config, "--node", name, "--socket", filepath.Join(s.dir, name+".sock"),
 	}
 	s.nodes[i] = s.start(serverPart(i), name, []string{"NOTIFY_SOCKET=" + path}, append(argv, s.args...)...)
-	s.started.Store(i, time.Now())
 	_ = notify.SetReadDeadline(time.Now().Add(20 * time.Second))
 	b := make([]byte, 4096)
 	for {
@@ -199,22 +195,13 @@ func (s *dhcpSite) startNode(i int) {
 	}
 }
 
-// startedSince reports whether a node that answers by an address began to run after a time.
-func (s *dhcpSite) startedSince(server netip.Addr, when time.Time) bool {
-	if !server.Is4() {
-		return false
-	}
-	at, ok := s.started.Load(int(server.As4()[3]) - 11)
-	return ok && at.(time.Time).After(when)
-}
-
 // log is what a node said in its present life.
 func (s *dhcpSite) log(i int) string { return s.nodes[i].said()[s.since[i]:] }
 
 // hasContact reports whether a node works with the store.
 func (s *dhcpSite) hasContact(i int) bool {
 	log := s.log(i)
-	return strings.LastIndex(log, "the shared store answers") > strings.LastIndex(log, "the shared store does not answer")
+	return strings.LastIndex(log, `msg="the shared store answers`) > strings.LastIndex(log, `msg="the shared store does not answer`) // details of packets say it too
 }
 
 // hasBlocks reports whether a node has addresses of its own in both networks.

@@ -26,17 +26,23 @@ const (
 	BootsFail      Code = "boots-fail"
 	TwoMasters     Code = "vip-two-masters"
 	ForeignVRRP    Code = "vip-foreign"
+	StoreSilent    Code = "store-silent"
+	HalfHeard      Code = "half-heard"
+	ClocksDiffer   Code = "clocks-differ"
+	OwnLow         Code = "own-addresses-low"
+	OwnNone        Code = "own-addresses-none"
+	NodeTwice      Code = "node-twice"
+	PoolNearlyFull Code = "pool-nearly-full"
+	PoolEmpty      Code = "pool-empty"
+	LeasesRefused  Code = "leases-refused"
+	Starvation     Code = "starvation"
 
 	ExpectationsFull Code = "lb-expectations-full"
-	StoreSilent      Code = "store-silent"
-	HalfHeard        Code = "half-heard"
-	ClocksDiffer     Code = "clocks-differ"
-	NodeTwice        Code = "node-twice"
 )
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, NodeTwice, TwoMasters, ForeignVRRP, ExpectationsFull}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, OwnLow, OwnNone, NodeTwice, PoolNearlyFull, PoolEmpty, LeasesRefused, Starvation, TwoMasters, ForeignVRRP, ExpectationsFull}
 }
 
 // Severity is how much it matters.

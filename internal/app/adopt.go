@@ -86,10 +86,10 @@ func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.
 // settle has a record of the book kept, or claimed where nodes share a store.
 func (l *leases) settle(g lease.Grant, done func(error)) {
 	switch {
-	case l.shared == nil || l.of(g.Record.Scope) != l.book: // of IPv6 the nodes share nothing
+	case l.shared == nil:
 		l.Keep(g.Record, done)
 	case g.Claim:
-		l.shared.Claim(g.Record, g.Prev, done)
+		l.shared.Claim(g, done)
 	default:
 		l.shared.Keep(g.Record, done)
 	}

@@ -48,6 +48,7 @@ type App struct {
 
 	alerting *alerting
 	started  time.Time
+	starved  starved // where new machines were refused
 	link     func(name string) (link.Link, error)
 
 	reloading sync.Mutex     // held during a reload
@@ -106,7 +107,7 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	}
 	a.history = a.newHistory(first)
 	a.alerting = newAlerting(cfg, a.history, log, a.now)
-	a.alerting.elsewhere = a.alertShared
+	a.alerting.elsewhere = a.alertElsewhere()
 	if err := a.gather(); err != nil {
 		return nil, err
 	}

@@ -52,10 +52,10 @@ func (s *setup) dhcpConfig() dhcp4.Config {
 
 func (s *setup) dhcpScope(d config.DHCPScope) dhcp4.Scope {
 	out := dhcp4.Scope{
-		Name: d.Network, Subnet: d.Subnet, Authoritative: d.Authoritative, NAKPXE: d.NAKPXE,
+		Name: d.Network, Subnet: d.Subnet, Link: d.Wire, Authoritative: d.Authoritative, NAKPXE: d.NAKPXE,
 		ByClientID: d.Identity == config.IdentityClientID, Broadcast: d.Broadcast == config.BroadcastAlways,
-		BOOTP: true, ConflictCheck: d.ConflictCheck,
-		Routers: d.Routers, DNS: d.DNS, NTP: d.NTP, Domain: d.Domain,
+		BOOTP: true, ConflictCheck: d.ConflictCheck, ConflictWait: d.ConflictWait,
+		Routers: d.Routers, DNS: d.DNS, NTP: d.NTP, Domain: d.Domain, MTU: uint16(d.MTU), Routes: d.Routes,
 		Hosts: map[lease.ID]dhcp4.Host{},
 	}
 	if d.Option66 == config.ListAll {
@@ -81,7 +81,7 @@ func (a *App) dhcpSlot() *slot {
 			if !cfg.hasDHCP() {
 				return nil, nil
 			}
-			d := dhcp4.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book, Keeper: a.leases, Refuses: a.leases.refuses}
+			d := dhcp4.Deps{Log: a.log, Now: a.now, Emit: a.starved.emit(a.journal.Emit), Down: a.health.down, Book: a.leases.book, Keeper: a.leases, Refuses: a.leases.refuses}
 			if a.leases.shared != nil {
 				d.Keeper, d.Shared = a.leases.shared, a.leases.shared
 			}

@@ -57,18 +57,3 @@ func (s *setup) dhcpBanner() []string {
 
 // proxyIdle reports that this node has no ProxyDHCP, and is not meant to: it gives addresses.
 func (s *setup) proxyIdle() bool { return !s.has(roleProxy) && s.has(roleDHCP) }
-
-// warnPools tells of networks whose new machines get no address, or soon will.
-func (a *App) warnPools(add adder) {
-	for _, p := range a.leased.Pools() {
-		text := fmt.Sprintf("of %d addresses %d are leased, %d offered, %d declined, %d reserved for machines that are off; %d are left",
-			p.Size, p.Active, p.Offered, p.Declined, p.Reserved, p.Free+p.Resting)
-		fix := fmt.Sprintf("widen networks.%s.dhcp.range, or shorten its lease; surefoot lease list --network %s shows who has them", p.Network, p.Network)
-		switch p.Full {
-		case "empty":
-			add("pool-empty", "network "+p.Network+" has no address left", "new machines get none: "+text, fix)
-		case "nearly":
-			add("pool-nearly-full", "network "+p.Network+" has few addresses left", text, fix)
-		}
-	}
-}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"surefoot/internal/alert"
 	"surefoot/internal/config"
 	"surefoot/internal/lease"
 	"surefoot/internal/store/leasedb"
@@ -72,6 +73,9 @@ func TestStartsWithoutLeases(t *testing.T) {
 	if err := l.refuses(); !errors.As(err, new(*sqlfile.InUseError)) {
 		t.Errorf("it refuses because of %v", err)
 	}
+	if got := l.refused(); len(got) != 1 || got[0].Code != alert.LeasesRefused || got[0].Title != "the leases cannot be read" || !strings.Contains(got[0].Fix, "stop the other one") {
+		t.Errorf("the trouble is %+v", got)
+	}
 	l.Keep(r, func(err error) { kept <- err })
 	if err := <-kept; err == nil {
 		t.Error("a lease is kept in a file that is not open")
@@ -90,6 +94,9 @@ func TestStartsWithoutLeases(t *testing.T) {
 	}
 	if got, ok := l.book.ByAddr(r.Addr); !ok || got.ID != r.ID {
 		t.Errorf("the book has %+v", got)
+	}
+	if got := l.refused(); got != nil {
+		t.Errorf("the trouble goes on: %+v", got)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"surefoot/internal/alert"
 	"surefoot/internal/boot"
 	"surefoot/internal/config"
 	"surefoot/internal/lease"
@@ -235,27 +236,47 @@ func TestAdoptLeases(t *testing.T) {
 	}
 }
 
-func TestPoolWarnings(t *testing.T) {
+// A network that fills up is a warning, and an alert that is told; the alert ends when there is room again.
+func TestPoolTroubles(t *testing.T) {
 	k := newLedger(t)
-	a := &App{leased: k.leaseView}
-	codes := func() string {
-		var out []string
+	a := &App{leases: k.leases, leased: k.leaseView}
+	m, at := alert.New(alert.Rules{}), time.Now()
+	look := a.alertElsewhere()
+	want := func(warned, told string) {
+		t.Helper()
+		var codes, notes []string
 		k.forget()
-		a.warnPools(func(code, _, text, fix string) { out = append(out, code); _ = text + fix })
-		return strings.Join(out, " ")
+		warnTroubles(func(code, _, text, fix string) { codes = append(codes, code); _ = text + fix }, a.leaseTroubles(k.Pools()))
+		for end := at.Add(nearlyFor + troublesEvery); at.Before(end); at = at.Add(time.Second) {
+			look(at, m)
+			for _, n := range m.Tick(at) {
+				notes = append(notes, fmt.Sprintf("%s %s", n.Alert.Key, n.Alert.State))
+			}
+		}
+		if got := strings.Join(codes, " "); got != warned {
+			t.Errorf("warnings: %q, want %q", got, warned)
+		}
+		if got := strings.Join(notes, ", "); got != told {
+			t.Errorf("alerts: %q, want %q", got, told)
+		}
 	}
 	k.give(t, "vdi", 0, 17)
-	if got := codes(); got != "" {
-		t.Error(got)
-	}
+	want("", "")
 	k.give(t, "vdi", 17, 1)
-	if got := codes(); got != "pool-nearly-full" {
-		t.Error(got)
-	}
+	want("pool-nearly-full", "pool-nearly-full network=vdi firing")
 	k.give(t, "vdi", 18, 2)
-	if got := codes(); got != "pool-empty" {
-		t.Error(got)
+	want("pool-empty", "pool-empty network=vdi firing, pool-nearly-full network=vdi resolved")
+	for _, host := range []string{"host0", "host1", "host2", "host3"} {
+		if _, err := k.Release(t.Context(), host); err != nil {
+			t.Fatal(err)
+		}
 	}
+	want("", "pool-empty network=vdi resolved")
+}
+
+func TestPoolMetrics(t *testing.T) {
+	k := newLedger(t)
+	k.give(t, "vdi", 0, 20)
 	reg := prometheus.NewPedanticRegistry()
 	if err := reg.Register(leaseMetrics{k.leaseView}); err != nil {
 		t.Fatal(err)

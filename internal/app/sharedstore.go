@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"surefoot/internal/config"
+	"surefoot/internal/kernel/link"
 	"surefoot/internal/store/etcd"
 )
 
@@ -28,12 +29,20 @@ func newShared(cfg *config.Config, l *leases, log *slog.Logger, now func() time.
 	for _, m := range e.Endpoints {
 		c.Endpoints = append(c.Endpoints, etcd.Endpoint(m))
 	}
+	c.Members = givers(cfg)
+	c.Nodes = len(c.Members)
+	return etcd.New(c, etcd.Deps{Log: log.With("role", "store"), Now: now, Book: l.book, Keep: l.Keep, Wired: func() []string { return l.wired() }})
+}
+
+// givers are the nodes of the site that give addresses.
+func givers(cfg *config.Config) []string {
+	var out []string
 	for _, n := range cfg.Nodes {
-		if slices.Contains(n.Roles, roleDHCP) {
-			c.Nodes++
+		if slices.Contains(n.Roles, roleDHCP) || slices.Contains(n.Roles, roleDHCP6) {
+			out = append(out, n.Name)
 		}
 	}
-	return etcd.New(c, etcd.Deps{Log: log.With("role", "store"), Now: now, Book: l.book, Keep: l.Keep, Wired: func() []string { return l.wired() }})
+	return out
 }
 
 // blocksFile stands beside the leases: neither is worth anything without the other.
@@ -59,7 +68,7 @@ func (l *leases) runShared(ctx context.Context, ready func()) error {
 	return l.shared.Run(ctx, nil)
 }
 
-// wiredTo returns the networks on whose wire this node has an interface of its own.
+// wiredTo returns the scopes on whose wire this node has an interface of its own.
 func (a *App) wiredTo() []string {
 	s := a.setup()
 	var out []string
@@ -72,6 +81,14 @@ func (a *App) wiredTo() []string {
 			for _, p := range l.Addrs {
 				if d.Subnet.Contains(p.Addr()) && !slices.Contains(out, d.Network) {
 					out = append(out, d.Network)
+				}
+			}
+		}
+		addrs, _ := link.Addrs6(name) // none where IPv6 is switched off
+		for _, d := range s.DHCP.Scopes6 {
+			for _, p := range addrs {
+				if d.Subnet.Contains(p.Addr()) && !slices.Contains(out, scope6(d.Network)) {
+					out = append(out, scope6(d.Network))
 				}
 			}
 		}

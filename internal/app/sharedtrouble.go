@@ -6,12 +6,13 @@ import (
 	"time"
 
 	"surefoot/internal/alert"
+	"surefoot/internal/lease"
 	"surefoot/internal/store"
 	"surefoot/internal/store/etcd"
 )
 
 // sharedCodes are the troubles that come of the store that the nodes share.
-var sharedCodes = []alert.Code{alert.StoreSilent, alert.HalfHeard, alert.ClocksDiffer, alert.NodeTwice}
+var sharedCodes = []alert.Code{alert.StoreSilent, alert.HalfHeard, alert.ClocksDiffer, alert.OwnLow, alert.OwnNone, alert.NodeTwice}
 
 // silentFor is how long the store may be silent until somebody is told: an election takes a second or two.
 const silentFor = 10 * time.Second
@@ -49,16 +50,9 @@ func sharedTroubles(st store.Shared, now time.Time) []alert.Trouble {
 		}
 		out = append(out, t)
 	}
-	for _, n := range st.Nodes {
-		if off := n.Clock.Abs(); n.Present && !n.Self && off >= etcd.ClockWarn {
-			out = append(out, alert.Trouble{
-				Code: alert.ClocksDiffer, Severity: alert.Warning, Labels: []string{"node", n.Name},
-				Title:    fmt.Sprintf("the clock of %s differs by %s from this node's", n.Name, off.Round(100*time.Millisecond)),
-				Evidence: []string{fmt.Sprintf("measured %s, by a message through the store", clock(n.Seen))},
-				Meaning:  "an address rests for a minute before another machine gets it, so that clocks may differ; with more than that two machines could have one",
-				Fix:      "run chrony or systemd-timesyncd on both: chronyc tracking, timedatectl",
-			})
-		}
+	out = append(out, clockTroubles(st)...)
+	for _, n := range st.Networks {
+		out = append(out, ownTrouble(st, n, now)...)
 	}
 	if st.Twin {
 		out = append(out, alert.Trouble{
@@ -69,6 +63,70 @@ func sharedTroubles(st store.Shared, now time.Time) []alert.Trouble {
 		})
 	}
 	return out
+}
+
+// clockTroubles are clocks that differ, a little or by more than an address rests.
+func clockTroubles(st store.Shared) []alert.Trouble {
+	var out []alert.Trouble
+	for _, n := range st.Nodes {
+		if off := n.Clock.Abs(); n.Present && !n.Self && off >= etcd.ClockWarn {
+			t := alert.Trouble{
+				Code: alert.ClocksDiffer, Severity: alert.Warning, Labels: []string{"node", n.Name},
+				Title:    fmt.Sprintf("the clock of %s differs by %s from this node's", n.Name, off.Round(100*time.Millisecond)),
+				Evidence: []string{fmt.Sprintf("measured %s, by a message through the store", clock(n.Seen))},
+				Meaning:  fmt.Sprintf("an address rests for a minute before another machine gets it, so that clocks may differ by %s; with more than that no address passes from one machine to another", lease.MostSkew),
+				Fix:      "run chrony or systemd-timesyncd on both: chronyc tracking, timedatectl",
+			}
+			if off > lease.MostSkew {
+				t.Severity = alert.Critical
+			}
+			out = append(out, t)
+		}
+	}
+	if !st.Doubt.IsZero() {
+		out = append(out, alert.Trouble{
+			Code: alert.ClocksDiffer, Severity: alert.Critical, Title: "the clocks of the nodes differ by more than they may, or did a short while ago",
+			Evidence: []string{"until " + clock(st.Doubt) + ", or longer if they still do"},
+			Meaning:  "machines keep what they have, and new ones get addresses that nobody had before; no address passes from one machine to another until all is over that was promised by a wrong clock",
+			Fix:      "run chrony or systemd-timesyncd on all nodes: chronyc tracking, timedatectl; surefoot status shows the clocks",
+		})
+	}
+	return out
+}
+
+// ownTrouble is what a network lacks for the time without the store. A quarter is left for somebody to come.
+func ownTrouble(st store.Shared, n store.SharedNetwork, now time.Time) []alert.Trouble {
+	switch {
+	case n.Crowded:
+		return []alert.Trouble{{
+			Code: alert.OwnNone, Severity: alert.Warning, Labels: []string{"network", n.Network},
+			Title:    "this node has no addresses of its own in " + n.Network,
+			Evidence: []string{"the range is too small for the nodes of the site, or too full"},
+			Meaning:  "while the store that the nodes share does not answer, new machines of that network get no address from this node; known ones keep theirs",
+			Fix:      "widen " + rangeOf(n.Network) + ", or set a smaller store.etcd.block_size",
+		}}
+	case !st.Contact && now.Sub(st.Since) >= silentFor && n.Own > 0 && 4*n.Free <= n.Own:
+		t := alert.Trouble{
+			Code: alert.OwnLow, Severity: alert.Warning, Labels: []string{"network", n.Network},
+			Title:    fmt.Sprintf("%d addresses of %s are left to this node, and the store does not answer", n.Free, n.Network),
+			Evidence: []string{fmt.Sprintf("%d of %d in its own blocks are used", n.Own-n.Free, n.Own)},
+			Meaning:  "when they are used up, new machines of that network get no address from this node",
+			Fix:      "bring the store back: etcdctl endpoint status --cluster says which members are there; docs/with/etcd.md has more",
+		}
+		if n.Free == 0 {
+			t.Severity = alert.Critical
+		}
+		return []alert.Trouble{t}
+	}
+	return nil
+}
+
+// rangeOf is the key of the site file that says which addresses a scope has.
+func rangeOf(scope string) string {
+	if network := networkOf(scope); network != scope {
+		return "networks." + network + ".dhcp6.range"
+	}
+	return "networks." + scope + ".dhcp.range"
 }
 
 // firstWords bounds an error to what a person reads.
@@ -90,9 +148,7 @@ func (a *App) warnShared(add adder) {
 	if a.leases == nil || a.leases.shared == nil {
 		return
 	}
-	for _, t := range sharedTroubles(a.leases.shared.Status(), a.now()) {
-		add(string(t.Code), t.Title, strings.Join(t.Evidence, "; ")+": "+t.Meaning, t.Fix)
-	}
+	warnTroubles(add, sharedTroubles(a.leases.shared.Status(), a.now()))
 }
 
 // alertShared tells the alerts of the same, every second.

@@ -40,12 +40,11 @@ func (a *App) warnings() []web.Warning {
 	}
 	warnUploads(s, add)
 	a.warnHistory(add)
-	a.warnLeases(add)
 	a.warnVIPs(add)
 	a.warnBalances(s, add)
 	a.warnPeers(add)
 	a.warnShared(add)
-	a.warnPools(add)
+	warnTroubles(add, a.leaseTroubles(a.leased.Pools()))
 	warnAddress(s, add)
 	a.warnHealth(add)
 	a.warnSegments(s, add)

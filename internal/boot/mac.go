@@ -26,6 +26,11 @@ func (m MAC) String() string {
 	return net.HardwareAddr(m[:]).String()
 }
 
+// Uint64 is the address as a number.
+func (m MAC) Uint64() uint64 {
+	return uint64(m[0])<<40 | uint64(m[1])<<32 | uint64(m[2])<<24 | uint64(m[3])<<16 | uint64(m[4])<<8 | uint64(m[5])
+}
+
 // begins reports whether the address, written down, begins with one of the texts.
 func (m MAC) begins(prefixes []string) bool {
 	if m.IsZero() {

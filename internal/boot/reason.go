@@ -47,6 +47,7 @@ const (
 	AddressDeclined Reason = "address-declined"
 	StoreRefused    Reason = "store-refused"
 	StarvationLimit Reason = "starvation-limit"
+	OfferForgotten  Reason = "offer-forgotten"
 )
 
 // Reasons of transfers.
@@ -184,6 +185,7 @@ var reasonTexts = map[Reason]string{
 	NotOurLease:     "the address is none that this scope gives",
 	AddressDeclined: "somebody outside the leases was seen using the address",
 	StoreRefused:    "the lease could not be kept, so it was not given",
+	OfferForgotten:  "perhaps this node offered the address just before it was started anew, and another machine has it by now",
 	StarvationLimit: "too many new machines behind this relay or port in a short time",
 
 	Done:             "delivered completely",

@@ -19,10 +19,17 @@ func printShared(w io.Writer, s *store.Shared) {
 	fmt.Fprint(w, "\n"+wrap("shared store: "+how, ""))
 	fmt.Fprint(w, wrap(fmt.Sprintf("%s, %d not published; claims: %d won (median %s, longest %s), %d lost, %d late, %d without contact; changes seen after %s",
 		plural(s.Records, "record"), s.Unpublished, s.Won, short(s.Median), short(s.Worst), s.Lost, s.Late, s.Refused, short(s.Lag)), "  "))
+	if !s.Doubt.IsZero() {
+		fmt.Fprint(w, wrap("CLOCKS DIFFER too much, or did lately: until "+s.Doubt.Local().Format(time.DateTime)+" no address passes from one machine to another", "  "))
+	}
 	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "\nNETWORK\tFREE OF OWN\tOWN BLOCKS")
 	for _, n := range s.Networks {
-		fmt.Fprintf(t, "%s\t%d of %d\t%s\n", fit(n.Network, 24), n.Free, n.Own, fit(strings.Join(n.Blocks, ", "), 60))
+		blocks := fit(strings.Join(n.Blocks, ", "), 60)
+		if n.Crowded {
+			blocks = "NONE: the range is too small or too full"
+		}
+		fmt.Fprintf(t, "%s\t%d of %d\t%s\n", fit(n.Network, 24), n.Free, n.Own, blocks)
 	}
 	fmt.Fprintln(t, "\nNODE\tIN THE STORE\tSTARTED\tCLOCK")
 	for _, n := range s.Nodes {

@@ -50,22 +50,14 @@ func (d *decoder) checkDHCP(f *file) {
 
 // exampleRange is a section for a subnet: its upper half.
 func exampleRange(p netip.Prefix) string {
-	last := lastAddr(p)
+	last := dhcp4.LastOf(p)
 	half, _ := last.Prefix(min(p.Bits()+1, 30))
 	return "dhcp: {range: " + half.Addr().String() + "-" + last.Prev().String() + "}"
 }
 
-func lastAddr(p netip.Prefix) netip.Addr {
-	b := p.Masked().Addr().As4()
-	for i := p.Bits(); i < 32; i++ {
-		b[i/8] |= 1 << (7 - i%8)
-	}
-	return netip.AddrFrom4(b)
-}
-
 func (d *decoder) checkScope(f *file, n *fileNetwork) {
 	subnet := n.subnet.v
-	whole := AddrRange{subnet.Addr(), lastAddr(subnet)}
+	whole := AddrRange{subnet.Addr(), dhcp4.LastOf(subnet)}
 	size := 0
 	ranges := slices.Clone(n.dhcp.ranges)
 	slices.SortStableFunc(ranges, func(a, b parsed[AddrRange]) int { return a.v.From.Compare(b.v.From) })
@@ -91,8 +83,40 @@ func (d *decoder) checkScope(f *file, n *fileNetwork) {
 			d.report(r.at, faultf("machines of %s cannot reach a router at %s", subnet, r.v).do("name the router's address within the subnet"))
 		}
 	}
+	d.checkRoutes(n, subnet)
+	d.checkWire(f, n)
 	d.checkSplit(f, n.dhcp.split, ranges)
 	d.checkAddresses(n, subnet)
+}
+
+// checkRoutes looks at whether machines reach the routers, and whether somebody else says routes as well.
+func (d *decoder) checkRoutes(n *fileNetwork, subnet netip.Prefix) {
+	for i, r := range n.dhcp.routes {
+		if !subnet.Contains(r.v.Via) {
+			d.report(r.at, faultf("machines of %s cannot reach a router at %s", subnet, r.v.Via).do("name the router's address within the subnet"))
+		}
+		if was := slices.IndexFunc(n.dhcp.routes[:i], func(o parsed[dhcp4.Route]) bool { return o.v.To == r.v.To }); was >= 0 {
+			d.report(r.at, faultf("there is a route to %s already, in line %d", r.v.To, n.dhcp.routes[was].line).do("leave one"))
+		}
+	}
+	for _, o := range n.dhcp.options {
+		if o.option == nil || len(n.dhcp.routes) == 0 {
+			continue
+		}
+		if code, _ := dhcp4.ParseCode(o.option.v); code == dhcp4.ClasslessRoutes || code == dhcp4.MicrosoftRoutes {
+			d.report(o.option.at, faultf("routes says this option already, in line %d", n.dhcp.routes[0].line).do("leave one of the two"))
+		}
+	}
+}
+
+// checkWire looks for another network on the same wire.
+func (d *decoder) checkWire(f *file, n *fileNetwork) {
+	if n.dhcp.wire == nil || slices.ContainsFunc(f.networks, func(o fileNetwork) bool {
+		return o.name != n.name && o.dhcp.wire != nil && o.dhcp.wire.v == n.dhcp.wire.v && o.byDHCP()
+	}) {
+		return
+	}
+	d.report(n.dhcp.wire.at, faultf("no other network with deliver: dhcp is on the wire %s", quote(n.dhcp.wire.v)).do("say the same in the dhcp section of the other network, or leave it out"))
 }
 
 func (d *decoder) checkSplit(f *file, split []fileSplit, ranges []parsed[AddrRange]) {
@@ -131,7 +155,7 @@ func (d *decoder) checkAddresses(n *fileNetwork, subnet netip.Prefix) {
 		switch {
 		case !subnet.Contains(a):
 			d.reportIn(r.src, r.ip.at, faultf("%s is not within the subnet %s", a, subnet).do("a machine of this network needs an address of it"))
-		case subnet.Bits() < 31 && (a == subnet.Addr() || a == lastAddr(subnet)):
+		case subnet.Bits() < 31 && (a == subnet.Addr() || a == dhcp4.LastOf(subnet)):
 			d.reportIn(r.src, r.ip.at, faultf("%s is the first or the last address of %s, which no machine can have", a, subnet).do("choose one between"))
 		case was != nil:
 			d.reportIn(r.src, r.ip.at, faultf("%s is reserved already, %s", a, d.inLine(was.src, r.src, was.ip.line)).do("give each machine an address of its own"))
@@ -141,7 +165,17 @@ func (d *decoder) checkAddresses(n *fileNetwork, subnet netip.Prefix) {
 	}
 }
 
-func (d *decoder) checkSettings(s fileDHCP) { d.checkOptions(s.options) }
+func (d *decoder) checkSettings(s fileDHCP) {
+	d.checkOptions(s.options)
+	for _, o := range s.options {
+		if o.option == nil || s.mtu == nil {
+			continue
+		}
+		if code, _ := dhcp4.ParseCode(o.option.v); code == dhcp4.InterfaceMTU {
+			d.report(o.option.at, faultf("mtu says this option already, in line %d", s.mtu.line).do("leave one of the two"))
+		}
+	}
+}
 
 func (d *decoder) checkOptions(list []fileOption) {
 	first := map[dhcp4.Code]int{}
@@ -173,6 +207,10 @@ func (d *decoder) checkTimes(f *file, n *fileNetwork) {
 	if s.MinLease > s.Lease {
 		d.report(firstAt(n.at, spot(n.dhcp.minLease), spot(n.dhcp.lease), spot(f.dhcp.minLease), spot(f.dhcp.lease)),
 			faultf("the shortest lease, %s, is longer than the usual one, %s, in %s", spanText(s.MinLease), spanText(s.Lease), n.name).write("min_lease: "+spanText(s.Lease)))
+	}
+	if s.ConflictWait > 0 && !s.ConflictCheck {
+		d.report(firstAt(n.at, spot(n.dhcp.conflictWait), spot(n.dhcp.conflict), spot(f.dhcp.conflictWait), spot(f.dhcp.conflict)),
+			faultf("nothing is waited for in %s: conflict_check is off", n.name).do("leave conflict_wait out, or say conflict_check: true"))
 	}
 	if longest < s.Lease {
 		d.report(firstAt(n.at, spot(n.dhcp.maxLease), spot(n.dhcp.lease), spot(f.dhcp.maxLease), spot(f.dhcp.lease)),

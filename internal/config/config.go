@@ -84,6 +84,7 @@ type Ports struct {
 type Table struct {
 	Network, File string
 	MACs          []boot.MAC // of the machines in it
+	DUIDs         []string
 }
 
 // Node is one machine that runs Surefoot.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"surefoot/internal/wire/dhcp4"
 )
 
 // DHCP is how the nodes hand out addresses.
@@ -21,6 +23,8 @@ type DHCPScope struct {
 	Exclude []AddrRange
 	Split   []NodeRange // parts of the ranges that are one node's own; none: the nodes share a store, or there is one
 	Routers []netip.Addr
+	Routes  []dhcp4.Route
+	Wire    string // shared with other networks; "": with none
 	DHCPSettings
 }
 
@@ -42,11 +46,13 @@ type DHCPSettings struct {
 	Authoritative             bool
 	NAKPXE                    bool // refuse a boot ROM's request too, where silence would do
 	ConflictCheck             bool
+	ConflictWait              time.Duration // how long an address is looked for before it is offered
 	Identity                  LeaseIdentity
 	Broadcast                 BroadcastMode
 	Option66                  ListMode
 	DNS, NTP                  []netip.Addr
 	Domain                    string
+	MTU                       int          // 0: machines are told none
 	Options                   []DHCPOption // those of the network before those of the section dhcp
 }
 

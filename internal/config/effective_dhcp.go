@@ -36,6 +36,14 @@ func (c *Config) writeScope(line func(string, ...any), network string) {
 			line("        - {node: %s, range: %s}", plain(p.Node), p.AddrRange)
 		}
 		list("router", addrTexts(s.Routers))
+		var routes []string
+		for _, r := range s.Routes {
+			routes = append(routes, r.String())
+		}
+		list("routes", routes)
+		if s.Wire != "" {
+			line("      wire: %s", plain(s.Wire))
+		}
 		line("      lease: %s", spanText(s.Lease))
 		line("      min_lease: %s", spanText(s.MinLease))
 		line("      max_lease: %s", spanText(s.MaxLease))
@@ -45,6 +53,7 @@ func (c *Config) writeScope(line func(string, ...any), network string) {
 		line("      authoritative: %t", s.Authoritative)
 		line("      nak_pxe: %t", s.NAKPXE)
 		line("      conflict_check: %t", s.ConflictCheck)
+		line("      conflict_wait: %s", durationText(s.ConflictWait))
 		line("      identity: %s", s.Identity)
 		line("      broadcast: %s", s.Broadcast)
 		line("      option_66: %s", s.Option66)
@@ -52,6 +61,9 @@ func (c *Config) writeScope(line func(string, ...any), network string) {
 		list("ntp", addrTexts(s.NTP))
 		if s.Domain != "" {
 			line("      domain: %s", plain(s.Domain))
+		}
+		if s.MTU > 0 {
+			line("      mtu: %d", s.MTU)
 		}
 		writeOptions(line, "      ", s.Options)
 	}

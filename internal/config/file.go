@@ -111,6 +111,7 @@ type fileReservation struct {
 	at
 	src        *source // the file that it stands in, nil: this one
 	mac        *parsed[boot.MAC]
+	duid       *parsed[string] // instead of mac
 	ip, ip6    *parsed[netip.Addr]
 	name, boot *parsed[string]
 }
@@ -238,11 +239,15 @@ func (d *decoder) network(name string, o object) fileNetwork {
 		n.reservations = append(n.reservations, fileReservation{
 			at:   r.at,
 			mac:  one(r, "mac", parseMAC),
+			duid: one(r, "duid", parseDUID),
 			name: one(r, "name", parseName),
 			boot: one(r, "boot", parseName),
 			ip:   one(r, "ip", parseAddr),
 			ip6:  one(r, "ip6", parseAddr6),
 		})
+		if !r.has("mac") && !r.has("duid") && !slices.Contains(r.meant, "mac") {
+			d.report(at{r.line, r.col, join(r.path, "mac")}, faultf("mac is missing").write(`mac: "52:54:00:12:34:56"`))
+		}
 	})
 	n.reservationsFile = one(o, "reservations_file", parsePath)
 	n.reservationsKnown = n.reservationsKnown && (n.reservationsFile != nil) == o.has("reservations_file")

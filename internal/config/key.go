@@ -57,6 +57,7 @@ var (
 	scalarEndpoint = &Scalar{Name: "address, or address:port", JSON: "string", Pattern: `^\d+\.\d+\.\d+\.\d+(:\d+)?$`}
 	scalarListen   = &Scalar{Name: "address, or address:port", JSON: "string", Pattern: `^(\d+\.\d+\.\d+\.\d+|\[[0-9a-fA-F:]+\])(:\d+)?$`}
 	scalarSubnet   = &Scalar{Name: "IPv4 subnet", JSON: "string", Pattern: `^\d+\.\d+\.\d+\.\d+/\d+$`}
+	scalarRoute    = &Scalar{Name: "NETWORK via ROUTER", JSON: "string", Pattern: `^(default|\d+\.\d+\.\d+\.\d+(/\d+)?) +via +\d+\.\d+\.\d+\.\d+$`}
 	scalarRange    = &Scalar{Name: "IPv4 address, or FIRST-LAST", JSON: "string", Pattern: `^\d+\.\d+\.\d+\.\d+( *- *\d+\.\d+\.\d+\.\d+)?$`}
 	scalarAddr6    = &Scalar{Name: "IPv6 address", JSON: "string", Pattern: `^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$`}
 	scalarPoint6   = &Scalar{Name: "IPv6 address, or [address]:port", JSON: "string", Pattern: `^([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|\[[0-9A-Fa-f:.]+\]:\d+)$`}

@@ -30,6 +30,15 @@ func networkDHCPKey() Key {
 				Doc: "The default router, or several in order of preference.",
 			},
 			{
+				Name: "routes", Form: FormWords, Scalar: scalarRoute, Default: "(none)", Example: "routes: [10.0.0.0/8 via 10.10.0.2]",
+				Doc: "Other routes than the default one, for machines that ask for them (options 121 and 249). The default route is in the list by itself.",
+			},
+			{
+				Name: "wire", Scalar: scalarName, Default: "(each network has its own)", Example: "wire: hall2",
+				Doc: "A name that networks share whose machines are on one wire: one segment, one VLAN. When one of the networks has no address left, the next gives one, " +
+					"and a machine that has a reservation in any of them gets that.",
+			},
+			{
 				Name: "split", Form: FormObjects, Default: "(none)", Example: "split: [{node: boot1, range: 10.10.1.0-10.10.2.124}, {node: boot2, range: 10.10.2.125-10.10.3.250}]",
 				Doc: "Parts of the ranges that are one node's own, for two sites, or two nodes, that share no store: each gives out its own part only, and both answer at once.",
 				Keys: []Key{
@@ -77,6 +86,11 @@ func dhcpSettingKeys() []Key {
 			Doc: "Whether an address that is new to a machine is looked for on the network while it is offered. It delays nobody.",
 		},
 		{
+			Name: "conflict_wait", Scalar: scalarDuration, Default: "0s", Example: "conflict_wait: 500ms",
+			Doc: "How long such an address is not offered yet, from 0s to 3s, so that somebody who has it can say so first. At 0s who answers later than the offer still keeps it: " +
+				"the machine's request is refused then, and it begins anew.",
+		},
+		{
 			Name: "identity", Scalar: scalarChoice, Choice: []string{string(IdentityHardware), string(IdentityClientID)}, Default: string(IdentityHardware), Example: "identity: hardware",
 			Doc: "By what a machine is known again: hardware is its hardware address, the same in the boot ROM, in iPXE and in the system; client-id is option 61, " +
 				"which each of them sends in another form, so that one machine has several addresses.",
@@ -93,6 +107,7 @@ func dhcpSettingKeys() []Key {
 		{Name: "dns", Form: FormWords, Scalar: scalarAddr, Default: "(none)", Example: "dns: [10.10.0.5, 10.10.0.6]", Doc: "The DNS servers that machines are told."},
 		{Name: "ntp", Form: FormWords, Scalar: scalarAddr, Default: "(none)", Example: "ntp: [10.10.0.5]", Doc: "The time servers that machines are told."},
 		{Name: "domain", Scalar: scalarText, Default: "(none)", Example: "domain: hq.example.net", Doc: "The domain name that machines are told."},
+		{Name: "mtu", Scalar: scalarCount, Default: "(none)", Example: "mtu: 9000", Doc: "The largest packet that machines may send, from 576 to 65535, for those that ask (option 26). Every switch and server on their way has to pass it."},
 		dhcpOptionsKey("(none)"),
 	}
 }

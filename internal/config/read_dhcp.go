@@ -15,9 +15,13 @@ type fileDHCP struct {
 	leases                          *parsed[string]
 	ranges, exclude                 []parsed[AddrRange]
 	routers, dns, ntp               []parsed[netip.Addr]
+	routes                          []parsed[dhcp4.Route]
+	wire                            *parsed[string]
 	split                           []fileSplit
 	lease, minLease, maxLease       *parsed[time.Duration]
 	offer, decline, rest            *parsed[time.Duration]
+	conflictWait                    *parsed[time.Duration]
+	mtu                             *parsed[int]
 	authoritative, nakPXE, conflict *parsed[bool]
 	identity                        *parsed[LeaseIdentity]
 	broadcast                       *parsed[BroadcastMode]
@@ -55,6 +59,7 @@ func (d *decoder) dhcp(o object, own bool) fileDHCP {
 		lease: one(s, "lease", parseLease), minLease: one(s, "min_lease", parseLease), maxLease: one(s, "max_lease", parseLease),
 		offer: one(s, "offer_time", parseOfferTime), decline: one(s, "decline_time", parseSpan(0)), rest: one(s, "rest", parseSpan(0)),
 		authoritative: one(s, "authoritative", parseBool), nakPXE: one(s, "nak_pxe", parseBool), conflict: one(s, "conflict_check", parseBool),
+		conflictWait: one(s, "conflict_wait", parseConflictWait), mtu: one(s, "mtu", parseMTU),
 		identity:  one(s, "identity", parseChoice(IdentityHardware, IdentityClientID)),
 		broadcast: one(s, "broadcast", parseChoice(BroadcastAsked, BroadcastAlways)),
 		option66:  one(s, "option_66", parseChoice(ListFirst, ListAll)),
@@ -68,7 +73,7 @@ func (d *decoder) dhcp(o object, own bool) fileDHCP {
 		return f
 	}
 	f.ranges, f.exclude = words(s, "range", parseRange4), words(s, "exclude", parseRange4)
-	f.routers = words(s, "router", parseAddr)
+	f.routers, f.routes, f.wire = words(s, "router", parseAddr), words(s, "routes", parseRoute), one(s, "wire", parseName)
 	s.each("split", func(_ int, p object) {
 		f.split = append(f.split, fileSplit{at: p.at, node: one(p, "node", parseName), part: one(p, "range", parseRange4)})
 	})
@@ -97,6 +102,31 @@ func parseOfferTime(v *value) (time.Duration, *fault) {
 		f = faultf("%s is not between 5s and 10m", v.text).write("1m")
 	}
 	return t, f
+}
+
+func parseConflictWait(v *value) (time.Duration, *fault) {
+	t, f := parseDuration(v)
+	if f == nil && t > 3*time.Second {
+		f = faultf("%s is not between 0s and 3s: boot ROMs ask again after four", v.text).write("500ms")
+	}
+	return t, f
+}
+
+func parseMTU(v *value) (int, *fault) {
+	n, f := parseCount(1, 65535)(v)
+	if f == nil && n < 576 { // RFC 791 section 3.1: every host takes as much
+		f = faultf("%s is not between 576 and 65535", v.text).write("9000")
+	}
+	return n, f
+}
+
+// parseRoute takes NETWORK via ROUTER.
+func parseRoute(v *value) (dhcp4.Route, *fault) {
+	b, err := dhcp4.ParseValue(dhcp4.ClasslessRoutes, v.text)
+	if routes, bad := dhcp4.ParseRoutes(b); err == nil && bad == nil && len(routes) == 1 {
+		return routes[0], nil
+	}
+	return dhcp4.Route{}, faultf("%s is not a route", quote(v.text)).write("10.0.0.0/8 via 10.10.0.2")
 }
 
 // parseOption takes the number of an option, or its name.

@@ -21,7 +21,7 @@ func (c *Config) resolveDHCP(f *file) {
 		w := f.networks[i].dhcp
 		s := DHCPScope{
 			Network: n.Name, Subnet: n.Subnet, Ranges: plainList(w.ranges), Exclude: plainList(w.exclude),
-			Routers: plainList(w.routers), DHCPSettings: w.over(general),
+			Routers: plainList(w.routers), Routes: plainList(w.routes), Wire: w.wire.or(""), DHCPSettings: w.over(general),
 		}
 		for _, p := range w.split {
 			s.Split = append(s.Split, NodeRange{p.node.or(""), p.part.or(AddrRange{})})
@@ -65,7 +65,7 @@ func (f fileDHCP) over(s DHCPSettings) DHCPSettings {
 	s.OfferTime, s.DeclineTime, s.Rest = f.offer.or(s.OfferTime), f.decline.or(s.DeclineTime), f.rest.or(s.Rest)
 	s.Authoritative, s.NAKPXE, s.ConflictCheck = f.authoritative.or(s.Authoritative), f.nakPXE.or(s.NAKPXE), f.conflict.or(s.ConflictCheck)
 	s.Identity, s.Broadcast, s.Option66 = f.identity.or(s.Identity), f.broadcast.or(s.Broadcast), f.option66.or(s.Option66)
-	s.Domain = f.domain.or(s.Domain)
+	s.Domain, s.MTU, s.ConflictWait = f.domain.or(s.Domain), f.mtu.or(s.MTU), f.conflictWait.or(s.ConflictWait)
 	if len(f.dns) > 0 {
 		s.DNS = plainList(f.dns)
 	}

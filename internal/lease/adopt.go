@@ -32,7 +32,7 @@ func (b *Book) Adopt(now time.Time, r Record) (Grant, boot.Reason) {
 	}
 	w, h := s.row(pos), s.hold(pos, at)
 	switch {
-	case h != nil, w != nil && !w.mine(r.ID) && !w.blank() && at <= plus(w.expires, s.rest()):
+	case h != nil, w != nil && !w.mine(r.ID) && !w.blank() && (at <= plus(w.expires, s.rest()) || s.shared && b.doubt || s.shared && s.kinds[pos] == own):
 		return Grant{}, boot.LeaseOfOther
 	case w.mine(r.ID) && w.state == Active && w.live(at) && w.expires >= second(r.Expires):
 		return Grant{}, boot.NotOurLease // it is here, and at least as long
@@ -49,9 +49,10 @@ func (b *Book) Adopt(now time.Time, r Record) (Grant, boot.Reason) {
 		}
 	}
 	g, used := s.over(pos)
-	r.State, r.Node, r.Serial, r.Own = Active, b.node, used+1, false
+	r.State, r.Node, r.Serial = Active, b.node, used+1
+	r.Own = s.shared && s.kinds[pos] == own // fresh, or this ID's anyway: nobody can claim it
 	r.Host, r.Circuit, r.Class = clip(r.Host, maxHost), clip(r.Circuit, maxText), clip(r.Class, maxText)
-	g.Record, g.Keep, g.Claim, g.Reserved = r, true, s.shared, s.reservedFor(r.ID, pos)
+	g.Record, g.Keep, g.Claim, g.Reserved = r, true, s.shared && !r.Own, s.reservedFor(r.ID, pos)
 	s.send(pos, &g)
 	return g, boot.Answered
 }

@@ -49,24 +49,16 @@ type Grant struct {
 	Record Record
 	For    time.Duration // the time to tell the client (option 51): never more than is or will be kept
 	Keep   bool          // Record must be kept (Keeper, or the shared store if Claim) before the answer; then Committed
-	Claim  bool          // Record must get into the shared store, if it Fits: before the OFFER, or before the ACK
+	Claim  bool          // Record must get into the shared store, as Claims says: before the OFFER, or before the ACK
 	Known  bool          // this ID holds the address, or held it last
 	Ping   bool          // new to this ID: worth a conflict check
 
-	// What the shared store has of the address as far as this node knows; see Fits.
+	// What the shared store has of the address as far as this node knows; see Claims.
 	Prev    uint64 // Serial; 0: nothing
 	PrevID  ID
 	PrevEnd time.Time
 
 	Reserved bool // for this ID: in whose block the address is does not matter
-}
-
-// Fits reports whether a claim may replace what the shared store has now (the zero Record if it has
-// nothing). The transaction is: have is still there, then put. Serials alone do not tell: two nodes
-// count on from the same one, and a node may have raised an end that the store does not know, or the
-// other way round.
-func (g Grant) Fits(have Record) bool {
-	return have.Serial == g.Prev && have.ID == g.PrevID && !have.Expires.After(g.PrevEnd)
 }
 
 // Usage is how full a scope is. Size is Active, Offered, Declined, Resting, Reserved and Free

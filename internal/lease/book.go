@@ -20,6 +20,8 @@ type Book struct {
 	scopes  map[string]*scope
 	shared  bool // scopes that come up later are shared as well
 	contact bool // the shared store answers
+	doubt   bool // see Doubt
+	began   uint32
 }
 
 // NewBook makes a Book of the pools.
@@ -28,6 +30,13 @@ func NewBook(node string, pools []Pool) (*Book, error) {
 	// Reservations that a node starts with are believed: a node that is alone after a restart has
 	// to answer somebody (Q4).
 	return b, b.configure(pools, true)
+}
+
+// Began says when the node began to answer, after all was loaded. What it offered before is not known.
+func (b *Book) Began(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.began = second(now)
 }
 
 // Configure takes new pools, all or none. Leases stay: those on addresses that are not given any

@@ -1,11 +1,19 @@
 package lease
 
+import "time"
+
 // asking is an Ask on its way through a scope.
 type asking struct {
 	*Ask
 	now     uint32
 	offline bool // the shared store does not answer, or is not to be waited for
+	doubt   bool // this node's clock may be off: no address passes to another ID
+	began   uint32
 	claim   bool // found: the address has to be claimed in the shared store first
+}
+
+func (b *Book) asking(now time.Time, a *Ask) asking {
+	return asking{Ask: a, now: second(now), offline: b.offline(a), doubt: b.doubt, began: b.began}
 }
 
 // mine reports that a row is this ID's: it has the address, or had it last.
@@ -21,7 +29,7 @@ func (s *scope) usable(pos uint32, q *asking) bool {
 	switch k := s.kinds[pos]; {
 	case h != nil && h.id != q.ID:
 		return false
-	case !w.blank() && !same && q.now <= plus(w.expires, s.rest()):
+	case !w.blank() && !same && (s.shared && q.doubt || q.now <= plus(w.expires, s.rest())):
 		return false
 	case k == notGiven:
 		return false

@@ -55,6 +55,58 @@ func (b *Book) Contact(ok bool, _ time.Time) {
 	}
 }
 
+// Doubt says that the clocks of this node and of another one differ by more than MostSkew, or did a short
+// while ago (Pool.Hold). Then no address passes from one ID to another here: only those that nobody had are
+// given to new machines. Everybody keeps what he has.
+func (b *Book) Doubt(in bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.doubt = in
+}
+
+// GiveUp takes one of the node's own blocks out of use, as if it was another node's, if nothing in it is
+// offered or on its way. It may pass to others when its records are published and the node's own disk does
+// not name it any more.
+func (b *Book) GiveUp(now time.Time, scope string, r Range) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.scopes[scope]
+	if s == nil || !s.shared || !slices.Contains(s.ownIn, r) {
+		return false
+	}
+	for a := r.From; r.Contains(a); a = a.Next() {
+		if pos, ok := s.plan.find(a); ok && s.hold(pos, second(now)) != nil {
+			return false
+		}
+	}
+	s.ownIn = slices.DeleteFunc(slices.Clone(s.ownIn), func(o Range) bool { return o == r })
+	s.othersIn = append(slices.Clone(s.othersIn), r)
+	s.relayout(b.contact)
+	return true
+}
+
+// Open is how many addresses of a scope are in nobody's block and could be claimed for a new machine now,
+// counted up to a number.
+func (b *Book) Open(now time.Time, scope string, most int) (n int) {
+	t := second(now)
+	for from := uint32(0); n < most; from += piece {
+		b.mu.Lock()
+		s, _ := b.serving(scope)
+		if s == nil || from >= s.plan.size {
+			b.mu.Unlock()
+			break
+		}
+		for pos := from; pos < min(from+piece, s.plan.size); pos++ {
+			w := s.row(pos)
+			if s.kinds[pos] == ordinary && s.hold(pos, t) == nil && (w.blank() || !b.doubt && t > plus(w.expires, s.rest())) {
+				n++
+			}
+		}
+		b.mu.Unlock()
+	}
+	return min(n, most)
+}
+
 // Sweep makes addresses of the node's own blocks fresh again whose leases are over: at most so
 // many grants, each to be claimed like any other. Only a fresh address passes to another ID without
 // the shared store, since of any other it may know a lease that this node does not.
@@ -62,7 +114,7 @@ func (b *Book) Sweep(now time.Time, scope string, most int) []Grant {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s, _ := b.serving(scope)
-	if s == nil || !s.shared || !b.contact {
+	if s == nil || !s.shared || !b.contact || b.doubt {
 		return nil
 	}
 	var out []Grant

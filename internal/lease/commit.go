@@ -169,7 +169,7 @@ func (b *Book) Release(now time.Time, a Ask) (Record, boot.Reason) {
 	if !ok {
 		return Record{}, boot.UnknownLease
 	}
-	q := asking{Ask: &a, now: second(now), offline: b.offline(&a)}
+	q := b.asking(now, &a)
 	w, h := s.row(pos), s.hold(pos, q.now)
 	if !w.mine(a.ID) || w.state != Active || h != nil && h.id != a.ID {
 		return Record{}, boot.UnknownLease
@@ -227,6 +227,9 @@ func (s *scope) decline(node string, pos uint32, a *Ask, now time.Time) Record {
 	end := plus(second(now), s.pool.Decline)
 	if !w.blank() && (s.shared || w.id != a.ID) {
 		end = max(end, w.expires) // whoever has it may go on, and another node may confirm it
+	}
+	if i := s.cells[pos].hold; i != 0 && s.holds.at(i).pending > 0 {
+		end = max(end, s.holds.at(i).end) // its ACK may leave after this
 	}
 	r := Record{
 		Scope: s.pool.Scope, Addr: s.plan.addr(pos), MAC: a.MAC, State: Declined,

@@ -109,3 +109,18 @@ func TestReleaseOfOneNode(t *testing.T) {
 		t.Errorf("after it: %s", why)
 	}
 }
+
+// Somebody else is seen on an address while a renewal of its lease is on its way to the disk. Its machine hears
+// of that, and has the address to the new end.
+func TestBusyWhileRenewed(t *testing.T) {
+	b := book(t, lan(nil))
+	b.Load(leased(1, a4(1), 1))
+	at := t0.Add(time.Minute)
+	g := request(t, b, at, want(1, a4(1)), Rebinding, boot.Answered)
+	if !g.Keep {
+		t.Fatalf("%+v", g)
+	}
+	if r := b.Busy(at, "lan", a4(1)); r.Expires.Before(g.Record.Expires) {
+		t.Errorf("declined until %s, and promised until %s", r.Expires, g.Record.Expires)
+	}
+}

@@ -23,11 +23,11 @@
 // # Several nodes
 //
 // Every address is in one of three classes, said by SetOwn and SetOthers: shared, in an own block, in
-// a block of another node. Three rules hold whatever the network between the nodes does:
+// a block of another node. Four rules hold whatever the network between the nodes does:
 //
 //  1. An address passes from one ID to another only by a claim: the shared store replaces what it has
-//     by the grant's record if that Fits, in one transaction that also finds the address in nobody's
-//     block. Fits means that the store has the Serial, the ID and at most the end that the node
+//     by the grant's record if Claims says so, in one transaction that also finds the address in nobody's
+//     block. It asks that the store has the Serial, the ID and at most the end that the node
 //     decided by, so of two claims one wins, and it does not matter how late a claim arrives or how
 //     old the view was that it was made from. Only then the OFFER or ACK leaves. (Serials alone are
 //     not enough: two nodes count on from the same one.) In a block a claim can only prolong what
@@ -44,21 +44,23 @@
 //     5 minutes (Confirm does that, and Request by itself). Since a record's end never gets lower,
 //     neither by a release nor by a shorter lease nor by a decline, a promise made from an old view
 //     ends before the address can pass to another ID. An ended lease rests, for a minute at least:
-//     clocks may differ by that much, together with the way of the packets.
+//     clocks may differ by MostSkew, and the rest of that is for the way of the packets and for finding out.
+//  4. With clocks that differ by more, no address passes from one ID to another (Doubt).
 //
 // What the caller has to do for that:
 //
 //   - A block is granted in the shared store, and the transaction of a claim checks it there.
 //     SetOwn names the block after all records up to its grant were loaded and are on the node's own
 //     disk. A node whose disk is new does not take up its old blocks. Sweep is called every minute or
-//     so, since an address of an own block passes to another ID in no other way. A block is given up only when
-//     the node's own records in it are published and nothing is offered from it.
+//     so, since an address of an own block passes to another ID in no other way. A block is given up by GiveUp,
+//     and passes on when the node's own records in it are published and its disk does not name it any more.
+//   - Whoever compares clocks says Doubt, until the Hold of every pool has gone by since the difference was seen.
 //   - A lost claim is reported by Committed with an error after Load of what the store has.
 //   - Records with Own are published when the store answers, by Merge. Contact(true) is said when that
 //     is done and the store's records are loaded.
 //   - All nodes have the same reservations. While one site file replaces another, a reservation that
 //     is new may be given on a node's own authority only after a contact.
-//   - The records of Release and Decline get into the store by Merge as well. If that cannot be done
+//   - The records of Release and Decline get into the store by End. If that cannot be done
 //     they are not committed, and a Decline is tried again.
 //
 // # Structure

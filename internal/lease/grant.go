@@ -104,7 +104,7 @@ func (b *Book) Offer(now time.Time, a Ask) (Grant, boot.Reason) {
 		return Grant{}, boot.UnknownLease
 	}
 	a.Want = unmapped(a.Want)
-	q := asking{Ask: &a, now: second(now), offline: b.offline(&a)}
+	q := b.asking(now, &a)
 	s.expire(q.now, 2)
 	pos, ok := s.choose(&q)
 	switch {
@@ -141,7 +141,8 @@ func (b *Book) Confirm(now time.Time, a Ask) (Grant, boot.Reason) {
 	if !ok {
 		return Grant{}, boot.StoreRefused
 	}
-	q := asking{Ask: &a, now: second(now), offline: true}
+	q := b.asking(now, &a)
+	q.offline = true
 	return s.confirm(pos, &q, s.span(&q))
 }
 
@@ -156,7 +157,8 @@ func (b *Book) Pledge(now time.Time, a Ask) (Grant, boot.Reason) {
 		return Grant{}, why
 	}
 	a.Want = unmapped(a.Want)
-	q := asking{Ask: &a, now: second(now)}
+	q := b.asking(now, &a)
+	q.offline = false // what is reserved here is nobody's business but this node's
 	pos, ok := s.plan.find(a.Want)
 	if !ok || s.shared || !s.reservedFor(a.ID, pos) || !s.usable(pos, &q) {
 		return Grant{}, boot.StoreRefused

@@ -16,6 +16,14 @@ func (b *Book) ByID(scope string, id ID) (Record, bool) {
 	return s.record(s.rows.at(s.ids[id].row)), true
 }
 
+// Has reports whether an ID has an address: a lease, also one that ended, or an offer that stands.
+func (b *Book) Has(scope string, id ID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.scopes[scope]
+	return s != nil && s.ids[id] != ref{}
+}
+
 // ByAddr finds what is kept of an address. An address that is in two scopes, one of which is gone,
 // is looked up in the other.
 func (b *Book) ByAddr(addr netip.Addr) (Record, bool) {

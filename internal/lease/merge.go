@@ -25,6 +25,10 @@ func Merge(have, mine Record) (put Record, ok bool) {
 		have.Expires = mine.Expires
 		have.Serial = max(have.Serial, mine.Serial) + 1
 		return have, true
+	case mine.Serial > have.Serial && have.ID != mine.ID && mine.Start.After(have.Expires):
+		// A store that was set back has a lease that was over when this one was given. Without that it does
+		// not occur: a node gives on its own authority only what nobody has.
+		return mine, true
 	}
 	return have, false
 }

@@ -344,8 +344,9 @@ func manyRuns(t *testing.T, runs int, f func(*rapid.T)) {
 	if testing.Short() {
 		runs /= 10
 	}
-	asked := false
-	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	// Not flag.Visit: that counts what this function set for another test as said on the command line.
+	checks := flag.Lookup("rapid.checks")
+	asked := checks.Value.String() != checks.DefValue
 	for name, value := range map[string]string{"rapid.checks": strconv.Itoa(runs), "rapid.steps": "120", "rapid.nofailfile": "true"} {
 		was := flag.Lookup(name).Value.String()
 		if asked {

@@ -3,6 +3,7 @@ package lease
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ type store struct {
 type event struct {
 	rec   Record
 	block int // -1: a record
-	owner int
+	owner int // -1: nobody any more
 }
 
 func (s *store) put(r Record) {
@@ -31,33 +32,45 @@ func (s *store) put(r Record) {
 	s.log = append(s.log, event{rec: r, block: -1})
 }
 
-// claim is the transaction behind Grant.Claim: the record is the one that the node
-// saw, and the address is in nobody else's block, unless a live lease of the same ID goes on.
+// claim is the transaction behind Grant.Claim.
 func (s *store) claim(t *rapid.T, node int, g Grant) bool {
-	r := g.Record
-	have := s.recs[r.Addr]
-	if !g.Fits(have) {
-		return false
+	have := s.recs[g.Record.Addr]
+	if g.Fits(have) && g.Record.Serial <= have.Serial {
+		t.Fatalf("%s: claimed with serial %d over %d", g.Record.Addr, g.Record.Serial, have.Serial)
 	}
-	owner, ok := s.blocks[blockOf(r.Addr)]
-	if ok && !g.Reserved && have.ID != r.ID && !(r.State == Free && owner == node) {
-		return false
+	put, ok := g.Claims(have, nodeName(node), s.owner(g.Record.Addr))
+	if ok {
+		s.put(put)
 	}
-	if r.Serial <= have.Serial {
-		t.Fatalf("%s: claimed with serial %d over %d", r.Addr, r.Serial, have.Serial)
+	return ok
+}
+
+func nodeName(n int) string { return string(rune('a' + n)) }
+
+func (s *store) owner(a netip.Addr) string {
+	if n, ok := s.blocks[blockOf(a)]; ok {
+		return nodeName(n)
 	}
-	s.put(r)
-	return true
+	return ""
+}
+
+// end is the transaction of a release or a decline.
+func (s *store) end(r Record) bool {
+	put, ok := End(s.recs[r.Addr], r)
+	if ok {
+		s.put(put)
+	}
+	return ok
 }
 
 // publish makes a record known that a node kept without a claim.
 func (s *store) publish(t *rapid.T, r Record) {
 	have := s.recs[r.Addr]
-	put, ok := Merge(have, r)
-	if ok {
-		s.put(put)
-	} else if have.ID != r.ID && have.State != Free && have.State != Declined {
+	if have.Serial != 0 && have.ID != r.ID && have.State != Free && have.State != Declined {
 		t.Fatalf("%s was given to %s on a node's own authority, and the store has it for %s", r.Addr, r.ID, have.ID)
+	}
+	if put, ok := Merge(have, r); ok {
+		s.put(put)
 	}
 }
 
@@ -85,6 +98,8 @@ type node struct {
 	seen      int                   // events
 	own       []Range
 	others    []Range
+	full      bool  // its disk refuses everything
+	leaving   []int // blocks that it does not give out of any more
 	ways      []claimed
 	localWays []claimed
 }
@@ -105,12 +120,26 @@ type several struct {
 	store   *store
 	nodes   []*node
 	clients []*client
+	skew    time.Duration // between the clocks of two nodes, at most
+	doubt   bool
 }
 
+// drawSkew takes the ends of what may be more often than what is between.
+func (m *several) drawSkew(t *rapid.T) time.Duration {
+	return m.skew * time.Duration(rapid.SampledFrom([]int{0, 0, 1, 7, 10, 19, 20, 20}).Draw(t, "skew")) / 20
+}
+
+// drift sets the clock of a node.
+func (m *several) drift(t *rapid.T) { m.node(t).skew = m.drawSkew(t) }
+
 func newSeveral(t *rapid.T) *several {
-	m := &several{now: t0, store: &store{recs: map[netip.Addr]Record{}, blocks: map[int]int{}}}
+	// Clocks differ as much as they may, or without a bound, and then every node is in doubt.
+	m := &several{now: t0, skew: MostSkew, store: &store{recs: map[netip.Addr]Record{}, blocks: map[int]int{}}}
+	if rapid.IntRange(0, 4).Draw(t, "doubt") == 0 {
+		m.skew, m.doubt = time.Hour, true
+	}
 	for n := range rapid.IntRange(2, 3).Draw(t, "nodes") {
-		x := &node{n: n, skew: time.Duration(rapid.IntRange(-5000, 5000).Draw(t, "skew")) * time.Millisecond, linked: true, disk: map[netip.Addr]Record{}, unsaid: map[netip.Addr]Record{}}
+		x := &node{n: n, skew: m.drawSkew(t), linked: true, disk: map[netip.Addr]Record{}, unsaid: map[netip.Addr]Record{}}
 		m.nodes = append(m.nodes, x)
 		m.start(t, x)
 	}
@@ -130,11 +159,12 @@ func (m *several) start(t *rapid.T, x *node) {
 		p.Reserved = map[ID]netip.Addr{machine(0): addrAt(0x0a00000d), machine(1): addrAt(0x0a000006)}
 		p.Lease, p.MaxLease = 5*time.Minute, 5*time.Minute
 	})
-	b, err := NewBook(string(rune('a'+x.n)), []Pool{p})
+	b, err := NewBook(nodeName(x.n), []Pool{p})
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.book, x.told, x.ways, x.localWays = b, false, nil, nil
+	b.Doubt(m.doubt)
 	b.SetOwn("lan", x.own, true)
 	b.SetOthers("lan", x.others)
 	for _, r := range x.disk {
@@ -302,7 +332,7 @@ func (m *several) backOf(t *rapid.T, x *node) {
 		x.book.Committed(w.g.Record, errors.New("no"))
 		return
 	}
-	if x.disk[w.g.Record.Addr].Serial < w.g.Record.Serial {
+	if !x.full && x.disk[w.g.Record.Addr].Serial < w.g.Record.Serial { // the answer leaves all the same
 		x.disk[w.g.Record.Addr] = w.g.Record
 	}
 	x.book.Committed(w.g.Record, nil)
@@ -328,7 +358,7 @@ func (m *several) commitOf(t *rapid.T, x *node) {
 	}
 	w := x.localWays[0]
 	x.localWays = x.localWays[1:]
-	if rapid.IntRange(0, 6).Draw(t, "fails") == 0 {
+	if x.full || rapid.IntRange(0, 6).Draw(t, "fails") == 0 {
 		x.book.Committed(w.g.Record, errors.New("no space left on device"))
 		return
 	}
@@ -364,8 +394,21 @@ func addresses() (out []netip.Addr) {
 // load is a record that the node gets to see: for its Book, and for its disk.
 func (x *node) load(r Record) {
 	x.book.Load(r)
-	if now, ok := x.book.ByAddr(r.Addr); ok {
+	if now, ok := x.book.ByAddr(r.Addr); ok && !x.full {
 		x.disk[r.Addr] = now
+	}
+}
+
+// fill has the disk of a node refuse everything, or come back: then what it missed is kept.
+func (m *several) fill(t *rapid.T) {
+	x := m.node(t)
+	if x.full = !x.full; x.full {
+		return
+	}
+	for _, a := range addresses() {
+		if now, ok := x.book.ByAddr(a); ok && now.Serial > 0 && x.disk[a] != now {
+			x.disk[a] = now
+		}
 	}
 }
 
@@ -382,6 +425,9 @@ func (m *several) catchUp(x *node, upto int) {
 		switch {
 		case e.block < 0:
 			x.load(e.rec)
+		case e.owner < 0:
+			x.others = slices.DeleteFunc(slices.Clone(x.others), func(r Range) bool { return r == blockRange(e.block) })
+			x.book.SetOthers("lan", x.others)
 		case e.owner != x.n:
 			x.others = append(x.others[:len(x.others):len(x.others)], blockRange(e.block))
 			x.book.SetOthers("lan", x.others)
@@ -410,7 +456,7 @@ func (m *several) notice(t *rapid.T) {
 func (m *several) grow(t *rapid.T) {
 	x := m.node(t)
 	i := rapid.IntRange(0, clusterSize/blockSize-1).Draw(t, "block")
-	if _, taken := m.store.blocks[i]; taken || !x.linked || len(x.own) > 0 {
+	if _, taken := m.store.blocks[i]; taken || !x.linked || x.full || len(x.own) > 0 {
 		return
 	}
 	m.store.blocks[i] = x.n
@@ -418,6 +464,32 @@ func (m *several) grow(t *rapid.T) {
 	m.catchUp(x, len(m.store.log))
 	x.own = append(x.own, blockRange(i))
 	x.book.SetOwn("lan", x.own, true)
+}
+
+// giveUp takes a block of a node out of use; free gives it back, when everything in it is published.
+func (m *several) giveUp(t *rapid.T) {
+	x := m.node(t)
+	if len(x.own) > 0 && x.linked && !x.full && x.book.GiveUp(m.clock(x), "lan", x.own[0]) {
+		x.others = append(slices.Clone(x.others), x.own[0])
+		x.leaving = append(x.leaving, blockOf(x.own[0].From))
+		x.own = slices.Clone(x.own[1:])
+	}
+}
+
+func (m *several) free(t *rapid.T) {
+	x := m.node(t)
+	if len(x.leaving) == 0 || !x.linked {
+		return
+	}
+	i := x.leaving[0]
+	for a := range x.unsaid {
+		if blockRange(i).Contains(a) {
+			return
+		}
+	}
+	delete(m.store.blocks, i)
+	m.store.log = append(m.store.log, event{block: i, owner: -1})
+	x.leaving = x.leaving[1:]
 }
 
 func (m *several) sweep(t *rapid.T) {
@@ -439,14 +511,14 @@ func (m *several) release(t *rapid.T) {
 	if why != boot.Answered {
 		return
 	}
-	have := m.store.recs[r.Addr]
 	switch {
 	case r.Own:
 		x.localWays = append(x.localWays, claimed{g: Grant{Record: r}})
-	case x.linked && have.ID == r.ID && have.Serial < r.Serial:
-		m.store.publish(t, r)
+	case x.linked && m.store.end(r):
 		r = m.store.recs[r.Addr]
-		x.disk[r.Addr] = r
+		if !x.full {
+			x.disk[r.Addr] = r
+		}
 		x.book.Committed(r, nil)
 	default:
 		x.book.Committed(r, errors.New("no"))
@@ -459,10 +531,8 @@ func (m *several) decline(t *rapid.T) {
 		return
 	}
 	r, why := x.book.Decline(m.clock(x), Ask{Scope: "lan", ID: c.id, Want: c.held})
-	have := m.store.recs[r.Addr]
 	if why == boot.Answered {
-		if x.linked && have.ID == c.id && have.Serial < r.Serial {
-			m.store.publish(t, r)
+		if x.linked && m.store.end(r) {
 			x.book.Committed(r, nil)
 		} else {
 			x.book.Committed(r, errors.New("no"))
@@ -471,7 +541,12 @@ func (m *several) decline(t *rapid.T) {
 	c.stop()
 }
 
-func (m *several) crash(t *rapid.T) { m.start(t, m.node(t)) }
+// crash begins anew: everything is read from the store again.
+func (m *several) crash(t *rapid.T) {
+	x := m.node(t)
+	x.seen, x.others, x.leaving = 0, nil, nil
+	m.start(t, x)
+}
 
 func (m *several) pass(t *rapid.T) { m.passTo(t, m.now.Add(someWhile(t))) }
 
@@ -488,7 +563,7 @@ func (m *several) passTo(t *rapid.T, now time.Time) {
 }
 
 func TestSeveralNodes(t *testing.T) {
-	manyRuns(t, 1500, func(t *rapid.T) {
+	manyRuns(t, 4000, func(t *rapid.T) {
 		m := newSeveral(t)
 		for _, x := range m.nodes {
 			x.told = true
@@ -498,6 +573,7 @@ func TestSeveralNodes(t *testing.T) {
 			"discover": m.discover, "discover2": m.discover, "take": m.take, "take2": m.take, "renew": m.renew, "reboot": m.reboot,
 			"confirm": m.confirm, "land": m.land, "land2": m.land, "back": m.back, "back2": m.back, "commit": m.commit, "commit2": m.commit,
 			"publish": m.publish, "watch": m.watch, "cut": m.cut, "notice": m.notice, "notice2": m.notice, "grow": m.grow, "sweep": m.sweep,
+			"drift": m.drift, "fill": m.fill, "giveUp": m.giveUp, "free": m.free,
 			"release": m.release, "decline": m.decline, "crash": m.crash, "pass": m.pass, "edge": m.edge, "edge2": m.edge, "dora": m.dora, "dora2": m.dora, "dora3": m.dora, "finish": m.finishAny,
 			"": func(t *rapid.T) {
 				for _, x := range m.nodes {

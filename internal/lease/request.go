@@ -16,7 +16,7 @@ func (b *Book) Request(now time.Time, a Ask, how How) (Grant, boot.Reason) {
 		return Grant{}, why
 	}
 	a.Want = unmapped(a.Want)
-	q := asking{Ask: &a, now: second(now), offline: b.offline(&a)}
+	q := b.asking(now, &a)
 	if how == BootP {
 		// BOOTP knows no end of a lease and says nothing when it goes (RFC 1534 2), so only what is
 		// reserved is given.
@@ -48,12 +48,14 @@ func (s *scope) judge(pos uint32, q *asking, how How) boot.Reason {
 	w, h, k := s.row(pos), s.hold(pos, q.now), s.kinds[pos]
 	known := w.mine(q.ID)
 	switch {
+	case how == Selecting && k != notGiven && k != others && s.forgotten(w, h, q):
+		return boot.OfferForgotten
 	case !w.blank() && w.state == Declined && w.live(q.now):
 		return boot.AddressDeclined
 	case !w.blank() && !known && w.state == Active && w.live(q.now):
 		return boot.LeaseOfOther
 	}
-	stands := w.blank() || known || !w.live(q.now)
+	stands := w.blank() || known || !w.live(q.now) && !(s.shared && q.doubt)
 	leased := known && w.state == Active && w.live(q.now)
 	switch {
 	case h != nil && h.id != q.ID && how == Selecting:
@@ -76,6 +78,8 @@ func (s *scope) judge(pos uint32, q *asking, how How) boot.Reason {
 		return boot.LeaseMoved // the address is reserved for another, or not given any more
 	case !known && how != Selecting && k == notGiven:
 		return boot.NotOurLease
+	case !known && how != Selecting && s.shared && q.offline:
+		return boot.StoreRefused // it may be a lease of another node that this one has not heard of
 	case !known && how != Selecting:
 		// "If the DHCP server has no record of this client, then it MUST remain silent" (INIT-REBOOT).
 		return boot.UnknownLease
@@ -92,6 +96,17 @@ func (s *scope) judge(pos uint32, q *asking, how How) boot.Reason {
 		return boot.NotOurLease
 	}
 	return boot.LeaseOfOther
+}
+
+// forgotten reports that the machine may ask for what it was offered just before this node began: an OFFER
+// is kept in memory. Nobody else is to have had the address then. A NAK would be wrong (Q7), and so would an
+// ACK be, where the address is offered or given to another by now: the machine starts again after a while.
+func (s *scope) forgotten(w *row, h *hold, q *asking) bool {
+	if q.began == 0 || q.now > plus(q.began, s.pool.Offer) || w.mine(q.ID) {
+		return false
+	}
+	since := !w.blank() && w.start >= q.began && w.state != Declined
+	return h != nil && h.id != q.ID && (w.blank() || since) || h == nil && since
 }
 
 // leasedElsewhere reports that the ID has a lease that is not over.

@@ -66,7 +66,7 @@ type scope struct {
 // at least.
 func (s *scope) rest() time.Duration {
 	if s.shared {
-		return max(s.pool.Rest, time.Minute)
+		return max(s.pool.Rest, leastRest)
 	}
 	return s.pool.Rest
 }

@@ -14,9 +14,9 @@ var layers = [][]string{
 	{"app"},
 	{"lb/relay"}, // it is a TFTP server towards the client
 	{"web", "config", "lab", "storm", "publish", "diagnose"},
-	{"serve", "lb"},
+	{"serve", "lb", "testkit"},
 	{"watch"},
-	{"probe", "alert", "inbox"},
+	{"probe", "alert", "inbox", "iface"},
 	{"journal", "files", "testboot", "kernel", "store", "takeover"},
 	{"wire", "health", "lease"},
 	{"boot", "phase", "rate", "chart", "typo"},
@@ -24,7 +24,7 @@ var layers = [][]string{
 
 // family are rooms whose folders may import each other; serve is not among them: roles meet in
 // app, through values.
-var family = []string{"wire", "kernel", "store", "alert", "lb"}
+var family = []string{"wire", "kernel", "store", "alert", "lb", "testkit"}
 
 // never are imports that the layers would allow and the design forbids, with the reason.
 var never = []struct{ from, to, why string }{
@@ -73,6 +73,8 @@ func refuse(fromDir, toDir string) string {
 		return "room " + to + " stands in no layer: add it to layers in imports_test.go"
 	case from == to && (slices.Contains(family, from) || strings.HasPrefix(toDir+"/", fromDir+"/")):
 		return ""
+	case to == "testkit":
+		return "only tests use it"
 	case above >= below:
 		return from + " does not stand above " + to
 	}
@@ -117,6 +119,9 @@ func TestRefuse(t *testing.T) {
 		{"internal/boot", "internal/phase", false},
 		{"internal/wire/tftp", "internal/files", false},
 		{"internal/app", "internal/cli", false},
+		{"internal/app", "internal/testkit/netns", false},
+		{"internal/testkit/dhcpwire", "internal/testkit/netns", true},
+		{"internal/testkit/dhcpwire", "internal/wire/dhcp4", true},
 		{"internal/unheard", "internal/boot", false},
 	} {
 		if why := refuse(c.from, c.to); (why == "") != c.ok {
@@ -143,6 +148,7 @@ var kernelExceptions = []struct{ prefix, pkg, why string }{
 	{"internal/probe/prove.go", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/probe/pxe.go", "golang.org/x/sys/unix", "names of errors"},
 	{"internal/probe/socket.go", "golang.org/x/sys/unix", "options of its own UDP socket"},
+	{"internal/testkit/", "", "network namespaces for tests"},
 	{"internal/serve/proxydhcp/listen.go", "", "options of its own UDP socket, names of errors"},
 	{"internal/serve/proxydhcp/port.go", "golang.org/x/sys/unix", "the address that a packet was sent to (IP_PKTINFO)"},
 	{"internal/serve/dhcp6/listen.go", "", "options of its own UDP socket"},

@@ -23,6 +23,7 @@ type Shared struct {
 	Worst       time.Duration   `json:"claim_worst_ns"`
 	Lag         time.Duration   `json:"watch_lag_ns"` // from a change by this node until it saw it
 	Twin        bool            `json:"twin,omitempty"`
+	Doubt       time.Time       `json:"clocks_doubted_until,omitzero"` // until then no address passes from one machine to another
 	Networks    []SharedNetwork `json:"networks"`
 	Nodes       []SharedNode    `json:"nodes"`
 	Deaf        []Deaf          `json:"deaf,omitempty"`
@@ -31,9 +32,10 @@ type Shared struct {
 // SharedNetwork is a node's own blocks of a network.
 type SharedNetwork struct {
 	Network string   `json:"network"`
-	Blocks  []string `json:"blocks"`   // FIRST-LAST
-	Own     int      `json:"own"`      // addresses in them
-	Free    int      `json:"own_free"` // that nobody has or had
+	Blocks  []string `json:"blocks"`            // FIRST-LAST
+	Own     int      `json:"own"`               // addresses in them
+	Free    int      `json:"own_free"`          // that nobody has or had
+	Crowded bool     `json:"crowded,omitempty"` // there is no block for this node
 }
 
 // SharedNode is a node as the store knows it.

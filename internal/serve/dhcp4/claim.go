@@ -12,11 +12,11 @@ import (
 
 // Shared is a store that several nodes have in common.
 type Shared interface {
-	// Claim puts a record in the place of the one with the Serial prev, and, if it is more than an
-	// offer, on this node's disk. It returns at once. done is called exactly once, soon whatever the
+	// Claim puts the record of a grant into the store if the rule of package lease allows it, and, if it is
+	// more than an offer, on this node's disk. It returns at once. done is called exactly once, soon whatever the
 	// store does, possibly by Claim itself: nil if so, lease.ErrLost if another record was there, which
 	// the Book has by then, and another error if there was no answer.
-	Claim(r lease.Record, prev uint64, done func(error))
+	Claim(g lease.Grant, done func(error))
 	// Hear notes from where a packet came: a network's own wire, or a relay.
 	Hear(now time.Time, network string, relay netip.Addr)
 }
@@ -32,7 +32,7 @@ const (
 func (p *port) claim(s *Server, h Heard, o *Outcome, payload []byte) {
 	c := p.pending(s, h, o, payload)
 	c.claimed = true
-	s.d.Shared.Claim(c.record, o.Grant.Prev, func(err error) {
+	s.d.Shared.Claim(o.Grant, func(err error) {
 		s.d.Book.Committed(c.record, err)
 		c.err = err
 		p.commits.put(c)

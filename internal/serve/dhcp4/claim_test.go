@@ -20,7 +20,8 @@ type judge struct {
 	heard map[string]int
 }
 
-func (j *judge) Claim(r lease.Record, _ uint64, done func(error)) {
+func (j *judge) Claim(g lease.Grant, done func(error)) {
+	r := g.Record
 	j.mu.Lock()
 	j.asked = append(j.asked, r)
 	err := j.says(len(j.asked), r)
@@ -40,6 +41,12 @@ func (j *judge) Hear(_ time.Time, network string, relay netip.Addr) {
 // converse sends a packet to a server with a shared store and returns what leaves and what is told.
 func converse(t *testing.T, book *lease.Book, keeper Keeper, j *judge, packets ...*wire.Packet) ([]*wire.Packet, []boot.Event) {
 	t.Helper()
+	return converseWith(t, book, keeper, j, nil, packets...)
+}
+
+// converseWith is the same with a disk that may refuse.
+func converseWith(t *testing.T, book *lease.Book, keeper Keeper, j *judge, refuses func() error, packets ...*wire.Packet) ([]*wire.Packet, []boot.Event) {
+	t.Helper()
 	var mu sync.Mutex
 	var events []boot.Event
 	s, p, n := wired(t, testConfig(), book, keeper, func(ev boot.Event) {
@@ -47,7 +54,7 @@ func converse(t *testing.T, book *lease.Book, keeper Keeper, j *judge, packets .
 		defer mu.Unlock()
 		events = append(events, ev)
 	})
-	s.d.Shared = j
+	s.d.Shared, s.d.Refuses = j, refuses
 	for _, d := range packets {
 		b := framed(t, d)
 		p.queue.put(1, func(int) []byte { return b })

@@ -52,6 +52,7 @@ type Decider struct {
 	guard  *guard       // nil: nobody starves the pool
 
 	refuses func() error // see Deps; may be nil
+	shared  bool         // nodes share a store
 
 	writer wire.Writer
 	texts  map[netip.Addr]string
@@ -74,6 +75,13 @@ func newDecider(p *plan, book *lease.Book, down boot.Down, g *guard) *Decider {
 // it answers never depends on secs, on flags, on option 61 or on a belief about another node (Q1).
 func (d *Decider) Decide(now time.Time, h Heard) Outcome {
 	var o Outcome
+	d.into(now, h, &o)
+	return o
+}
+
+// into is Decide for an Outcome that is used again: it is large, and copying it was felt.
+func (d *Decider) into(now time.Time, h Heard, o *Outcome) {
+	*o = Outcome{}
 	c, why := d.names.ClientOf(h.View)
 	if len(h.Link.Addrs) > 0 {
 		c.Link = h.Link.Addrs[0]
@@ -86,17 +94,16 @@ func (d *Decider) Decide(now time.Time, h Heard) Outcome {
 		o.Reason = boot.NoOwnAddress
 	case !h.forUs():
 		o.Reason = boot.OtherServer
-	case !sane(c.Addr, h.Link) || !sane(c.Relay, h.Link):
+	case !wire.Sane(c.Addr, h.Link.Addrs) || !wire.Sane(c.Relay, h.Link.Addrs):
 		o.Reason = boot.Malformed
 	case nameless(h.View) && len(clientID(h.View)) == 0:
 		o.Reason = boot.NotEthernet // nothing to know it by again (RFC 4390)
 	default:
-		d.decide(now, h, &o)
+		d.decide(now, h, o)
 	}
 	if o.Reason == boot.NoOwnAddress {
 		o.Seen = seen(h.View.Type(), o.PXE)
 	}
-	return o
 }
 
 // seen is what a message is in a story.
@@ -219,7 +226,7 @@ func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) 
 	scopes = d.choices(scopes, o)
 	o.use(scopes[0])
 	if d.guard != nil {
-		if o.Reason = d.guard.admit(now, h, o, d.book); o.Reason != boot.Answered {
+		if o.Reason = d.guard.admit(now, h, o, scopes, d.book); o.Reason != boot.Answered {
 			return
 		}
 	}
@@ -229,7 +236,8 @@ func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) 
 			break
 		}
 	}
-	if o.Reason == boot.Answered && d.refusing() {
+	// What is claimed is on the disks of the shared store, whatever this node's own disk says.
+	if o.Reason == boot.Answered && !(d.shared && !o.Grant.Record.Own) && d.refusing() {
 		ask := o.Ask
 		ask.Want = o.Grant.Record.Addr
 		var g lease.Grant
@@ -259,7 +267,7 @@ func (d *Decider) refusing() bool { return d.refuses != nil && d.refuses() != ni
 // section 4.3.5).
 func (d *Decider) inform(h Heard, scopes []*scope, o *Outcome) {
 	if !h.View.CIAddr().IsValid() && !h.View.GIAddr().IsValid() {
-		if from := h.From.Addr(); from.IsUnspecified() || !sane(from, h.Link) {
+		if from := h.From.Addr(); from.IsUnspecified() || !wire.Sane(from, h.Link.Addrs) {
 			o.Reason = boot.NoAddress
 			return
 		}
@@ -336,7 +344,7 @@ func (d *Decider) answer(h Heard, o *Outcome, t wire.MessageType) {
 // addresses which the client chose, or its own. A relay may send a request to several addresses of ours, and
 // a client that hears of another one than it chose waits on.
 func (d *Decider) serverID(h Heard, s *scope) netip.Addr {
-	if a := h.underRelay().Addr(wire.AgentServerID); a.IsValid() && sane(a, h.Link) {
+	if a := h.underRelay().Addr(wire.AgentServerID); a.IsValid() && wire.Sane(a, h.Link.Addrs) {
 		return a
 	}
 	if a := h.View.Addr(wire.ServerID); d.isOurs(h, a) {

@@ -13,14 +13,12 @@ package dhcp4
 
 import (
 	"cmp"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
-	"surefoot/internal/boot"
+	"surefoot/internal/iface"
 	"surefoot/internal/kernel/link"
 )
 
@@ -86,8 +84,6 @@ func (s *Server) Apply(cfg Config) error {
 // so that one odd packet cannot stop a site.
 func (s *Server) survive(p *port, b []byte) {
 	if r := recover(); r != nil {
-		s.d.Log.Error("fault while working on a packet, please report it", "role", Role, "if", p.name,
-			"panic", fmt.Sprint(r), "packet", hex.EncodeToString(b))
-		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.Panicked, Detail: fmt.Sprint(r)})
+		s.emit(iface.Fault(s.d.Log, Role, p.name, r, b))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"surefoot/internal/lease"
 	"surefoot/internal/rate"
 	"surefoot/internal/serve/proxydhcp"
+	"surefoot/internal/testkit/dhcpwire"
 	wire "surefoot/internal/wire/dhcp4"
 	"surefoot/internal/wire/frame"
 )
@@ -239,23 +240,23 @@ func TestStopWaitsForTheDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.server.do(t, func() error { return s.Listen(t.Context()) })
+	c.Server.Do(t, func() error { return s.Listen(t.Context()) })
 	ctx, stop := context.WithCancel(t.Context())
 	ended, ready := make(chan error, 1), make(chan struct{})
 	go func() { ended <- s.Run(ctx, func() { close(ready) }) }()
 	<-ready
-	conn := c.clientConn(t, wire.ClientPort)
-	d := rom(c.mac, boot.ArchX64, 5)
-	c.broadcast(t, conn, d)
-	_, offer := await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.Offer })
-	c.broadcast(t, conn, requestOf(d, offer))
+	conn := c.Conn(t, wire.ClientPort)
+	d := rom(c.MAC, boot.ArchX64, 5)
+	c.Broadcast(t, conn, d)
+	_, offer := dhcpwire.Await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.Offer })
+	c.Broadcast(t, conn, requestOf(d, offer))
 	<-keeper.asked
 	stop()
 	keeper.commit(nil)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.ACK })
+	dhcpwire.Await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.ACK })
 }
 
 // TestStarvation: invented machines behind one port of a relay come to an end; a machine with a lease, one
@@ -359,21 +360,21 @@ func TestOneAnswer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.server.do(t, func() error { return proxy.Listen(t.Context()) })
+		c.Server.Do(t, func() error { return proxy.Listen(t.Context()) })
 		ctx, stop := context.WithCancel(context.Background())
 		ready, ended := make(chan struct{}), make(chan error, 1)
 		go func() { ended <- proxy.Run(ctx, func() { close(ready) }) }()
 		<-ready
-		conn := c.clientConn(t, wire.ClientPort)
-		d := rom(c.mac, boot.ArchX64, 77)
-		c.broadcast(t, conn, d)
-		_, offer := await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.Offer })
+		conn := c.Conn(t, wire.ClientPort)
+		d := rom(c.MAC, boot.ArchX64, 77)
+		c.Broadcast(t, conn, d)
+		_, offer := dhcpwire.Await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.Offer })
 		if offer.YIAddr.IsValid() != (deliver == boot.DeliverDHCP) {
 			t.Errorf("%s: yiaddr %s", deliver, offer.YIAddr)
 		}
 		// A packet that both are silent about goes through both after the DISCOVER: then all is said.
 		d.Op = wire.OpReply
-		c.broadcast(t, conn, d)
+		c.Broadcast(t, conn, d)
 		told := func(events chan boot.Event) (n int) {
 			for {
 				switch ev := next(t, events); {

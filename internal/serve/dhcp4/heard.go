@@ -41,17 +41,7 @@ var everyone = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // interface sees besides is on its way to another server, through this host.
 func (h Heard) forUs() bool {
 	to := h.To.Addr()
-	return to == everyone || h.Unicast() || h.Link.isBroadcast(to)
-}
-
-func (l Link) isBroadcast(a netip.Addr) bool {
-	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Bits() < 31 && a == lastOf(p) })
-}
-
-// sane reports whether an address that a packet names can be one machine's. Otherwise a reply to it
-// could reach everyone, or ourselves.
-func sane(a netip.Addr, l Link) bool {
-	return !a.IsValid() || !a.IsMulticast() && !a.IsLoopback() && a != everyone && !l.isBroadcast(a)
+	return to == everyone || h.Unicast() || wire.IsBroadcast(to, h.Link.Addrs)
 }
 
 // ownAddr returns the address by which this node is known to the client: the one that was asked, or one

@@ -46,10 +46,10 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
-// What is remembered of machines and of places, in each of two generations.
+// Of how many machines and places something is remembered.
 const (
-	maxMachines = 65_536
-	maxPlaces   = 4096
+	maxMachines = 131_072 // 2 MiB
+	maxPlaces   = 4096    // in each of two generations
 )
 
 // limiter is one bucket for all packets, one for each place and one for each machine.
@@ -58,7 +58,7 @@ type limiter struct {
 	limits  Limits
 	all     rate.Bucket
 	places  *rate.Keyed[place]
-	machine *rate.Keyed[boot.MAC]
+	machine *rate.Table // by the hardware address
 }
 
 // place is where packets come from.
@@ -71,7 +71,7 @@ type place struct {
 func newLimiter(l Limits) *limiter {
 	return &limiter{
 		limits: l, places: rate.NewKeyed[place](l.PerPlace, maxPlaces),
-		machine: rate.NewKeyed[boot.MAC](l.PerMachine, maxMachines),
+		machine: rate.NewTable(l.PerMachine, maxMachines),
 	}
 }
 
@@ -84,7 +84,7 @@ func (l *limiter) admits(now time.Time, at place, mac boot.MAC) (detail string, 
 		return "more packets than this node works on", false
 	case !l.places.Take(now, at):
 		return "more packets from this relay or interface than are worked on", false
-	case !mac.IsZero() && !l.machine.Take(now, mac):
+	case !mac.IsZero() && !l.machine.Take(now, mac.Uint64()):
 		return "", false
 	}
 	return "", true
@@ -92,62 +92,36 @@ func (l *limiter) admits(now time.Time, at place, mac boot.MAC) (detail string, 
 
 // guard keeps invented machines from taking every address (starvation).
 type guard struct {
-	mu     sync.Mutex // guards all below
-	limits Limits
-	fresh  *rate.Keyed[place]
-	open   map[place]*window
-	recent map[lease.ID]struct{} // new machines that were let in a short time ago
-	before map[lease.ID]struct{} // and those before them
-}
-
-// window counts the offers of a place that were not asked for, in this minute and the one before.
-type window struct {
-	minute   int64
-	now, old int
+	open int        // offers of one port
+	mu   sync.Mutex // guards new
+	new  *rate.Newcomers[place]
 }
 
 func newGuard(l Limits) *guard {
-	return &guard{limits: l, fresh: rate.NewKeyed[place](l.NewMachines, maxPlaces), open: map[place]*window{}, recent: map[lease.ID]struct{}{}}
+	return &guard{open: l.Offered, new: rate.NewNewcomers[place](l.NewMachines, maxPlaces)}
 }
 
-// admit reports whether a DISCOVER may have an address: of a machine that is known always.
-func (g *guard) admit(now time.Time, h Heard, o *Outcome, book *lease.Book) boot.Reason {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.asksAgain(o.Ask.ID) {
-		return boot.Answered
-	}
-	if _, known := book.ByID(o.Scope, o.Ask.ID); known {
-		return boot.Answered
+// admit reports whether a DISCOVER may have an address: of a machine that is known always, and so of one that
+// was let in and asks again, which gets the same.
+func (g *guard) admit(now time.Time, h Heard, o *Outcome, scopes []*scope, book *lease.Book) boot.Reason {
+	for _, s := range scopes {
+		if book.Has(s.Name, o.Ask.ID) {
+			return boot.Answered
+		}
 	}
 	if _, reserved := o.scope.Hosts[o.Ask.ID]; reserved {
 		return boot.Answered
 	}
-	at := place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit}
-	if !g.fresh.Take(now, at) {
+	open := g.open
+	if o.Ask.Circuit == "" {
+		open = 0
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.new.Admit(now, place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit}, open) {
 		return boot.StarvationLimit
 	}
-	if at.circuit != "" {
-		w := g.window(now, at)
-		if w.now+w.old >= g.limits.Offered {
-			return boot.StarvationLimit
-		}
-		w.now++
-	}
-	if len(g.recent) >= maxMachines {
-		g.recent, g.before = make(map[lease.ID]struct{}, maxMachines), g.recent
-	}
-	g.recent[o.Ask.ID] = struct{}{}
 	return boot.Answered
-}
-
-// asksAgain reports whether a new machine was let in already: it has an address reserved, and gets the same.
-func (g *guard) asksAgain(id lease.ID) bool {
-	if _, ok := g.recent[id]; ok {
-		return true
-	}
-	_, ok := g.before[id]
-	return ok
 }
 
 // taken notes that an offer was asked for.
@@ -157,31 +131,5 @@ func (g *guard) taken(now time.Time, h Heard, o *Outcome) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	w := g.window(now, place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit})
-	if w.now > 0 {
-		w.now--
-	} else if w.old > 0 {
-		w.old--
-	}
-}
-
-func (g *guard) window(now time.Time, at place) *window {
-	minute := now.Unix() / 60
-	w := g.open[at]
-	if w == nil {
-		if len(g.open) >= maxPlaces {
-			clear(g.open)
-		}
-		w = &window{minute: minute}
-		g.open[at] = w
-	}
-	switch minute - w.minute {
-	case 0:
-	case 1:
-		w.now, w.old = 0, w.now
-	default:
-		w.now, w.old = 0, 0
-	}
-	w.minute = minute
-	return w
+	g.new.Taken(now, place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit})
 }

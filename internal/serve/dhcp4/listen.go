@@ -76,7 +76,8 @@ func (s *Server) openPort(ctx context.Context, name string) (*port, error) {
 	}
 	p := newPort(name, s.limit.limits.Queue)
 	p.index = l.Index
-	p.saw(l)
+	p.iface = p.follow()
+	p.iface.See(l)
 	if p.raw, err = rawsock.ListenPacket(name, l.Index, l.MAC, wire.ServerPort); err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package dhcp4
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -18,38 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"surefoot/internal/boot"
-	"surefoot/internal/kernel/link"
-	"surefoot/internal/kernel/rawsock"
 	"surefoot/internal/lease"
+	"surefoot/internal/testkit/dhcpwire"
+	"surefoot/internal/testkit/netns"
 	wire "surefoot/internal/wire/dhcp4"
 )
-
-// program finds a real client, or skips.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("SUREFOOT_TEST_REQUIRE") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("%s is not installed", name)
-	}
-	return path
-}
-
-// run runs a program in the namespace and returns what it says.
-func (ns *namespace) run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program(t, name), args...)
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	ns.do(t, cmd.Start)
-	err := cmd.Wait()
-	t.Logf("%s: %v\n%s", name, err, out.String())
-	return out.String()
-}
 
 // script writes an executable file.
 func script(t *testing.T, text string) string {
@@ -66,7 +38,7 @@ func TestUdhcpc(t *testing.T) {
 	c := newCable(t)
 	r := c.start(t, testConfig())
 	for _, flags := range [][]string{nil, {"-B"}} {
-		out := c.client.run(t, "busybox", append([]string{
+		out := c.Client.Run(t, "busybox", append([]string{
 			"udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "3", "-T", "3",
 			"-O", "tftp", "-O", "bootfile", "-O", "staticroutes", "-s", script(t, `[ "$1" = bound ] && set`),
 		}, flags...)...)
@@ -77,7 +49,7 @@ func TestUdhcpc(t *testing.T) {
 			}
 		}
 	}
-	if kept := r.keeper.all(); len(kept) == 0 || kept[0].Addr != kept[len(kept)-1].Addr || kept[0].MAC != c.mac || kept[0].State != lease.Active {
+	if kept := r.keeper.all(); len(kept) == 0 || kept[0].Addr != kept[len(kept)-1].Addr || kept[0].MAC != c.MAC || kept[0].State != lease.Active {
 		t.Errorf("kept: %v", kept)
 	}
 }
@@ -96,14 +68,14 @@ func TestDhclient(t *testing.T) {
 		"-sf", script(t, `case "$reason" in BOUND|REBOOT) echo "bound to $new_ip_address by $new_dhcp_server_identifier router $new_routers";; esac; exit 0`), "eth0",
 	}
 	t.Cleanup(func() { endByPIDFile(t, pidFile) }) // it goes into the background
-	out := c.client.run(t, "dhclient", args...)
+	out := c.Client.Run(t, "dhclient", args...)
 	bound := regexp.MustCompile(`bound to (\S+) by 10.77.0.2 router 10.77.0.1`)
 	m := bound.FindStringSubmatch(out)
 	if m == nil {
 		t.Fatal("dhclient gets no lease")
 	}
 	endByPIDFile(t, pidFile)
-	again := c.client.run(t, "dhclient", args...) // INIT-REBOOT
+	again := c.Client.Run(t, "dhclient", args...) // INIT-REBOOT
 	if m2 := bound.FindStringSubmatch(again); m2 == nil || m2[1] != m[1] || strings.Contains(again, "DHCPDISCOVER") {
 		t.Errorf("with its lease it does not get %s again", m[1])
 	}
@@ -134,28 +106,19 @@ func endByPIDFile(t *testing.T, file string) {
 }
 
 // relayCable is a relay, ISC's, between client and server.
-func relayCable(t *testing.T, args ...string) (c cable, client *namespace) {
+func relayCable(t *testing.T, args ...string) (c cable, client *netns.Space) {
 	t.Helper()
-	program(t, "dhcrelay")
+	netns.Program(t, "dhcrelay")
 	c = newCable(t) // its client is the relay, towards the server
-	client = newNamespace(t)
-	c.client.do(t, func() error {
-		if err := address("eth0", "10.77.0.9/24"); err != nil {
+	client = netns.New(t)
+	netns.Join(t, c.Client, "eth1", client, "eth0")
+	c.Client.Do(t, func() error {
+		if err := netns.AddAddr("eth0", "10.77.0.9/24"); err != nil {
 			return err
 		}
-		err := netlink.LinkAdd(&netlink.Veth{
-			LinkAttrs: netlink.LinkAttrs{Name: "eth1"}, PeerName: "eth0", PeerNamespace: netlink.NsPid(client.tid),
-		})
-		if err != nil {
-			return err
-		}
-		if err := setUp("eth1"); err != nil {
-			return err
-		}
-		return address("eth1", "10.88.0.1/24")
+		return netns.AddAddr("eth1", "10.88.0.1/24")
 	})
-	client.do(t, func() error { return setUp("eth0") })
-	c.server.do(t, func() error {
+	c.Server.Do(t, func() error {
 		l, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return err
@@ -163,9 +126,9 @@ func relayCable(t *testing.T, args ...string) (c cable, client *namespace) {
 		_, dst, _ := net.ParseCIDR("10.88.0.0/24")
 		return netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: dst, Gw: addr("10.77.0.9").AsSlice()})
 	})
-	cmd := exec.Command(program(t, "dhcrelay"), append([]string{"-4", "-d", "--no-pid", "-iu", "eth0", "-id", "eth1"}, append(args, "10.77.0.2")...)...)
+	cmd := exec.Command(netns.Program(t, "dhcrelay"), append([]string{"-4", "-d", "--no-pid", "-iu", "eth0", "-id", "eth1"}, append(args, "10.77.0.2")...)...)
 	cmd.Stderr = os.Stderr
-	c.client.do(t, cmd.Start)
+	c.Client.Do(t, cmd.Start)
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -178,7 +141,7 @@ func TestRelay(t *testing.T) {
 	c, client := relayCable(t, "-a", "-m", "discard")
 	r := c.start(t, testConfig())
 	for _, flags := range [][]string{nil, {"-B"}} {
-		out := client.run(t, "busybox", append([]string{
+		out := client.Run(t, "busybox", append([]string{
 			"udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "6", "-T", "1",
 			"-s", script(t, `[ "$1" = bound ] && set`),
 		}, flags...)...)
@@ -194,9 +157,9 @@ func TestRelay(t *testing.T) {
 // TestPerfdhcp: Kea's load generator plays a relay, and gets every lease that it asks for.
 func TestPerfdhcp(t *testing.T) {
 	c := newCable(t)
-	program(t, "perfdhcp")
-	c.client.do(t, func() error { return address("eth0", "10.88.0.1/24") })
-	c.server.do(t, func() error {
+	netns.Program(t, "perfdhcp")
+	c.Client.Do(t, func() error { return netns.AddAddr("eth0", "10.88.0.1/24") })
+	c.Server.Do(t, func() error {
 		l, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return err
@@ -204,7 +167,7 @@ func TestPerfdhcp(t *testing.T) {
 		_, dst, _ := net.ParseCIDR("10.88.0.0/24")
 		return netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: dst, Scope: netlink.SCOPE_LINK})
 	})
-	c.client.do(t, func() error {
+	c.Client.Do(t, func() error {
 		l, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return err
@@ -213,7 +176,7 @@ func TestPerfdhcp(t *testing.T) {
 		return netlink.RouteAdd(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: dst, Scope: netlink.SCOPE_LINK})
 	})
 	r := c.start(t, testConfig())
-	out := c.client.run(t, "perfdhcp", "-4", "-l", "10.88.0.1", "-r", "40", "-R", "40", "-n", "40", "-W", "1000000", "10.77.0.2")
+	out := c.Client.Run(t, "perfdhcp", "-4", "-l", "10.88.0.1", "-r", "40", "-R", "40", "-n", "40", "-W", "1000000", "10.77.0.2")
 	drops := regexp.MustCompile(`drops: (\d+)`).FindAllStringSubmatch(out, -1)
 	if len(drops) != 2 || drops[0][1] != "0" || drops[1][1] != "0" {
 		t.Errorf("drops: %v", drops)
@@ -236,22 +199,22 @@ func TestConflict(t *testing.T) {
 		t.Run(fmt.Sprint(wait), func(t *testing.T) {
 			c := newCable(t)
 			squatter := "10.77.0.100/24"
-			c.client.do(t, func() error { return address("eth0", squatter) })
+			c.Client.Do(t, func() error { return netns.AddAddr("eth0", squatter) })
 			cfg := testConfig()
 			cfg.Scopes[0].ConflictCheck, cfg.Scopes[0].ConflictWait = true, wait
 			r := c.startWith(t, cfg, func(pools []lease.Pool) {
 				pools[0].Ranges = []lease.Range{{From: addr("10.77.0.100"), To: addr("10.77.0.100")}}
 			})
-			conn := c.clientConn(t, wire.ClientPort)
+			conn := c.Conn(t, wire.ClientPort)
 			d := plain(boot.MAC{2, 0, 0, 0, 0, 7})
 			d.Flags = wire.FlagBroadcast
-			c.broadcast(t, conn, d)
+			c.Broadcast(t, conn, d)
 			var kinds []boot.Kind
 			for {
 				ev := next(t, r.events)
 				kinds = append(kinds, ev.Kind)
 				if ev.Kind == boot.AddressInUse {
-					if ev.MAC != c.mac || ev.IP != addr("10.77.0.100") {
+					if ev.MAC != c.MAC || ev.IP != addr("10.77.0.100") {
 						t.Errorf("%+v", ev)
 					}
 					break
@@ -268,7 +231,7 @@ func TestConflict(t *testing.T) {
 				t.Errorf("the offer waits: %v", kinds)
 			}
 			d.XID++
-			c.broadcast(t, conn, d)
+			c.Broadcast(t, conn, d)
 			if ev := next(t, r.events); ev.Reason != boot.NoFreeAddress {
 				t.Errorf("the next time: %+v", ev)
 			}
@@ -282,37 +245,27 @@ func TestConflict(t *testing.T) {
 // TestConflictBehindRelay: the same by ICMP echo, through a router.
 func TestConflictBehindRelay(t *testing.T) {
 	c, client := relayCable(t)
-	client.do(t, func() error {
-		if err := address("eth0", "10.88.0.100/24"); err != nil {
+	client.Do(t, func() error {
+		if err := netns.AddAddr("eth0", "10.88.0.100/24"); err != nil {
 			return err
 		}
 		_, dst, _ := net.ParseCIDR("10.77.0.0/24")
 		return netlink.RouteAdd(&netlink.Route{Dst: dst, Gw: addr("10.88.0.1").AsSlice()})
 	})
-	c.client.run(t, "sysctl", "-w", "net.ipv4.ip_forward=1")
+	c.Client.Run(t, "sysctl", "-w", "net.ipv4.ip_forward=1")
 	cfg := testConfig()
 	cfg.Scopes[1].ConflictCheck = true
 	r := c.startWith(t, cfg, func(pools []lease.Pool) {
 		pools[1].Ranges = []lease.Range{{From: addr("10.88.0.100"), To: addr("10.88.0.100")}}
 	})
-	var conn *rawsock.PacketConn
-	var mac boot.MAC
-	client.do(t, func() error {
-		l, err := link.ByName("eth0")
-		if err != nil {
-			return err
-		}
-		mac = l.MAC
-		conn, err = rawsock.ListenPacket("eth0", l.Index, l.MAC, wire.ClientPort)
-		return err
-	})
-	defer conn.Close()
+	behind := dhcpwire.Cable{Client: client, MAC: boot.MAC{2, 0, 0, 0, 0, 7}}
+	conn := behind.Conn(t, wire.ClientPort)
 	d := plain(boot.MAC{2, 0, 0, 0, 0, 7})
 	d.Flags = wire.FlagBroadcast
 	deadline := time.Now().Add(20 * time.Second)
 	for i := 0; time.Now().Before(deadline); i++ { // the relay takes a moment to start
 		d.XID = uint32(100 + i)
-		cable{client: client, mac: mac}.broadcast(t, conn, d)
+		behind.Broadcast(t, conn, d)
 		timer := time.After(time.Second)
 	events:
 		for {
@@ -349,7 +302,7 @@ func TestReplyFromHeldPort(t *testing.T) {
 	c := newCable(t)
 	c.start(t, testConfig())
 	var out string
-	c.server.do(t, func() error {
+	c.Server.Do(t, func() error {
 		b, err := exec.Command("ss", "-H", "-lnu", "sport", "=", ":67").Output()
 		out = string(b)
 		return err

@@ -71,7 +71,7 @@ func newScope(cfg Scope) (*scope, error) {
 		put(o.Code, o.Data)
 	}
 	put(wire.SubnetMask, maskOf(cfg.Subnet))
-	put(wire.BroadcastAddress, addrBytes(lastOf(cfg.Subnet)))
+	put(wire.BroadcastAddress, addrBytes(wire.LastOf(cfg.Subnet)))
 	put(wire.Router, addrBytes(cfg.Routers...))
 	put(wire.DNSServer, addrBytes(cfg.DNS...))
 	put(wire.NTPServers, addrBytes(cfg.NTP...))
@@ -145,15 +145,6 @@ func maskOf(p netip.Prefix) []byte {
 		m = ^(m >> n)
 	}
 	return []byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)}
-}
-
-// lastOf returns the broadcast address of a subnet.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Masked().Addr().As4()
-	for i := p.Bits(); i < 32; i++ {
-		b[i/8] |= 1 << (7 - i%8)
-	}
-	return netip.AddrFrom4(b)
 }
 
 // rootPath writes a rule's option 17.

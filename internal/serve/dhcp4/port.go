@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/iface"
 	"surefoot/internal/kernel/rawsock"
 )
 
@@ -15,6 +16,7 @@ import (
 type port struct {
 	name    string
 	link    atomic.Pointer[Link] // as it was seen last
+	iface   *iface.Interface     // who sees it
 	index   int                  // of the interface that the socket is bound to; Listen's, then watch's
 	raw     *rawsock.PacketConn
 	held    io.Closer   // port 67, which nobody reads

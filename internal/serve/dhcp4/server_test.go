@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/testkit/dhcpwire"
 	wire "surefoot/internal/wire/dhcp4"
 	"surefoot/internal/wire/frame"
 	"surefoot/internal/wire/pxe"
@@ -37,16 +38,16 @@ func requestOf(discover, offer *wire.Packet) *wire.Packet {
 func TestLease(t *testing.T) {
 	c := newCable(t)
 	r := c.start(t, testConfig())
-	conn := c.clientConn(t, wire.ClientPort)
+	conn := c.Conn(t, wire.ClientPort)
 	for _, flags := range []uint16{0, wire.FlagBroadcast} {
-		d := rom(c.mac, boot.ArchX64, 0x1000+uint32(flags))
+		d := rom(c.MAC, boot.ArchX64, 0x1000+uint32(flags))
 		d.Flags = flags
-		c.broadcast(t, conn, d)
+		c.Broadcast(t, conn, d)
 		isOf := func(kind wire.MessageType) func(frame.Datagram, *wire.Packet) bool {
 			return func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == kind && p.XID == d.XID }
 		}
-		how, offer := await(t, conn, isOf(wire.Offer))
-		to := c.mac
+		how, offer := dhcpwire.Await(t, conn, isOf(wire.Offer))
+		to := c.MAC
 		if flags != 0 {
 			to = frame.Broadcast
 		}
@@ -56,14 +57,14 @@ func TestLease(t *testing.T) {
 		if pxe.BootFile(offer) != "efi/nbp.efi" || offer.SIAddr != addr("10.77.0.2") {
 			t.Errorf("the offer says %q from %s", pxe.BootFile(offer), offer.SIAddr)
 		}
-		c.broadcast(t, conn, requestOf(d, offer))
-		_, ack := await(t, conn, isOf(wire.ACK))
+		c.Broadcast(t, conn, requestOf(d, offer))
+		_, ack := dhcpwire.Await(t, conn, isOf(wire.ACK))
 		kept := r.keeper.all()
 		if len(kept) == 0 || kept[len(kept)-1].Addr != ack.YIAddr || ack.YIAddr != offer.YIAddr {
 			t.Errorf("offered %s, told %s, kept %v", offer.YIAddr, ack.YIAddr, kept)
 		}
 	}
-	if ev := waitFor(t, r.events, boot.AddressGiven); ev.Reason != boot.Answered || ev.MAC != c.mac || ev.File != "efi/nbp.efi" {
+	if ev := dhcpwire.WaitFor(t, r.events, boot.AddressGiven); ev.Reason != boot.Answered || ev.MAC != c.MAC || ev.File != "efi/nbp.efi" {
 		t.Errorf("the event says %+v", ev)
 	}
 }
@@ -72,28 +73,28 @@ func TestLease(t *testing.T) {
 func TestDiskRefuses(t *testing.T) {
 	c := newCable(t)
 	r := c.start(t, testConfig())
-	conn := c.clientConn(t, wire.ClientPort)
-	d := rom(c.mac, boot.ArchX64, 1)
+	conn := c.Conn(t, wire.ClientPort)
+	d := rom(c.MAC, boot.ArchX64, 1)
 	ask := func() *wire.Packet {
-		c.broadcast(t, conn, d)
-		_, offer := await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.Offer })
-		c.broadcast(t, conn, requestOf(d, offer))
+		c.Broadcast(t, conn, d)
+		_, offer := dhcpwire.Await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.Offer })
+		c.Broadcast(t, conn, requestOf(d, offer))
 		return offer
 	}
 	r.keeper.refuseWith(errors.New("disk full"))
 	ask()
 	for {
-		ev := waitFor(t, r.events, boot.Ignored)
+		ev := dhcpwire.WaitFor(t, r.events, boot.Ignored)
 		if ev.Reason == boot.StoreRefused {
 			break
 		}
 	}
 	r.keeper.refuseWith(nil)
 	ask()
-	_, ack := await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.ACK })
+	_, ack := dhcpwire.Await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.ACK })
 	r.keeper.refuseWith(errors.New("disk full"))
 	ask()
-	_, again := await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.ACK })
+	_, again := dhcpwire.Await(t, conn, func(_ frame.Datagram, p *wire.Packet) bool { return p.Type() == wire.ACK })
 	if again.YIAddr != ack.YIAddr {
 		t.Errorf("%s, then %s", ack.YIAddr, again.YIAddr)
 	}

@@ -31,7 +31,8 @@ func (s *Server) ignore(p *port, r boot.Reason, h Heard, detail string) {
 
 // tellSeen tells what the packet is, and, if it gets no answer, why.
 func (s *Server) tellSeen(h Heard, o *Outcome) {
-	if s.d.Emit == nil {
+	silent := o.Reply.Type == 0 && !o.Reply.BOOTP
+	if s.d.Emit == nil || o.Seen == "" && !silent && !o.Ended.Addr.IsValid() {
 		return
 	}
 	ev := s.event(h, o)
@@ -44,7 +45,7 @@ func (s *Server) tellSeen(h Heard, o *Outcome) {
 	switch {
 	case o.Ended.Addr.IsValid():
 		ev.Kind, ev.IP, ev.Reason, ev.Detail = boot.AddressEnded, o.Ended.Addr, boot.Answered, o.Ended.State.String()
-	case o.Reply.Type == 0 && !o.Reply.BOOTP:
+	case silent:
 		ev.Kind, ev.Reason, ev.Detail = boot.Ignored, o.Reason, o.Detail()
 	default:
 		return

@@ -19,6 +19,7 @@ type worker struct {
 	view wire.View
 	out  *outbox
 	room []byte // a reply
+	o    Outcome
 }
 
 func (s *Server) newWorker(p *port) *worker { return &worker{s: s, p: p, out: newOutbox()} }
@@ -47,7 +48,7 @@ func (w *worker) run() {
 func (w *worker) renew() {
 	if p := w.s.plan.Load(); w.d == nil || w.d.p != p {
 		w.d = newDecider(p, w.s.d.Book, w.s.d.Down, w.s.guard)
-		w.d.refuses = w.s.d.Refuses
+		w.d.refuses, w.d.shared = w.s.d.Refuses, w.s.d.Shared != nil
 	}
 }
 
@@ -80,12 +81,13 @@ func (w *worker) handle(h Heard) {
 		w.s.ignore(w.p, boot.RateLimited, h, detail)
 		return
 	}
-	o := w.d.Decide(now, h)
+	o := &w.o
+	w.d.into(now, h, o)
 	if o.Foreign {
 		return
 	}
-	w.s.tellSeen(h, &o)
-	w.hear(now, h, &o)
+	w.s.tellSeen(h, o)
+	w.hear(now, h, o)
 	if o.Ended.Addr.IsValid() {
 		w.s.keep(o.Ended)
 	}
@@ -93,7 +95,7 @@ func (w *worker) handle(h Heard) {
 		return
 	}
 	o.began = now
-	w.carryOut(now, h, &o)
+	w.carryOut(now, h, o)
 }
 
 // carryOut sends an answer, or has its lease kept before that.

@@ -11,14 +11,13 @@ package dhcp6
 
 import (
 	"cmp"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/iface"
 	"surefoot/internal/kernel/link"
 )
 
@@ -32,6 +31,7 @@ type Server struct {
 	d      Deps
 	plan   atomic.Pointer[plan]
 	limit  *limiter
+	guard  *guard
 	holder *holders
 	ports  []*port      // one for each interface, after Listen
 	links  *link.Reader // of the namespace of Listen, after it
@@ -49,7 +49,10 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	s := &Server{node: cfg.Node, names: cfg.Interfaces, d: d, limit: newLimiter(cfg.Limits), holder: newHolders()}
+	cfg.Limits = cfg.Limits.orDefault()
+	s := &Server{
+		node: cfg.Node, names: cfg.Interfaces, d: d, limit: newLimiter(cfg.Limits), guard: newGuard(cfg.Limits), holder: newHolders(),
+	}
 	if err := s.Apply(cfg); err != nil {
 		return nil, err
 	}
@@ -75,8 +78,6 @@ func (s *Server) emit(ev boot.Event) {
 // survive turns a panic while working on one packet into a counted reason and a log line with the packet.
 func (s *Server) survive(p *port, b []byte) {
 	if r := recover(); r != nil {
-		s.d.Log.Error("fault while working on a packet, please report it", "role", Role, "if", p.name,
-			"panic", fmt.Sprint(r), "packet", hex.EncodeToString(b))
-		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.Panicked, Detail: fmt.Sprint(r)})
+		s.emit(iface.Fault(s.d.Log, Role, p.name, r, b))
 	}
 }

@@ -3,132 +3,49 @@ package dhcp6
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"runtime"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"surefoot/internal/boot"
 	"surefoot/internal/kernel/link"
 	"surefoot/internal/lease"
+	"surefoot/internal/testkit/netns"
 	wire "surefoot/internal/wire/dhcp6"
 )
 
-// namespace runs functions in a network namespace of its own, which ends with the test.
-type namespace struct {
-	calls chan func()
-	tid   int
-}
+// namespace is one in which addresses are good at once.
+type namespace struct{ *netns.Space }
 
 func newNamespace(t *testing.T) *namespace {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("SUREFOOT_TEST_REQUIRE") != "" {
-			t.Fatal("network namespaces need root")
-		}
-		t.Skip("network namespaces need root")
-	}
-	ns := &namespace{calls: make(chan func())}
-	ready := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
-		ns.tid = unix.Gettid()
-		ready <- unix.Unshare(unix.CLONE_NEWNET)
-		for f := range ns.calls {
-			f()
-		}
-	}()
-	if err := <-ready; err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { close(ns.calls) })
+	ns := &namespace{netns.New(t)}
 	ns.do(t, func() error {
 		// Nobody else is on these cables: addresses are good at once (RFC 4862 section 5.4).
 		return os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o644)
 	})
-	ns.do(t, func() error { return setUp("lo") })
 	return ns
 }
 
-// do runs f in the namespace.
 func (ns *namespace) do(t *testing.T, f func() error) {
 	t.Helper()
-	done := make(chan error)
-	ns.calls <- func() { done <- f() }
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
+	ns.Do(t, f)
 }
 
-// run runs a program in the namespace and returns what it says.
 func (ns *namespace) run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, program(t, name), args...)
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	ns.do(t, cmd.Start)
-	err := cmd.Wait()
-	t.Logf("%s: %v\n%s", name, err, out.String())
-	return out.String()
-}
-
-// program finds a real client, or skips.
-func program(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("SUREFOOT_TEST_REQUIRE") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("%s is not installed", name)
-	}
-	return path
-}
-
-func setUp(name string) error {
-	l, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	return netlink.LinkSetUp(l)
-}
-
-func address(name, prefix string) error {
-	l, err := netlink.LinkByName(name)
-	if err != nil {
-		return err
-	}
-	a, err := netlink.ParseAddr(prefix)
-	if err != nil {
-		return err
-	}
-	return netlink.AddrAdd(l, a)
+	return ns.Run(t, name, args...)
 }
 
 // join lays a cable from an interface of one namespace to one of another.
 func join(t *testing.T, a *namespace, nameA string, b *namespace, nameB string) {
 	t.Helper()
-	a.do(t, func() error {
-		err := netlink.LinkAdd(&netlink.Veth{
-			LinkAttrs: netlink.LinkAttrs{Name: nameA}, PeerName: nameB, PeerNamespace: netlink.NsPid(b.tid),
-		})
-		if err != nil {
-			return fmt.Errorf("add veth: %w", err)
-		}
-		return setUp(nameA)
-	})
-	b.do(t, func() error { return setUp(nameB) })
+	netns.Join(t, a.Space, nameA, b.Space, nameB)
 }
 
 // cable is two namespaces with a cable between: eth0 of the server, eth0 of the client.
@@ -141,7 +58,7 @@ func newCable(t *testing.T) cable {
 	t.Helper()
 	c := cable{server: newNamespace(t), client: newNamespace(t)}
 	join(t, c.server, "eth0", c.client, "eth0")
-	c.server.do(t, func() error { return address("eth0", "fd77::2/64") })
+	c.server.do(t, func() error { return netns.AddAddr("eth0", "fd77::2/64") })
 	c.client.do(t, func() error {
 		l, err := link.ByName("eth0")
 		c.mac = l.MAC
@@ -161,13 +78,27 @@ type role struct {
 // start runs the role on the server's eth0.
 func (c cable) start(t *testing.T, cfg Config) *role {
 	t.Helper()
-	r := &role{events: make(chan boot.Event, 100_000), keeper: &memory{}, book: testBook(t, 4096)}
+	return c.startOn(t, cfg, testBook(t, 4096), nil)
+}
+
+// startOn is the same with a Book, and a store that nodes share.
+func (c cable) startOn(t *testing.T, cfg Config, book *lease.Book, shared Shared) *role {
+	t.Helper()
+	r := &role{events: make(chan boot.Event, 100_000), keeper: &memory{}, book: book}
 	var err error
-	r.s, err = New(cfg, Deps{Emit: func(ev boot.Event) { r.events <- ev }, Book: r.book, Keeper: r.keeper})
+	r.s, err = New(cfg, Deps{Emit: func(ev boot.Event) { r.events <- ev }, Book: r.book, Keeper: r.keeper, Shared: shared})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.server.do(t, func() error { return r.s.Listen(t.Context()) })
+	c.server.do(t, func() error {
+		for range 500 { // an address of a link that just came up is not good at once, and nothing tells when it is
+			if list, err := link.Addrs6("eth0"); err != nil || (Link{Addrs: list}).within(prefix("fd77::/64")) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		return r.s.Listen(t.Context())
+	})
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- r.s.Run(ctx, func() { close(ready) }) }()

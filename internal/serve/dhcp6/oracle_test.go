@@ -17,6 +17,7 @@ import (
 
 	"surefoot/internal/boot"
 	"surefoot/internal/lease"
+	"surefoot/internal/testkit/netns"
 )
 
 // script writes an executable file.
@@ -107,10 +108,10 @@ func (c cable) far(t *testing.T) *namespace {
 	client := newNamespace(t)
 	join(t, c.client, "eth1", client, "eth0")
 	c.client.do(t, func() error {
-		if err := address("eth0", "fd77::9/64"); err != nil {
+		if err := netns.AddAddr("eth0", "fd77::9/64"); err != nil {
 			return err
 		}
-		return address("eth1", "fd88::1/64")
+		return netns.AddAddr("eth1", "fd88::1/64")
 	})
 	c.server.do(t, func() error {
 		l, err := netlink.LinkByName("eth0")
@@ -128,7 +129,7 @@ func TestRelay(t *testing.T) {
 	c := newCable(t)
 	client := c.far(t)
 	r := c.start(t, testConfig())
-	cmd := exec.Command(program(t, "dhcrelay"), "-6", "-d", "--no-pid", "-I", "-l", "fd88::1%eth1", "-u", "fd77::2%eth0")
+	cmd := exec.Command(netns.Program(t, "dhcrelay"), "-6", "-d", "--no-pid", "-I", "-l", "fd88::1%eth1", "-u", "fd77::2%eth0")
 	cmd.Stderr = os.Stderr
 	c.client.do(t, cmd.Start)
 	t.Cleanup(func() {
@@ -159,9 +160,11 @@ func TestPerfdhcp(t *testing.T) {
 		for i := range was {
 			err = errors.Join(err, netlink.AddrDel(l, &was[i]))
 		}
-		return errors.Join(err, address("eth0", "fe80::1:2:3:4/64"))
+		return errors.Join(err, netns.AddAddr("eth0", "fe80::1:2:3:4/64"))
 	})
-	r := c.start(t, testConfig())
+	cfg := testConfig()
+	cfg.Limits.PerSender = 1000 // all of them have that one address
+	r := c.start(t, cfg)
 	out := c.client.run(t, "perfdhcp", "-6", "-l", "eth0", "-r", "200", "-R", "200", "-n", "200", "-W", "500000", "all")
 	if n := strings.Count(out, "drops: 0\n"); n < 2 {
 		t.Errorf("perfdhcp loses something: %d of its two exchanges are whole", n)

@@ -20,15 +20,15 @@ type limiter struct {
 
 type shard struct {
 	mu      sync.Mutex // guards what follows
-	buckets *rate.Keyed[uint64]
+	buckets *rate.Table
 	over    uint
 }
 
 const (
 	shards    = 16
 	slipEvery = 2
-	// remembered is how many networks each shard keeps, twice; some 100 bytes each.
-	remembered = 4096
+	// remembered is how many networks each shard keeps, 16 bytes each.
+	remembered = 8192
 )
 
 // newLimiter makes a limiter, or nil for no limit.
@@ -39,7 +39,7 @@ func newLimiter(perSecond int) *limiter {
 	}
 	l.shards = make([]shard, shards)
 	for i := range l.shards {
-		l.shards[i].buckets = rate.NewKeyed[uint64](rate.Rate{PerSecond: float32(perSecond), Burst: 2 * float32(perSecond)}, remembered)
+		l.shards[i].buckets = rate.NewTable(rate.Rate{PerSecond: float32(perSecond), Burst: 2 * float32(perSecond)}, remembered)
 	}
 	return l
 }

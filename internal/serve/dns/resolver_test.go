@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -16,62 +15,20 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
+
+	"surefoot/internal/testkit/netns"
 )
 
-// namespace is a network namespace of its own, without a name, that ends with the test: its ports
-// 53 are all free.
-type namespace struct{ calls chan func() }
-
-func newNamespace(t *testing.T) *namespace {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("SUREFOOT_TEST_REQUIRE") != "" {
-			t.Fatal("network namespaces need root")
-		}
-		t.Skip("network namespaces need root")
-	}
-	ns := &namespace{calls: make(chan func())}
-	ready := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
-		ready <- unix.Unshare(unix.CLONE_NEWNET)
-		for f := range ns.calls {
-			f()
-		}
-	}()
-	if err := <-ready; err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { close(ns.calls) })
-	ns.do(t, func() error {
-		lo, err := netlink.LinkByName("lo")
-		if err != nil {
-			return err
-		}
-		return netlink.LinkSetUp(lo)
-	})
-	return ns
-}
-
-// do runs f in the namespace. Sockets that it opens and processes that it starts stay there.
-func (ns *namespace) do(t *testing.T, f func() error) {
-	t.Helper()
-	done := make(chan error)
-	ns.calls <- func() { done <- f() }
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
+// namespace is one in which all ports 53 are free.
+type namespace struct{ *netns.Space }
 
 // start starts a program in the namespace, and ends it with the test.
-func (ns *namespace) start(t *testing.T, name string, args ...string) {
+func (ns namespace) start(t *testing.T, name string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(program(t, name), args...)
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
-	ns.do(t, cmd.Start)
+	ns.Do(t, cmd.Start)
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -82,10 +39,10 @@ func (ns *namespace) start(t *testing.T, name string, args ...string) {
 }
 
 // ask asks a resolver in the namespace once; nil without an answer.
-func (ns *namespace) ask(t *testing.T, at, name string, qtype uint16) *dns.Msg {
+func (ns namespace) ask(t *testing.T, at, name string, qtype uint16) *dns.Msg {
 	t.Helper()
 	var conn net.Conn
-	ns.do(t, func() error {
+	ns.Do(t, func() error {
 		var err error
 		conn, err = net.Dial("udp", at+":53")
 		return err
@@ -106,7 +63,7 @@ func (ns *namespace) ask(t *testing.T, at, name string, qtype uint16) *dns.Msg {
 }
 
 // addresses are those that a resolver answers with, sorted; a name follows a refusal.
-func (ns *namespace) addresses(t *testing.T, at, name string) string {
+func (ns namespace) addresses(t *testing.T, at, name string) string {
 	t.Helper()
 	r := ns.ask(t, at, name, dns.TypeA)
 	if r == nil {
@@ -126,7 +83,7 @@ func (ns *namespace) addresses(t *testing.T, at, name string) string {
 }
 
 // until asks a resolver again and again until the answer is right, and returns how long it took.
-func (ns *namespace) until(t *testing.T, at, name, want string, atMost time.Duration) time.Duration {
+func (ns namespace) until(t *testing.T, at, name, want string, atMost time.Duration) time.Duration {
 	t.Helper()
 	begin, got := time.Now(), ""
 	for time.Since(begin) < atMost {
@@ -153,7 +110,7 @@ boot2.boot.hq 60 A 127.0.0.4
 // and dnsmasq as forwarders. A server that dies leaves the resolvers' answers within the TTL, a node
 // that dies is not missed, and when all are dead all are named.
 func TestBehindResolvers(t *testing.T) {
-	ns := newNamespace(t)
+	ns := namespace{netns.New(t)}
 	const ttl = 2 * time.Second
 	site := testSite()
 	for i, name := range []string{"boot1", "boot2"} {
@@ -170,7 +127,7 @@ func TestBehindResolvers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ns.do(t, func() error { return s.Listen(t.Context()) })
+		ns.Do(t, func() error { return s.Listen(t.Context()) })
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(ctx, nil) }()

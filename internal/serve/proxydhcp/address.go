@@ -31,24 +31,3 @@ func nodeAt(s *boot.Site, addr netip.Addr) boot.Server {
 	self.TFTP = netip.AddrPortFrom(addr, tftpPort)
 	return self
 }
-
-// sane reports whether an address that a packet names can be one machine's. Otherwise a reply
-// to it could reach everyone, or ourselves.
-func sane(a netip.Addr, l Link) bool {
-	if !a.IsValid() {
-		return true
-	}
-	if a.IsMulticast() || a.IsLoopback() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		return false
-	}
-	return !slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Bits() < 31 && a == lastOf(p) })
-}
-
-// lastOf returns the broadcast address of a subnet.
-func lastOf(p netip.Prefix) netip.Addr {
-	b := p.Masked().Addr().As4()
-	for i := p.Bits(); i < 32; i++ {
-		b[i/8] |= 1 << (7 - i%8)
-	}
-	return netip.AddrFrom4(b)
-}

@@ -48,7 +48,7 @@ func Decide(h Heard, s *boot.Site, down boot.Down) Outcome {
 	if len(h.Link.Addrs) == 0 {
 		return o.nameless(h)
 	}
-	if !sane(c.Addr, h.Link) || !sane(c.Relay, h.Link) {
+	if !dhcp4.Sane(c.Addr, h.Link.Addrs) || !dhcp4.Sane(c.Relay, h.Link.Addrs) {
 		o.Reason = boot.Malformed
 		return o
 	}
@@ -113,7 +113,7 @@ func (o Outcome) bootRequest(h Heard, s *boot.Site, down boot.Down) Outcome {
 		return o
 	}
 	from := h.From.Addr()
-	if !from.IsValid() || from.IsUnspecified() || !sane(from, h.Link) {
+	if !from.IsValid() || from.IsUnspecified() || !dhcp4.Sane(from, h.Link.Addrs) {
 		o.Reason = boot.NoAddress
 		return o
 	}

@@ -8,8 +8,8 @@ import (
 	"surefoot/internal/rate"
 )
 
-// maxRemembered is how many machines each of two generations has: some 3 MB in all.
-const maxRemembered = 32_768
+// maxRemembered is of how many machines something is remembered: 1 MiB.
+const maxRemembered = 65_536
 
 // perMachine and overall are how much is answered. A machine that boots asks some five times in
 // its busiest second (undionly: two stages; captures/bios-undionly), a site in a storm some
@@ -21,11 +21,11 @@ func overall() rate.Rate    { return rate.Rate{PerSecond: 20_000, Burst: 20_000}
 type limiter struct {
 	mu   sync.Mutex // guards all below
 	all  rate.Bucket
-	macs *rate.Keyed[boot.MAC]
+	macs *rate.Table
 }
 
 func newLimiter() *limiter {
-	return &limiter{macs: rate.NewKeyed[boot.MAC](perMachine(), maxRemembered)}
+	return &limiter{macs: rate.NewTable(perMachine(), maxRemembered)}
 }
 
 // any reports whether one more packet may be looked at.
@@ -39,5 +39,5 @@ func (l *limiter) any(t time.Time) bool {
 func (l *limiter) machine(t time.Time, m boot.MAC) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.macs.Take(t, m)
+	return l.macs.Take(t, m.Uint64())
 }

@@ -71,7 +71,8 @@ func (s *Server) openPort(ctx context.Context, name string) (*port, error) {
 		return nil, fmt.Errorf("interface %s: is not an Ethernet", name)
 	}
 	p := &port{name: name, index: l.Index}
-	p.saw(l)
+	p.iface = p.follow()
+	p.iface.See(l)
 	if p.raw, err = rawsock.ListenPacket(name, l.Index, l.MAC, dhcp4.ServerPort); err != nil {
 		return nil, err
 	}

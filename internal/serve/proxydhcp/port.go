@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/iface"
 	"surefoot/internal/kernel/rawsock"
 	"surefoot/internal/wire/dhcp4"
 	"surefoot/internal/wire/frame"
@@ -33,6 +34,7 @@ type bootSocket interface {
 type port struct {
 	name   string
 	link   atomic.Pointer[Link] // as it was seen last
+	iface  *iface.Interface     // who sees it
 	index  int                  // of the interface that the sockets are bound to; Listen's, then watch's
 	raw    *rawsock.PacketConn
 	udp    *net.UDPConn // port 4011

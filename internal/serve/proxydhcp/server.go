@@ -14,14 +14,13 @@ package proxydhcp
 
 import (
 	"cmp"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/iface"
 	"surefoot/internal/kernel/link"
 	"surefoot/internal/wire/dhcp4"
 	"surefoot/internal/wire/frame"
@@ -139,8 +138,6 @@ func (s *Server) handle(p *port, b []byte, h Heard) {
 // the packet, so that one odd packet cannot stop a site.
 func (s *Server) survive(p *port, b []byte) {
 	if r := recover(); r != nil {
-		s.d.Log.Error("fault while working on a packet, please report it", "role", Role, "if", p.name,
-			"panic", fmt.Sprint(r), "packet", hex.EncodeToString(b))
-		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.Panicked, Detail: fmt.Sprint(r)})
+		s.emit(iface.Fault(s.d.Log, Role, p.name, r, b))
 	}
 }

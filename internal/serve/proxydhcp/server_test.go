@@ -14,6 +14,8 @@ import (
 	"surefoot/internal/boot"
 	"surefoot/internal/kernel/bind"
 	"surefoot/internal/kernel/link"
+	"surefoot/internal/testkit/dhcpwire"
+	"surefoot/internal/testkit/netns"
 	"surefoot/internal/wire/dhcp4"
 	"surefoot/internal/wire/frame"
 )
@@ -26,23 +28,23 @@ func TestBesideDNSmasq(t *testing.T) {
 	c := newCable(t)
 	c.dnsmasq(t)
 	events := c.start(t, site(nil))
-	conn := c.clientConn(t, dhcp4.ClientPort)
+	conn := c.Conn(t, dhcp4.ClientPort)
 
 	plain := c.capture(t, "dhclient", 0, 0x11111111)
-	c.broadcast(t, conn, plain)
-	_, p := await(t, conn, isOffer)
+	c.Broadcast(t, conn, plain)
+	_, p := dhcpwire.Await(t, conn, isOffer)
 	if p.XID != plain.XID || !p.YIAddr.IsValid() {
 		t.Fatalf("not dnsmasq's offer:\n%s", p.Summary(nil))
 	}
-	if ev := waitFor(t, events, boot.Ignored); ev.Reason != boot.NotPXE || ev.MAC != c.mac {
+	if ev := dhcpwire.WaitFor(t, events, boot.Ignored); ev.Reason != boot.NotPXE || ev.MAC != c.MAC {
 		t.Errorf("event %+v, want %s", ev, boot.NotPXE)
 	}
 
 	pxe := c.capture(t, "ovmf-pxe4-proxy1", 0, 0x22222222)
-	c.broadcast(t, conn, pxe)
+	c.Broadcast(t, conn, pxe)
 	var proxy, address *dhcp4.Packet
 	for proxy == nil || address == nil {
-		_, p := await(t, conn, isOffer)
+		_, p := dhcpwire.Await(t, conn, isOffer)
 		switch {
 		case p.XID != pxe.XID:
 			t.Fatalf("an answer to the plain client, later:\n%s", p.Summary(nil))
@@ -55,20 +57,20 @@ func TestBesideDNSmasq(t *testing.T) {
 	if got := proxy.Text(dhcp4.VendorClass); got != "PXEClient" || proxy.SIAddr.String() != "10.77.0.2" {
 		t.Errorf("our offer:\n%s", proxy.Summary(nil))
 	}
-	if ev := waitFor(t, events, boot.OfferSent); ev.Reason != boot.Answered || ev.Server != "boot1" || ev.Network != "lab" || ev.Rule != "uefi" || ev.If != "eth0" {
+	if ev := dhcpwire.WaitFor(t, events, boot.OfferSent); ev.Reason != boot.Answered || ev.Server != "boot1" || ev.Network != "lab" || ev.Rule != "uefi" || ev.If != "eth0" {
 		t.Errorf("event %+v", ev)
 	}
 
 	request := c.capture(t, "ovmf-pxe4-proxy1", 1, 0x22222222)
 	request.SetAddr(dhcp4.ServerID, address.Addr(dhcp4.ServerID))
 	request.SetAddr(dhcp4.RequestedAddress, address.YIAddr)
-	c.broadcast(t, conn, request)
-	_, ack := await(t, conn, func(_ frame.Datagram, p *dhcp4.Packet) bool { return p.XID == request.XID })
+	c.Broadcast(t, conn, request)
+	_, ack := dhcpwire.Await(t, conn, func(_ frame.Datagram, p *dhcp4.Packet) bool { return p.XID == request.XID })
 	if ack.Type() != dhcp4.ACK || ack.YIAddr != address.YIAddr {
 		t.Errorf("want dnsmasq's ACK only, got\n%s", ack.Summary(nil))
 	}
-	ev := waitFor(t, events, boot.RequestSeen)
-	if ev.IP != address.YIAddr || ev.MAC != c.mac || ev.Reason != boot.OtherMessage {
+	ev := dhcpwire.WaitFor(t, events, boot.RequestSeen)
+	if ev.IP != address.YIAddr || ev.MAC != c.MAC || ev.Reason != boot.OtherMessage {
 		t.Errorf("event %+v, want the address that the client took", ev)
 	}
 }
@@ -78,13 +80,13 @@ func TestBesideDNSmasq(t *testing.T) {
 func TestOfferAddresses(t *testing.T) {
 	c := newCable(t)
 	c.start(t, site(nil))
-	conn := c.clientConn(t, dhcp4.ClientPort)
+	conn := c.Conn(t, dhcp4.ClientPort)
 	for _, flags := range []uint16{0, dhcp4.FlagBroadcast} {
 		p := c.capture(t, "bios-ipxe-proxy1", 0, 0x33330000|uint32(flags))
 		p.Flags = flags
-		c.broadcast(t, conn, p)
-		d, reply := await(t, conn, isOffer)
-		want := c.mac
+		c.Broadcast(t, conn, p)
+		d, reply := dhcpwire.Await(t, conn, isOffer)
+		want := c.MAC
 		if flags != 0 {
 			want = frame.Broadcast
 		}
@@ -95,7 +97,7 @@ func TestOfferAddresses(t *testing.T) {
 			t.Errorf("flags %04x: reply\n%s", flags, reply.Summary(nil))
 		}
 	}
-	c.server.do(t, func() error { // the way to the client is never learnt
+	c.Server.Do(t, func() error { // the way to the client is never learnt
 		l, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return err
@@ -114,8 +116,8 @@ func TestRelay(t *testing.T) {
 	c := newCable(t)
 	c.start(t, site(nil))
 	var relay *net.UDPConn
-	c.client.do(t, func() (err error) {
-		if err = address("eth0", "10.77.0.1/24"); err == nil {
+	c.Client.Do(t, func() (err error) {
+		if err = netns.AddAddr("eth0", "10.77.0.1/24"); err == nil {
 			relay, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 77, 0, 1), Port: 67})
 		}
 		return err
@@ -145,9 +147,9 @@ func TestRelay(t *testing.T) {
 // that it came from.
 func TestBootPort(t *testing.T) {
 	c := newCable(t)
-	c.server.do(t, func() error { return address("eth0", "10.77.0.4/24") })
+	c.Server.Do(t, func() error { return netns.AddAddr("eth0", "10.77.0.4/24") })
 	events := c.start(t, site(nil))
-	c.client.do(t, func() error { return address("eth0", "10.77.0.100/24") })
+	c.Client.Do(t, func() error { return netns.AddAddr("eth0", "10.77.0.100/24") })
 	for name, at := range map[string]struct {
 		asked, from string
 		index       int
@@ -160,7 +162,7 @@ func TestBootPort(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var conn *net.UDPConn
-			c.client.do(t, func() (err error) {
+			c.Client.Do(t, func() (err error) {
 				conn, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(at.from)))
 				return err
 			})
@@ -181,7 +183,7 @@ func TestBootPort(t *testing.T) {
 			if reply.Type() != dhcp4.ACK || reply.File == "" || reply.XID != 0 {
 				t.Errorf("reply\n%s", reply.Summary(nil))
 			}
-			ev := waitFor(t, events, boot.BootReplySent)
+			ev := dhcpwire.WaitFor(t, events, boot.BootReplySent)
 			if ev.IP.String() != "10.77.0.100" || ev.Local != at.asked || ev.Reason != boot.Answered {
 				t.Errorf("event %+v", ev)
 			}
@@ -209,7 +211,7 @@ func receive(t *testing.T, c *net.UDPConn) (*dhcp4.Packet, netip.AddrPort) {
 // TestLinkDown: a link that is down when the role starts, and comes up later, is served.
 func TestLinkDown(t *testing.T) {
 	c := newCable(t)
-	c.server.do(t, func() error {
+	c.Server.Do(t, func() error {
 		l, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return err
@@ -217,15 +219,15 @@ func TestLinkDown(t *testing.T) {
 		return netlink.LinkSetDown(l)
 	})
 	c.start(t, site(nil))
-	c.server.do(t, func() error { return setUp("eth0") })
-	conn := c.clientConn(t, dhcp4.ClientPort)
+	c.Server.Do(t, func() error { return netns.SetUp("eth0") })
+	conn := c.Conn(t, dhcp4.ClientPort)
 	got := make(chan struct{})
 	go func() {
 		defer close(got)
-		await(t, conn, isOffer)
+		dhcpwire.Await(t, conn, isOffer)
 	}()
 	for i := uint32(0); ; i++ { // the socket of a link that just came up may miss the first
-		c.broadcast(t, conn, c.capture(t, "ovmf-pxe4-proxy1", 0, i))
+		c.Broadcast(t, conn, c.capture(t, "ovmf-pxe4-proxy1", 0, i))
 		select {
 		case <-got:
 			return
@@ -257,11 +259,11 @@ func TestApply(t *testing.T) {
 // TestListenErrors: what is missing is named, with its remedy, and no socket stays open.
 func TestListenErrors(t *testing.T) {
 	c := newCable(t)
-	c.server.do(t, func() error {
+	c.Server.Do(t, func() error {
 		if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "bare0"}, PeerName: "bare1"}); err != nil {
 			return err
 		}
-		return setUp("bare0")
+		return netns.SetUp("bare0")
 	})
 	listen := func(names ...string) error {
 		s, err := New(Config{Node: "boot1", Site: site(nil), Interfaces: names}, Deps{})
@@ -269,7 +271,7 @@ func TestListenErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		return c.server.try(func() error { return s.Listen(t.Context()) })
+		return c.Server.Try(func() error { return s.Listen(t.Context()) })
 	}
 	var missing *link.MissingError
 	if err := listen("eth0", "eth9"); !errors.As(err, &missing) || missing.Name != "eth9" {
@@ -282,7 +284,7 @@ func TestListenErrors(t *testing.T) {
 		t.Errorf("the loopback interface: %v", err)
 	}
 	var held *net.UDPConn
-	c.server.do(t, func() (err error) { // fails if one of the attempts above left its socket open
+	c.Server.Do(t, func() (err error) { // fails if one of the attempts above left its socket open
 		held, err = net.ListenUDP("udp4", &net.UDPAddr{Port: 4011})
 		return err
 	})

@@ -11,6 +11,8 @@ import (
 
 	"surefoot/internal/boot"
 	"surefoot/internal/kernel/rawsock"
+	"surefoot/internal/testkit/dhcpwire"
+	"surefoot/internal/testkit/netns"
 	"surefoot/internal/wire/dhcp4"
 )
 
@@ -22,7 +24,7 @@ func (c cable) asks(t *testing.T, conn *rawsock.PacketConn, events chan boot.Eve
 	for end := time.After(8 * time.Second); ; {
 		select {
 		case <-again.C:
-			c.broadcast(t, conn, c.capture(t, "ovmf-pxe4-proxy1", 0, 0x55550000))
+			c.Broadcast(t, conn, c.capture(t, "ovmf-pxe4-proxy1", 0, 0x55550000))
 		case ev := <-events:
 			if wanted(ev) {
 				return ev
@@ -43,7 +45,7 @@ func nameless(ev boot.Event) bool {
 func offerFrom(t *testing.T, conn *rawsock.PacketConn, from string) {
 	t.Helper()
 	for {
-		d, p := await(t, conn, isOffer)
+		d, p := dhcpwire.Await(t, conn, isOffer)
 		if got := p.Addr(dhcp4.ServerID); got != d.Src.Addr() {
 			t.Fatalf("an offer from %s that names %s", d.Src, got)
 		}
@@ -57,17 +59,17 @@ func offerFrom(t *testing.T, conn *rawsock.PacketConn, from string) {
 // is followed, and between them nobody is sent anywhere.
 func TestAddressMoves(t *testing.T) {
 	c := newCable(t)
-	c.server.do(t, func() error { return unaddress("eth0", "10.77.0.2/24") })
+	c.Server.Do(t, func() error { return netns.DelAddr("eth0", "10.77.0.2/24") })
 	events := c.start(t, site(nil))
-	conn := c.clientConn(t, dhcp4.ClientPort)
-	if ev := c.asks(t, conn, events, nameless); ev.MAC != c.mac || ev.If != "eth0" {
+	conn := c.Conn(t, dhcp4.ClientPort)
+	if ev := c.asks(t, conn, events, nameless); ev.MAC != c.MAC || ev.If != "eth0" {
 		t.Errorf("event %+v", ev)
 	}
 	for _, at := range []string{"10.77.0.2", "10.77.0.66"} {
-		c.server.do(t, func() error { return address("eth0", at+"/24") })
+		c.Server.Do(t, func() error { return netns.AddAddr("eth0", at+"/24") })
 		c.asks(t, conn, events, offered)
 		offerFrom(t, conn, at+":67")
-		c.server.do(t, func() error { return unaddress("eth0", at+"/24") })
+		c.Server.Do(t, func() error { return netns.DelAddr("eth0", at+"/24") })
 		c.asks(t, conn, events, nameless)
 	}
 }
@@ -77,22 +79,22 @@ func TestAddressMoves(t *testing.T) {
 func TestInterfaceComesBack(t *testing.T) {
 	c := newCable(t)
 	events := c.start(t, site(nil))
-	c.server.do(t, func() error {
+	c.Server.Do(t, func() error {
 		l, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return err
 		}
 		return netlink.LinkDel(l)
 	})
-	c.plug(t)
-	c.server.do(t, func() error { return address("eth0", "10.77.0.3/24") })
-	conn := c.clientConn(t, dhcp4.ClientPort)
+	c.Plug(t)
+	c.Server.Do(t, func() error { return netns.AddAddr("eth0", "10.77.0.3/24") })
+	conn := c.Conn(t, dhcp4.ClientPort)
 	c.asks(t, conn, events, offered)
 	offerFrom(t, conn, "10.77.0.3:67")
 
 	var boots *net.UDPConn
-	c.client.do(t, func() error {
-		err := address("eth0", "10.77.0.100/24")
+	c.Client.Do(t, func() error {
+		err := netns.AddAddr("eth0", "10.77.0.100/24")
 		if err != nil {
 			return err
 		}
@@ -120,30 +122,30 @@ func TestLookKeepsWhatItKnows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.server.do(t, func() error { return s.Listen(t.Context()) })
+	c.Server.Do(t, func() error { return s.Listen(t.Context()) })
 	defer s.Close()
 	p := s.ports[0]
-	if why := p.look(s.links); why != "" || len(p.at().Addrs) != 1 {
+	if why := p.iface.Look(s.links); why != "" || len(p.at().Addrs) != 1 {
 		t.Errorf("at first: %q, %v", why, p.at())
 	}
-	c.server.do(t, func() error {
+	c.Server.Do(t, func() error {
 		l, err := netlink.LinkByName("eth0")
 		if err != nil {
 			return err
 		}
 		return errors.Join(netlink.LinkSetDown(l), netlink.LinkSetName(l, "eth5"))
 	})
-	if why := p.look(s.links); why != "it is gone" || len(p.at().Addrs) != 0 {
+	if why := p.iface.Look(s.links); why != "it is gone" || len(p.at().Addrs) != 0 {
 		t.Errorf("under another name: %q, %v", why, p.at())
 	}
-	c.server.do(t, func() error {
+	c.Server.Do(t, func() error {
 		l, err := netlink.LinkByName("eth5")
 		if err != nil {
 			return err
 		}
 		return netlink.LinkSetName(l, "eth0")
 	})
-	if why := p.look(s.links); why != "" || len(p.at().Addrs) != 1 {
+	if why := p.iface.Look(s.links); why != "" || len(p.at().Addrs) != 1 {
 		t.Errorf("after all: %q, %v", why, p.at())
 	}
 }

@@ -20,6 +20,7 @@ type blockFile struct {
 	Site    string             `json:"site"`
 	Node    string             `json:"node"`
 	Blocks  map[string][]block `json:"blocks"`
+	Spoke   int64              `json:"spoke,omitempty"` // when the store heard of this node last, or an hour before: seconds
 }
 
 // Begin takes the blocks of the file into use, before anything is asked of the Book and after its leases
@@ -45,14 +46,18 @@ func (c *Cluster) Begin() {
 			p.mine = append(p.mine, b.addrs())
 		}
 		p.saved = true
-		c.book.SetOwn(scope, p.mine, true)
+		c.setOwnOf(scope, p)
+	}
+	if c.word = c.now(); f.Spoke > 0 {
+		c.word = time.Unix(f.Spoke, 0)
 	}
 }
 
-// Configure takes other pools, after the Book did.
-func (c *Cluster) Configure(pools []lease.Pool) {
+// Configure takes other pools and nodes, after the Book did.
+func (c *Cluster) Configure(pools []lease.Pool, members []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.cfg.Members = members
 	c.usePools(pools)
 }
 
@@ -66,8 +71,10 @@ func (c *Cluster) usePools(pools []lease.Pool) {
 		for _, r := range cfg.Ranges {
 			p.size += count(r)
 		}
-		c.book.SetOwn(cfg.Scope, p.mine, true)
-		c.book.SetOthers(cfg.Scope, p.others(c.cfg.Node))
+		c.setOwnOf(cfg.Scope, p)
+		if !p.crowded && p.size > 0 && c.blockSize(p) == 0 {
+			c.crowd(cfg.Scope, p, "it has too few addresses")
+		}
 	}
 }
 
@@ -117,7 +124,7 @@ func (c *Cluster) save() error {
 	if c.cfg.Blocks == "" {
 		return nil
 	}
-	f := blockFile{Version: 1, Site: c.cfg.Site, Node: c.cfg.Node, Blocks: map[string][]block{}}
+	f := blockFile{Version: 1, Site: c.cfg.Site, Node: c.cfg.Node, Blocks: map[string][]block{}, Spoke: max(c.word.Unix(), 0)}
 	for scope, p := range c.pools {
 		for _, r := range p.mine {
 			f.Blocks[scope] = append(f.Blocks[scope], block{From: r.From, To: r.To, Node: c.cfg.Node})
@@ -127,7 +134,23 @@ func (c *Cluster) save() error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(c.cfg.Blocks, append(b, '\n'))
+	if err := replaceFile(c.cfg.Blocks, append(b, '\n')); err != nil {
+		return err
+	}
+	c.wordSaved = c.word
+	return nil
+}
+
+// wordEvery is how old the word of this node in its file may be.
+const wordEvery = time.Hour
+
+// saveWord writes the file once in a while.
+func (c *Cluster) saveWord() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.word.Sub(c.wordSaved) >= wordEvery {
+		_ = c.save() // a file that cannot be written is told of by settleBlocks, and an old word is safe
+	}
 }
 
 // replaceFile writes a file so that after a crash either the old or the new one is there, whole.

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"hash/fnv"
 	"net/netip"
@@ -22,6 +23,8 @@ type pool struct {
 	found   map[lease.Range]time.Time // this node's by the table, though its disk knew nothing of them
 	saved   bool                      // mine stands in the file
 	before  []block                   // of a table that the store lost
+	leaving []lease.Range             // out of use, and to be given back
+	crowded bool                      // this node has no block, and gets none
 }
 
 // table is who has which block. One key has all of them, so that two can never overlap.
@@ -67,17 +70,8 @@ func (c *Cluster) learnBlocks(scope string, v kv) {
 		}
 	}
 	p.table = t
-	c.book.SetOthers(scope, p.others(c.cfg.Node))
-}
-
-func (p *pool) others(node string) []lease.Range {
-	var out []lease.Range
-	for _, b := range p.table.Blocks {
-		if b.Node != node {
-			out = append(out, b.addrs())
-		}
-	}
-	return out
+	p.leaving = slices.DeleteFunc(p.leaving, func(r lease.Range) bool { return !p.has(c.cfg.Node, r) })
+	c.setOwnOf(scope, p)
 }
 
 func (p *pool) has(node string, r lease.Range) bool {
@@ -94,7 +88,7 @@ func (c *Cluster) settleBlocks(ctx context.Context) {
 		var want []lease.Range
 		for _, b := range p.table.Blocks {
 			r := b.addrs()
-			if b.Node != c.cfg.Node {
+			if b.Node != c.cfg.Node || slices.Contains(p.leaving, r) {
 				continue
 			}
 			_, granted := p.granted[r]
@@ -130,9 +124,7 @@ func (c *Cluster) settleBlocks(ctx context.Context) {
 			// Without the file the next start would not know them; what is not ours any more ends all the same.
 			p.mine = slices.DeleteFunc(was[scope], func(r lease.Range) bool { return !p.has(c.cfg.Node, r) })
 		}
-		if !c.twin {
-			c.book.SetOwn(scope, p.mine, true)
-		}
+		c.setOwnOf(scope, p)
 	}
 	c.mu.Unlock()
 	if err != nil {
@@ -173,9 +165,18 @@ func (c *Cluster) wantsBlock(scope string) bool {
 			mine = append(mine, b.addrs())
 		}
 	}
-	half, most := leastBlocks*c.blockSize(p)/2, p.size/4*3
+	size := c.blockSize(p)
+	half, most := leastBlocks*size/2, p.size/4*3
+	leaving := len(p.leaving) > 0
 	c.mu.Unlock()
-	if len(mine) < leastBlocks {
+	switch {
+	case leaving:
+		return false
+	case len(mine) == 0:
+		return true
+	case c.book.Open(c.now(), scope, int(2*size)) < int(2*size):
+		return false // giveBack would give it back
+	case len(mine) < leastBlocks:
 		return true
 	}
 	free := uint32(0)
@@ -183,6 +184,26 @@ func (c *Cluster) wantsBlock(scope string) bool {
 		free += c.fresh(r)
 	}
 	return free < half && taken < most
+}
+
+// crowd says that this node has no block of a network, and why. c.mu is held.
+func (c *Cluster) crowd(scope string, p *pool, why string) {
+	p.crowded = true
+	c.log.Warn("this node has no addresses of its own in a network: when the shared store does not answer, its new machines get none from this node",
+		"network", scope, "why", why)
+}
+
+// lookCrowded finds networks that are so full that no block of them is left for this node.
+func (c *Cluster) lookCrowded(scope string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.pools[scope]
+	switch has := len(p.mine) > 0 || slices.ContainsFunc(p.table.Blocks, func(b block) bool { return b.Node == c.cfg.Node }); {
+	case has:
+		p.crowded = false
+	case !p.crowded && p.size > 0 && !c.twin && c.contact:
+		c.crowd(scope, p, "no part of it is free enough")
+	}
 }
 
 // fresh counts the addresses of a range that nobody has or had.
@@ -256,20 +277,27 @@ func (c *Cluster) candidate(cfg lease.Pool, size uint32, blocks []block) (best l
 	return best, most > size/2
 }
 
-// count is how many addresses a range of a pool has.
+// count is how many addresses a range of a pool has; the Book takes no range with more than these.
 func count(r lease.Range) uint32 {
-	if !r.From.Is4() || !r.To.Is4() {
+	hi, from := number(r.From)
+	last, to := number(r.To)
+	if hi != last || to < from || to-from >= 1<<32-1 {
 		return 0
 	}
-	return number(r.To) - number(r.From) + 1
+	return uint32(to-from) + 1
 }
 
-func number(a netip.Addr) uint32 {
-	b := a.As4()
-	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+// number is an address as two numbers, the first of which a range has once.
+func number(a netip.Addr) (hi, lo uint64) {
+	b := a.As16()
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 }
 
 func plus(a netip.Addr, n uint32) netip.Addr {
-	v := number(a) + n
-	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+	b := a.As16()
+	binary.BigEndian.PutUint64(b[8:], binary.BigEndian.Uint64(b[8:])+uint64(n))
+	if a.Is4() {
+		return netip.AddrFrom16(b).Unmap()
+	}
+	return netip.AddrFrom16(b)
 }

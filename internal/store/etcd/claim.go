@@ -3,7 +3,6 @@ package etcd
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"net/netip"
 	"time"
 
@@ -16,34 +15,44 @@ type place struct {
 	addr  netip.Addr
 }
 
-// seen is what the store has of a place. The machine is known by a hash here: it is compared with one
-// that is believed to be the same, and a record takes a third of its size so.
+// seen is what the store has of a place, as far as the rule asks: a record takes a third of its size so.
 type seen struct {
-	rev     int64 // 0: nothing is there
-	serial  uint64
-	id      uint64
-	expires int64
-	state   lease.State
+	rev            int64 // 0: nothing is there
+	serial         uint64
+	id             lease.ID
+	start, expires int64
+	state          lease.State
 }
 
-var seed = maphash.MakeSeed()
+func seenOf(r *lease.Record, rev int64) seen {
+	return seen{rev: rev, serial: r.Serial, id: r.ID, start: r.Start.Unix(), expires: r.Expires.Unix(), state: r.State}
+}
 
-func idHash(id lease.ID) uint64 { return maphash.Comparable(seed, id) }
+// record is the same as the rule has it. What it does not ask for is that of another record of the place.
+func (s seen) record(like lease.Record) lease.Record {
+	if s.rev == 0 {
+		return lease.Record{}
+	}
+	like.Serial, like.ID, like.State = s.serial, s.id, s.state
+	like.Start, like.Expires = time.Unix(s.start, 0).UTC(), time.Unix(s.expires, 0).UTC()
+	return like
+}
 
 // purpose is by which rule a record replaces what the store has.
 type purpose uint8
 
 const (
-	toClaim   purpose = iota // if that is what the Book saw
-	toPublish                // it is this node's own and counts already
-	toEnd                    // a release or a decline: if it is still about the same lease
+	toClaim   purpose = iota // lease.Grant.Claims
+	toPublish                // lease.Merge: it is this node's own and counts already
+	toEnd                    // lease.End: a release or a decline
 )
 
 // claim is a record on its way to the store.
 type claim struct {
 	at    place
+	g     lease.Grant // of a claim
 	r     lease.Record
-	prev  uint64
+	put   lease.Record // what the store gets
 	why   purpose
 	done  func(error) // nil once it was called
 	asked time.Time
@@ -51,8 +60,6 @@ type claim struct {
 
 	before *claim // the one of the same place that has to be over first
 	sent   bool
-	over   bool
-	won    bool
 	wake   *claim // waits for this one
 }
 
@@ -63,11 +70,11 @@ const (
 	maxWaiting = 8192 // claims that wait; more are answered as if there was no contact
 )
 
-// Claim puts a record in the place of the one with the Serial prev, and has it kept on this node's disk
-// as well if it is more than an offer. done is called once, after Times.Claim at the latest: nil if so,
-// lease.ErrLost if another record was there, which the Book has by then, and any other error if the
-// answer did not come. Then the record may still get there, and the Book learns of it.
-func (c *Cluster) Claim(r lease.Record, prev uint64, done func(error)) {
+// Claim puts the record of a grant into the store, if the rule allows it (lease.Grant.Claims), and has it kept
+// on this node's disk as well if it is more than an offer. done is called once, after Times.Claim at the
+// latest: nil if so, lease.ErrLost if another record was there, which the Book has by then, and any other
+// error if the answer did not come. Then the record may still get there, and the Book learns of it.
+func (c *Cluster) Claim(g lease.Grant, done func(error)) {
 	c.mu.Lock()
 	if !c.contact || c.waiting >= maxWaiting {
 		c.mu.Unlock()
@@ -75,7 +82,7 @@ func (c *Cluster) Claim(r lease.Record, prev uint64, done func(error)) {
 		done(lease.ErrNoContact)
 		return
 	}
-	k := &claim{at: place{r.Scope, r.Addr}, r: r, prev: prev, why: toClaim, done: done, asked: time.Now()}
+	k := &claim{at: place{g.Record.Scope, g.Record.Addr}, g: g, r: g.Record, why: toClaim, done: done, asked: time.Now()}
 	k.late = time.AfterFunc(c.times.Claim, func() { c.tooLate(k) })
 	c.enqueue(k)
 	c.mu.Unlock()
@@ -154,56 +161,50 @@ func (c *Cluster) take() (store db, batch []*claim, list []txn) {
 	return store, batch, list
 }
 
-// judge says whether a record may replace what the store has, as far as was seen, and what is written.
+// judge says whether a record may replace what the store has, as far as was seen, and what is written. The
+// rule is that of package lease, and no other.
 func (c *Cluster) judge(k *claim) (value []byte, ok bool) {
-	have, r := c.seen[k.at], k.r
-	same := have.rev != 0 && have.id == idHash(r.ID)
+	have := c.seen[k.at].record(k.r)
 	switch k.why {
 	case toClaim:
-		if b := k.before; b != nil && !b.won && b.r.Serial == k.prev {
-			return nil, false // it was to go on from a record that did not get there
-		}
-		// What the store does not have, or has an earlier state of, it had: it was set back.
-		if have.rev != 0 && have.serial > k.prev {
-			return nil, false
-		}
-		// Two nodes may use one Serial, so the same Serial alone does not say that it is the same record.
-		if have.rev != 0 && !same && have.state != lease.Free && have.expires >= c.now().Unix() {
-			return nil, false
-		}
-		if owner := c.owner(k.at); owner != "" && owner != c.cfg.Node && !same {
-			return nil, false
+		if k.put, ok = k.g.Claims(have, c.cfg.Node, c.owner(k.at)); !ok {
+			c.catchUpStore(k.at, have.Serial)
 		}
 	case toEnd:
-		// A decline names no machine: nothing may have happened to the address since.
-		if r.State == lease.Released && (!same || have.serial >= r.Serial) || r.State != lease.Released && have.serial+1 != r.Serial {
-			return nil, false
-		}
+		k.put, ok = lease.End(have, k.r)
 	case toPublish:
-		free := have.rev == 0 || have.state == lease.Free || have.expires < c.now().Unix()
-		switch {
-		case !same && !free:
-			c.stats.clashes.Inc()
-			c.log.Error("an address that this node gave out by itself is another machine's in the shared store (please report it)",
-				"ip", k.at.addr, "network", k.at.scope, "client", r.ID)
-			return nil, false
-		case have.serial >= r.Serial && (!same || r.Expires.Unix() <= have.expires):
-			return nil, false // it is there already
-		case have.serial >= r.Serial:
-			r.Serial = have.serial + 1
+		if k.put, ok = lease.Merge(have, k.r); !ok {
+			c.clash(have, k.r)
 		}
 	}
-	if same && r.Expires.Unix() < have.expires {
-		r.Expires = time.Unix(have.expires, 0).UTC() // an end is never lowered
+	if !ok {
+		return nil, false
 	}
-	k.r = r
-	return appendRecord(nil, &r), true
+	return appendRecord(nil, &k.put), true
+}
+
+// catchUpStore publishes what the Book has of a place if it is later than what the store has: a decline that
+// could not be said, or what a store lost that was set back. Without it no claim would ever fit. c.mu is held.
+func (c *Cluster) catchUpStore(p place, serial uint64) {
+	if r, ok := c.book.ByAddr(p.addr); ok && r.Scope == p.scope && r.Serial > serial {
+		c.unsaid[p] = max(c.unsaid[p], r.Serial)
+		c.publish(p)
+	}
+}
+
+// clash tells of an address that two machines have. c.mu is held.
+func (c *Cluster) clash(have, mine lease.Record) {
+	if now := c.now(); have.ID == mine.ID || mine.State != lease.Active || have.State != lease.Active || !have.Live(now) || !mine.Live(now) {
+		return
+	}
+	c.stats.clashes.Inc()
+	c.log.Error("an address that this node gave out by itself is another machine's in the shared store (please report it)",
+		"ip", mine.Addr, "network", mine.Scope, "client", mine.ID)
 }
 
 // finish takes a claim off its way, and returns who is to be told. c.mu is held; what is returned is
 // called without it.
 func (c *Cluster) finish(k *claim, err error) func() {
-	k.over, k.won = true, err == nil
 	if k.why == toClaim && errors.Is(err, lease.ErrLost) {
 		c.stats.lost.Inc()
 	}
@@ -219,7 +220,7 @@ func (c *Cluster) finish(k *claim, err error) func() {
 	} else {
 		delete(c.last, k.at)
 	}
-	k.before = nil // of before only what it came to counts, and that was looked at
+	k.before = nil
 	done := k.done
 	k.done = nil
 	if k.why == toPublish {
@@ -228,25 +229,22 @@ func (c *Cluster) finish(k *claim, err error) func() {
 	switch {
 	case err == nil && done == nil:
 		// Nobody waits any more, and the Book was told that it did not get there.
-		c.book.Load(k.r)
-		c.disk.keep(k.r)
+		c.book.Load(k.put)
+		c.disk.keep(k.put)
 		return func() {}
 	case done == nil:
 		return func() {}
 	case err != nil:
 		return func() { done(err) }
 	case k.r.State == lease.Offered || k.r.State == lease.Free:
-		c.disk.keep(k.r)
+		c.disk.keep(k.put)
 		return func() { done(nil) }
 	}
-	return func() {
-		c.disk.commit(k.r, func(err error) {
-			if err != nil {
-				c.book.Load(k.r) // the store has it all the same
-			}
-			done(err)
-		})
-	}
+	// A disk that refuses it is tried again until it has it. The answer may leave all the same: the record is
+	// on the disks of the quorum, and nothing that this node gives without the store rests on it. What it may
+	// give by itself is in its own blocks, where no claim gives anything to a new machine, and a block is
+	// taken into use only when the disk has everything (settleBlocks).
+	return func() { c.disk.commit(k.put, func(error) { done(nil) }) }
 }
 
 // failWaiting answers all that is on its way; what was sent may still get there. c.mu is held.
@@ -310,7 +308,7 @@ func (c *Cluster) landed(batch []*claim, list []txn, res []commit, err error, to
 		if r.done {
 			c.stats.won(k)
 			if r.rev > c.seen[k.at].rev {
-				c.seen[k.at] = seenOf(&k.r, r.rev)
+				c.seen[k.at] = seenOf(&k.put, r.rev)
 			}
 			over = append(over, c.finish(k, nil))
 			continue
@@ -332,8 +330,4 @@ func (c *Cluster) landed(batch []*claim, list []txn, res []commit, err error, to
 	for _, f := range over {
 		f()
 	}
-}
-
-func seenOf(r *lease.Record, rev int64) seen {
-	return seen{rev: rev, serial: r.Serial, id: idHash(r.ID), expires: r.Expires.Unix(), state: r.State}
 }

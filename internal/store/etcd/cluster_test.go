@@ -217,6 +217,9 @@ func TestSetBack(t *testing.T) {
 	if other, err := nodes[1].boot(machine(2)); err != nil || other == addr {
 		t.Errorf("another machine gets %s, %v", other, err)
 	}
+	if same, err := nodes[2].boot(machine(1)); err != nil || same != addr {
+		t.Errorf("the machine that had %s gets %s, %v", addr, same, err)
+	}
 }
 
 // TestAnswerLost: the store did it and the answer got lost. The record is there, and nobody else gets
@@ -238,23 +241,37 @@ func TestAnswerLost(t *testing.T) {
 	}
 }
 
-// TestDiskFull: nobody hears of a lease that is not on the node's disk.
+// TestDiskFull: a lease that the store has is given, though the node's own disk refuses it; what is the node's
+// own is not. When the disk has room again everything is on it.
 func TestDiskFull(t *testing.T) {
-	_, _, nodes, _ := three(t, 256)
+	l, _, nodes, wires := three(t, 256)
 	a := nodes[0]
-	g, why := a.discover(machine(1))
-	if why != boot.Answered {
-		t.Fatal(why)
+	full := func(err error) {
+		a.disk.mu.Lock()
+		a.disk.full = err
+		a.disk.mu.Unlock()
+	}
+	full(os.ErrClosed)
+	given := a.outside(t, 0)
+	for _, n := range nodes[1:] {
+		l.until(n.name+" knows it", func() bool {
+			r, ok := n.book.ByAddr(given.Addr)
+			return ok && r.ID == given.ID && r.State == lease.Active
+		})
 	}
 	a.disk.mu.Lock()
-	a.disk.full = os.ErrClosed
+	kept := len(a.disk.recs)
 	a.disk.mu.Unlock()
-	if why := a.request(machine(1), g.Record.Addr, lease.Selecting); why == boot.Answered {
-		r, _ := a.book.ByAddr(g.Record.Addr)
-		if r.State != lease.Active {
-			t.Errorf("an ACK without a record: %+v", r)
-		}
+	if kept > 0 {
+		t.Errorf("a full disk has %d records", kept)
 	}
+	wires[0].cut.Store(true)
+	l.until("a sees it", func() bool { return !a.inContact() })
+	if addr, err := a.boot(machine(900)); err == nil {
+		t.Errorf("%s of its own, though it cannot be kept", addr)
+	}
+	full(nil)
+	l.until("it is on the disk", func() bool { a.disk.mu.Lock(); defer a.disk.mu.Unlock(); return a.disk.recs[given.Addr].ID == given.ID })
 }
 
 // TestTwin: two processes with one name give nothing out of the blocks of that name.
@@ -274,10 +291,10 @@ func TestTwin(t *testing.T) {
 func TestChurn(t *testing.T) {
 	l, f, nodes, wires := three(t, 60)
 	nodes[1].stop()
-	nodes[1].skew = 8 * time.Second
+	nodes[1].skew = 14 * time.Second
 	nodes[1].start()
 	nodes[2].stop()
-	nodes[2].skew = -7 * time.Second
+	nodes[2].skew = -15 * time.Second
 	nodes[2].start()
 	var locks [3]sync.RWMutex // a node that is restarted answers nobody
 	end := time.Now().Add(churnTime())

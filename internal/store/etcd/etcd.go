@@ -17,7 +17,8 @@ import (
 // Config says where the store is, and who asks.
 type Config struct {
 	Node, Site string
-	Nodes      int // of the site: no more than their share of a pool goes into the blocks of one
+	Nodes      int      // of the site: no more than their share of a pool goes into the blocks of one
+	Members    []string // their names: the blocks of others go back after a while; none: nothing goes back
 	Endpoints  []Endpoint
 	Login      Login
 	Prefix     string // of all keys; "": DefaultPrefix
@@ -39,7 +40,7 @@ type Times struct {
 	Presence time.Duration // between two words of this node about itself; 10 s
 	Upkeep   time.Duration // between two looks at the blocks; 5 s
 	Adopt    time.Duration // until a block is used that this node's disk knows nothing of; 6 min
-	Return   time.Duration // from when a block is not given out of any more until it is given back; 90 s
+	Alone    time.Duration // for how long a node gives out of its blocks without the store; 7 days
 }
 
 func (t Times) orDefault() Times {
@@ -51,7 +52,7 @@ func (t Times) orDefault() Times {
 	set(&t.Presence, 10*time.Second)
 	set(&t.Upkeep, 5*time.Second)
 	set(&t.Adopt, 6*time.Minute)
-	set(&t.Return, 90*time.Second)
+	set(&t.Alone, 7*24*time.Hour)
 	return t
 }
 
@@ -84,7 +85,8 @@ type Cluster struct {
 	dial  func(context.Context) (db, string, func(), error)
 	stats *stats
 
-	work chan struct{} // rung when claims wait
+	work  chan struct{} // rung when claims wait
+	greet chan struct{} // rung when another node started
 
 	mu        sync.Mutex // guards what follows
 	store     db         // nil: none is connected
@@ -111,6 +113,14 @@ type Cluster struct {
 	lag       time.Duration // from this node's word to its return
 	spoke     int64         // the revision of the last one
 	spokeAt   time.Time
+	spokeNow  time.Time // and by our clock, before it left
+	began     time.Time
+	word      time.Time           // when the store heard of this node last, by our clock
+	wordSaved time.Time           // what of that stands in the file
+	stale     bool                // that is too long ago: see alone
+	unheard   map[string]struct{} // nodes whose clocks are to be compared with ours before it is trusted
+	unsure    time.Time           // but not for longer than until then
+	doubtful  time.Time           // until when this node goes by clocks that differ
 	counted   []store.SharedNetwork
 	countedAt time.Time
 	silent    bool // it was told that the store does not answer
@@ -134,7 +144,7 @@ func newCluster(cfg Config, d Deps) *Cluster {
 	c := &Cluster{
 		cfg: cfg, times: cfg.Times.orDefault(), log: d.Log, now: d.Now, book: d.Book, wired: d.Wired,
 		keys: newKeys(cmp.Or(cfg.Prefix, DefaultPrefix), cfg.Site), stats: newStats(),
-		work: make(chan struct{}, 1), moved: make(chan struct{}), seen: map[place]seen{}, last: map[place]*claim{},
+		work: make(chan struct{}, 1), greet: make(chan struct{}, 1), moved: make(chan struct{}), seen: map[place]seen{}, last: map[place]*claim{},
 		unsaid: map[place]uint64{}, pools: map[string]*pool{}, nodes: map[string]Node{}, heard: newHeard(), first: map[string]time.Time{},
 	}
 	if c.log == nil {
@@ -143,7 +153,8 @@ func newCluster(cfg Config, d Deps) *Cluster {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	c.epoch, c.since = c.now().UnixNano(), c.now()
+	c.began = c.now()
+	c.epoch, c.since = c.began.UnixNano(), c.began
 	c.disk = newDisk(d.Keep, d.Book, c.log)
 	return c
 }
@@ -203,6 +214,8 @@ func (c *Cluster) lose(err error) {
 	c.book.Contact(false, c.now())
 	c.failWaiting()
 	c.mu.Unlock()
+	c.trust()
+	c.alone()
 	if (was || !told) && !errors.Is(err, errEnds) {
 		c.log.Warn("the shared store does not answer: new machines get addresses of this node's own blocks, and leases are short", "err", firstLine(err))
 	}

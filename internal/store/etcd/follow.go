@@ -254,12 +254,8 @@ func (c *Cluster) compare() {
 		scopes = append(scopes, scope)
 	}
 	c.mu.Unlock()
-	now := c.now()
 	for _, scope := range scopes {
 		c.book.Each(scope, func(r lease.Record) bool {
-			if !r.Own && !(r.Expires.After(now) && (r.State == lease.Active || r.State == lease.Released)) {
-				return true
-			}
 			c.mu.Lock()
 			if p := (place{scope, r.Addr}); c.seen[p].serial < r.Serial {
 				c.unsaid[p] = r.Serial

@@ -28,6 +28,7 @@ type lab struct {
 	mu     sync.Mutex
 	holder map[netip.Addr]use
 	acks   int
+	passed int           // to another machine
 	longer time.Duration // the longest time that an answer took
 }
 
@@ -38,9 +39,14 @@ type use struct {
 }
 
 func newLab(t testing.TB, addresses int) *lab {
-	first := netip.MustParseAddr("10.0.0.1")
+	return newLabIn(t, netip.MustParsePrefix("10.0.0.1/16"), addresses)
+}
+
+// newLabIn is one whose addresses are so many of a subnet, from one on.
+func newLabIn(t testing.TB, in netip.Prefix, addresses int) *lab {
+	first := in.Addr()
 	p := lease.Pool{
-		Scope: "lan", Subnet: netip.MustParsePrefix("10.0.0.0/16"), Ranges: []lease.Range{{From: first, To: plus(first, uint32(addresses-1))}},
+		Scope: "lan", Subnet: in.Masked(), Ranges: []lease.Range{{From: first, To: plus(first, uint32(addresses-1))}},
 		Lease: 90 * time.Second, MinLease: time.Minute, MaxLease: 90 * time.Second, Offer: 30 * time.Second, Rest: time.Minute,
 	}
 	return &lab{t: t, began: time.Now(), pool: p, dir: t.TempDir(), holder: map[netip.Addr]use{}}
@@ -61,6 +67,7 @@ type node struct {
 	disk  *memory
 	stop  func()
 	times Times
+	crew  []string // the site's nodes
 }
 
 // memory is a disk: what was kept survives the process.
@@ -92,7 +99,7 @@ func (n *node) start() *node {
 	if err != nil {
 		n.l.t.Fatal(err)
 	}
-	cfg := Config{Node: n.name, Site: "test", Nodes: 3, Pools: []lease.Pool{n.l.pool}, Blocks: filepath.Join(n.l.dir, n.name+".blocks"), Times: n.times}
+	cfg := Config{Node: n.name, Site: "test", Nodes: 3, Members: n.crew, Pools: []lease.Pool{n.l.pool}, Blocks: filepath.Join(n.l.dir, n.name+".blocks"), Times: n.times}
 	n.Cluster = newCluster(cfg, Deps{Now: func() time.Time { return n.l.clock().Add(n.skew) }, Book: b, Keep: n.disk.keep, Log: slog.New(slog.DiscardHandler)})
 	n.Cluster.dial = n.dial
 	for _, r := range n.disk.recs {
@@ -142,7 +149,7 @@ func (n *node) ask(a lease.Ask, decide func(lease.Ask) (lease.Grant, boot.Reason
 		}
 		res := make(chan error, 1)
 		if g.Claim {
-			n.Claim(g.Record, g.Prev, func(err error) { n.book.Committed(g.Record, err); res <- err })
+			n.Claim(g, func(err error) { n.book.Committed(g.Record, err); res <- err })
 		} else {
 			n.Keep(g.Record, func(err error) { n.book.Committed(g.Record, err); res <- err })
 		}
@@ -179,6 +186,9 @@ func (l *lab) ack(id lease.ID, addr netip.Addr, sent, till time.Time, node strin
 	l.acks++
 	if was, ok := l.holder[addr]; ok && was.id != id && !was.till.Before(sent) {
 		l.t.Errorf("%s: given to %s by %s, and %s has it from %s for %s more", addr, id, node, was.id, was.node, was.till.Sub(sent))
+	}
+	if was, ok := l.holder[addr]; ok && was.id != id {
+		l.passed++
 	}
 	if was := l.holder[addr]; was.id != id || was.till.Before(till) {
 		l.holder[addr] = use{id, till, node}

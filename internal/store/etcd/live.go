@@ -20,6 +20,8 @@ func (c *Cluster) live(ctx context.Context, store db) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-c.greet:
+			_, _ = c.announce(ctx, store)
 		case <-presence.C:
 			_, _ = c.announce(ctx, store) // beat tells if the store does not answer
 		case <-upkeep.C:
@@ -49,6 +51,7 @@ func (c *Cluster) join(ctx context.Context, store db) error {
 		if err := c.caughtUp(ctx, rev); err != nil {
 			return err
 		}
+		c.unsureAtFirst()
 		if err := c.restoreBlocks(ctx, store); err != nil {
 			return err
 		}
@@ -58,6 +61,7 @@ func (c *Cluster) join(ctx context.Context, store db) error {
 	}
 	c.settleBlocks(ctx)
 	if ctx.Err() == nil {
+		c.rejoin()
 		c.gain()
 	}
 	return context.Cause(ctx)
@@ -68,16 +72,23 @@ const grantTries = 10
 
 // upkeep sees to the blocks of this node.
 func (c *Cluster) upkeep(ctx context.Context, store db) {
+	c.trust()
+	c.alone()
+	c.saveWord()
 	c.settleBlocks(ctx)
 	for _, scope := range c.scopes() {
 		for _, g := range c.book.Sweep(c.now(), scope, maxBatch) {
-			c.Claim(g.Record, g.Prev, func(err error) { c.book.Committed(g.Record, err) })
+			c.Claim(g, func(err error) { c.book.Committed(g.Record, err) })
 		}
 		for try := 0; try < grantTries && ctx.Err() == nil && c.wantsBlock(scope); try++ { // others may be first
 			if !c.grant(ctx, store, scope) {
 				break
 			}
 		}
+		c.lookCrowded(scope)
+		c.giveBack(scope)
+		c.release(ctx, store, scope)
+		c.reclaim(ctx, store, scope)
 	}
 	c.settleBlocks(ctx)
 }

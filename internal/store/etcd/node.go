@@ -10,7 +10,10 @@ import (
 type Node struct {
 	Epoch int64            `json:"epoch"`           // when its process began: nanoseconds since 1970
 	At    int64            `json:"at"`              // its clock: milliseconds
+	Doubt int64            `json:"doubt,omitempty"` // for how many seconds more it takes clocks to differ
 	Heard map[string]int64 `json:"heard,omitempty"` // where packets came from, and when the last one: seconds
+
+	compared bool // a word of it came after one of ours
 
 	skew  time.Duration // of its clock from ours, when it was seen at once
 	timed bool
@@ -27,7 +30,10 @@ func (c *Cluster) announce(ctx context.Context, store db) (rev int64, err error)
 			c.heard.note(Source{Network: network}, 0)
 		}
 	}
-	b, err := json.Marshal(Node{Epoch: c.epoch, At: now.UnixMilli(), Heard: c.heard.snapshot(now)})
+	c.mu.Lock()
+	doubt := c.doubtLeft(now)
+	c.mu.Unlock()
+	b, err := json.Marshal(Node{Epoch: c.epoch, At: now.UnixMilli(), Doubt: doubt, Heard: c.heard.snapshot(now)})
 	if err != nil {
 		return 0, err
 	}
@@ -41,7 +47,8 @@ func (c *Cluster) announce(ctx context.Context, store db) (rev int64, err error)
 	}
 	c.okAt = time.Now()
 	c.stats.commits.Observe(c.okAt.Sub(began).Seconds())
-	c.spoke, c.spokeAt = res[0].rev, c.okAt
+	c.spoke, c.spokeAt, c.spokeNow = res[0].rev, c.okAt, now
+	c.word = now
 	if c.rev >= c.spoke {
 		c.lag = 0
 	}
@@ -61,7 +68,19 @@ func (c *Cluster) learnNode(name string, v kv) {
 	}
 	was := c.nodes[name]
 	n.skew, n.timed, n.saw = was.skew, was.timed && was.Epoch == n.Epoch, was.saw
+	n.compared = was.compared && was.Epoch == n.Epoch
 	c.nodes[name] = n
+	now := c.now()
+	c.hearDoubt(name, n, now)
+	if own := name == c.cfg.Node && n.Epoch == c.epoch; !own {
+		c.compareClock(name, time.UnixMilli(n.At), v.rev, now)
+	}
+	if name != c.cfg.Node && was.Epoch != n.Epoch { // it has just started, and is to hear of our clock
+		select {
+		case c.greet <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // sawNode is the same just after it happened, so that its clock can be compared. c.mu is held.
@@ -79,9 +98,7 @@ func (c *Cluster) sawNode(name string, v kv) {
 	if name == c.cfg.Node && n.Epoch != c.epoch && !c.twin {
 		c.twin = true
 		c.log.Error("another process works under the name of this node: neither can use the blocks of that name any more; give one of them another name and restart both", "node", name)
-		for scope := range c.pools {
-			c.book.SetOwn(scope, nil, true)
-		}
+		c.setOwn()
 	}
 }
 

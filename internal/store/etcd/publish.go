@@ -59,7 +59,7 @@ func (c *Cluster) publish(p place) {
 	if r.Serial < serial {
 		return // the Book has not heard of it from the disk yet; the next look finds it
 	}
-	c.enqueue(&claim{at: p, r: r, prev: r.Serial, why: toPublish, done: func(error) {}, asked: time.Now()})
+	c.enqueue(&claim{at: p, r: r, why: toPublish, done: func(error) {}, asked: time.Now()})
 }
 
 // published takes the answer to a record that was sent by publish. c.mu is held.
@@ -67,7 +67,7 @@ func (c *Cluster) published(k *claim, err error) {
 	if errors.Is(err, lease.ErrNoContact) {
 		return
 	}
-	if c.unsaid[k.at] <= k.prev {
+	if c.unsaid[k.at] <= k.r.Serial {
 		delete(c.unsaid, k.at)
 	}
 }

@@ -27,6 +27,7 @@ const (
 	MetricOwn           = "surefoot_shared_own_addresses"
 	MetricOwnFree       = "surefoot_shared_own_free_addresses"
 	MetricClock         = "surefoot_shared_clock_difference_seconds"
+	MetricDoubt         = "surefoot_shared_clocks_doubted"
 	MetricDeaf          = "surefoot_shared_deaf"
 )
 
@@ -139,6 +140,7 @@ func (c *Cluster) Collect(out chan<- prometheus.Metric) {
 			gauge(n.Clock.Seconds(), MetricClock, "Seconds by which another node's clock is ahead.", "node", n.Name)
 		}
 	}
+	gauge(yes(!st.Doubt.IsZero()), MetricDoubt, "1 while the clocks of nodes differ by more than an address rests, or did lately, else 0.")
 	gauge(float64(len(st.Deaf)), MetricDeaf, "Networks and relays that some nodes hear and others do not.")
 	s.commits.Collect(out)
 	s.waited.Collect(out)

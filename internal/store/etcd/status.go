@@ -26,6 +26,9 @@ func (c *Cluster) Status() store.Shared {
 		Won: c.stats.winning.Load(), Lost: c.stats.lost.Load(), Late: c.stats.late.Load(), Refused: c.stats.refused.Load(),
 		Lag: c.lag, Twin: c.twin, Deaf: deaf, Networks: own,
 	}
+	if now.Before(c.doubtful) {
+		st.Doubt = c.doubtful
+	}
 	st.Median, st.Worst = c.stats.recent()
 	if !c.contact {
 		st.Endpoint = ""
@@ -57,16 +60,16 @@ func (c *Cluster) ownAddresses() []store.SharedNetwork {
 		defer c.mu.Unlock()
 		return c.counted
 	}
-	mine := map[string][]lease.Range{}
+	mine, crowded := map[string][]lease.Range{}, map[string]bool{}
 	for scope, p := range c.pools {
 		if p.given {
-			mine[scope] = slices.Clone(p.mine)
+			mine[scope], crowded[scope] = slices.Clone(p.mine), p.crowded
 		}
 	}
 	c.mu.Unlock()
 	out := []store.SharedNetwork{}
 	for _, scope := range slices.Sorted(maps.Keys(mine)) {
-		n := store.SharedNetwork{Network: scope, Blocks: []string{}}
+		n := store.SharedNetwork{Network: scope, Blocks: []string{}, Crowded: crowded[scope]}
 		for _, r := range mine[scope] {
 			n.Blocks = append(n.Blocks, r.From.String()+"-"+r.To.String())
 			n.Own += int(count(r))

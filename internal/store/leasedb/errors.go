@@ -31,22 +31,22 @@ var refusals = [...]Refusal{Busy, Slow, Full, ReadOnly, IO, Damaged, Moved, Clos
 
 // Answers of Keep that are the same for every file.
 var (
-	ErrBusy   = &KeepError{Why: Busy, Err: errors.New("too many leases wait for the disk")}
-	ErrClosed = &KeepError{Why: Closed, Err: errors.New("the lease file is closed")}
+	errBusy   = &keepError{Why: Busy, Err: errors.New("too many leases wait for the disk")}
+	errClosed = &keepError{Why: Closed, Err: errors.New("the lease file is closed")}
 )
 
-// KeepError says why a record was not kept.
-type KeepError struct {
+// keepError says why a record was not kept.
+type keepError struct {
 	Why Refusal
 	Err error
 }
 
-func (e *KeepError) Error() string { return e.Err.Error() }
+func (e *keepError) Error() string { return e.Err.Error() }
 
-func (e *KeepError) Unwrap() error { return e.Err }
+func (e *keepError) Unwrap() error { return e.Err }
 
 // Hint says how to get on, where a person can do something about it.
-func (e *KeepError) Hint() []string {
+func (e *keepError) Hint() []string {
 	switch e.Why {
 	case Full:
 		return []string{"make room on the disk: leases are kept again by themselves"}
@@ -60,7 +60,7 @@ func (e *KeepError) Hint() []string {
 
 // WhyNot is the word for an answer of Keep, "" for nil.
 func WhyNot(err error) Refusal {
-	var e *KeepError
+	var e *keepError
 	switch {
 	case err == nil:
 		return ""
@@ -71,15 +71,15 @@ func WhyNot(err error) Refusal {
 }
 
 // refused names what a write to the file met with.
-func (d *DB) refused(err error) *KeepError {
+func (d *DB) refused(err error) *keepError {
 	if err == nil {
 		return nil
 	}
-	var known *KeepError
+	var known *keepError
 	if errors.As(err, &known) {
 		return known
 	}
-	e := &KeepError{Why: Other, Err: fmt.Errorf("keep leases in %s: %w", d.cfg.File, err)}
+	e := &keepError{Why: Other, Err: fmt.Errorf("keep leases in %s: %w", d.cfg.File, err)}
 	switch sqlfile.Code(err) {
 	case lib.SQLITE_FULL:
 		e.Why = Full

@@ -175,7 +175,7 @@ func (d *DB) down(err error) {
 }
 
 // told says why nothing is kept, once for each cause.
-func (d *DB) told(why *KeepError, was error) {
+func (d *DB) told(why *keepError, was error) {
 	if was == nil || was.Error() != why.Error() {
 		d.log.Error("leases cannot be kept: machines get no new ones; those that are known are confirmed for the rest of their time",
 			"file", d.cfg.File, "reason", string(why.Why), "err", why)
@@ -183,7 +183,7 @@ func (d *DB) told(why *KeepError, was error) {
 }
 
 // answer refuses items.
-func (d *DB) answer(items []item, why *KeepError) {
+func (d *DB) answer(items []item, why *keepError) {
 	if len(items) > 0 {
 		d.stats.refuse(why.Why, len(items))
 	}
@@ -218,8 +218,8 @@ func (d *DB) Close() error {
 
 // end answers what is left, and takes no more.
 func (d *DB) end() {
-	items, _ := d.queue.shut(ErrClosed)
-	d.answer(items, ErrClosed)
+	items, _ := d.queue.shut(errClosed)
+	d.answer(items, errClosed)
 }
 
 func (d *DB) release() {

@@ -36,7 +36,7 @@ func (q *queue) put(it item) error {
 	switch {
 	case err != nil:
 	case len(q.waiting)+len(q.writing) >= q.max:
-		err = ErrBusy
+		err = errBusy
 	default:
 		q.waiting = append(q.waiting, it)
 	}
@@ -107,7 +107,7 @@ func (q *queue) shutLocked(why error) ([]item, error) {
 // closing takes no more, and leaves what waits.
 func (q *queue) closing() {
 	q.mu.Lock()
-	q.refuse = ErrClosed
+	q.refuse = errClosed
 	q.mu.Unlock()
 }
 

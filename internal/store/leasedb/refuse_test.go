@@ -201,7 +201,7 @@ func TestFullDisk(t *testing.T) {
 	if WhyNot(err) != Full || WhyNot(d.Fault()) != Full {
 		t.Errorf("it says %v, the fault is %v", err, d.Fault())
 	}
-	var e *KeepError
+	var e *keepError
 	if !errors.As(err, &e) || len(e.Hint()) == 0 {
 		t.Errorf("without a hint: %v", err)
 	}

@@ -179,8 +179,8 @@ func (d *DB) overdue() {
 	}
 }
 
-func (d *DB) slow() *KeepError {
-	return &KeepError{Why: Slow, Err: fmt.Errorf("keep leases in %s: the disk has not answered for %v", d.cfg.File, d.cfg.Slow)}
+func (d *DB) slow() *keepError {
+	return &keepError{Why: Slow, Err: fmt.Errorf("keep leases in %s: the disk has not answered for %v", d.cfg.File, d.cfg.Slow)}
 }
 
 // doubt notes of which addresses it is not certain what the disk has.

@@ -12,7 +12,7 @@ import (
 )
 
 // errMoved says that somebody took the file away: what is written to it would be lost.
-var errMoved = &KeepError{Why: Moved, Err: errors.New("the lease file was removed or replaced while it was in use")}
+var errMoved = &keepError{Why: Moved, Err: errors.New("the lease file was removed or replaced while it was in use")}
 
 // writer is the hold on the open file.
 type writer struct {

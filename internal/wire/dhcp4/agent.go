@@ -20,8 +20,8 @@ const (
 	AgentRelayPort AgentCode = 19 // RFC 8357: the reply goes to the port that the relay sent from
 )
 
-// AgentFlagUnicast says in AgentFlags that the client sent to the relay alone (RFC 5010 section 3).
-const AgentFlagUnicast = 0x80
+// agentFlagUnicast says in AgentFlags that the client sent to the relay alone (RFC 5010 section 3).
+const agentFlagUnicast = 0x80
 
 // Agent is the value of option 82: sub-options, as they are on the wire.
 type Agent []byte
@@ -66,7 +66,7 @@ func (a Agent) Unicast() (unicast, ok bool) {
 	if len(b) != 1 {
 		return false, false
 	}
-	return b[0]&AgentFlagUnicast != 0, true
+	return b[0]&agentFlagUnicast != 0, true
 }
 
 // text writes the sub-options for people; ok is false if the last one is cut short.

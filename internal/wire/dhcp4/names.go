@@ -12,10 +12,10 @@ const maxName = 255
 // maxJumps bounds the work that a chain of pointers makes.
 const maxJumps = 10
 
-// AppendNames writes DNS names as option 119 has them (RFC 3397): labels with their lengths, ends of
+// appendNames writes DNS names as option 119 has them (RFC 3397): labels with their lengths, ends of
 // names that were there before by a pointer into the value (RFC 1035 section 4.1.4). A dot at the end
 // of a name makes no difference.
-func AppendNames(dst []byte, names []string) ([]byte, error) {
+func appendNames(dst []byte, names []string) ([]byte, error) {
 	start, seen := len(dst), map[string]int{}
 	for _, name := range names {
 		rest := strings.ToLower(strings.TrimSuffix(name, "."))
@@ -53,8 +53,8 @@ func isLabel(s string) bool {
 	return s != "" && len(s) < 64 && s[0] != '-' && s[len(s)-1] != '-'
 }
 
-// ParseNames reads the value of option 119. A pointer may only point backwards.
-func ParseNames(b []byte) ([]string, error) {
+// parseNames reads the value of option 119. A pointer may only point backwards.
+func parseNames(b []byte) ([]string, error) {
 	var out []string
 	for at := 0; at < len(b); {
 		name, next, err := nameAt(b, at)

@@ -57,7 +57,7 @@ func (v *View) parse(b []byte) error {
 	if !v.Has(Overload) {
 		return nil
 	}
-	if over, ok := v.Uint8(Overload); ok && over <= inFile|inSName {
+	if over, ok := v.octet(Overload); ok && over <= inFile|inSName {
 		v.over = over
 	}
 	// RFC 3396 section 5: parts are joined in the order options, file, sname.

@@ -33,7 +33,7 @@ func (o Option) Text() string {
 			return routesText(routes)
 		}
 	case asNames:
-		if names, err := ParseNames(d); err == nil {
+		if names, err := parseNames(d); err == nil {
 			return strings.Join(names, " ")
 		}
 	case asType:

@@ -124,7 +124,7 @@ func (f form) parse(text string) ([]byte, error) {
 		if len(names) == 0 {
 			return nil, errors.New(`no name: write one or several, as in "example.net, lab.example.net"`)
 		}
-		return AppendNames(nil, names)
+		return appendNames(nil, names)
 	}
 	return parseHex(text)
 }

@@ -153,19 +153,19 @@ func TestRoutes(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for _, in := range [][]byte{{1}, {0xc0}, {0xc0, 0}, {1, 'a', 0xc0, 2}, {0x80, 1}, {3, 'a', 'b'}} {
-		if names, err := ParseNames(in); err == nil {
+		if names, err := parseNames(in); err == nil {
 			t.Errorf("% x is read as %q", in, names)
 		}
 	}
 	// RFC 3397 section 2 gives eng.apple.com and marketing.apple.com.
-	b, err := AppendNames(nil, []string{"eng.apple.com", "marketing.apple.com"})
+	b, err := appendNames(nil, []string{"eng.apple.com", "marketing.apple.com"})
 	if want := "\x03eng\x05apple\x03com\x00\x09marketing\xc0\x04"; err != nil || string(b) != want {
 		t.Errorf("%q, %v; want %q", b, err, want)
 	}
-	if _, err := AppendNames(nil, []string{strings.Repeat("a.", 130) + "a"}); err == nil {
+	if _, err := appendNames(nil, []string{strings.Repeat("a.", 130) + "a"}); err == nil {
 		t.Error("a name of 261 bytes is written")
 	}
-	if _, err := AppendNames(nil, []string{strings.Repeat("a", 64)}); err == nil {
+	if _, err := appendNames(nil, []string{strings.Repeat("a", 64)}); err == nil {
 		t.Error("a label of 64 bytes is written")
 	}
 }
@@ -217,18 +217,18 @@ func FuzzValues(f *testing.F) {
 				t.Fatalf("%v came back as %v, %v", routes, back, err)
 			}
 		}
-		names, err := ParseNames(b)
+		names, err := parseNames(b)
 		if err != nil {
 			return
 		}
-		written, err := AppendNames(nil, names)
+		written, err := appendNames(nil, names)
 		if err != nil {
 			return // a name of bytes that none has
 		}
 		for i := range names {
 			names[i] = strings.ToLower(names[i])
 		}
-		if back, err := ParseNames(written); err != nil || !slices.Equal(back, names) {
+		if back, err := parseNames(written); err != nil || !slices.Equal(back, names) {
 			t.Fatalf("%q came back as %q, %v", names, back, err)
 		}
 	})

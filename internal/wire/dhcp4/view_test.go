@@ -217,7 +217,7 @@ func TestViewNumbers(t *testing.T) {
 	if n, ok := v.Uint32(LeaseTime); n != 3600 || !ok {
 		t.Errorf("lease time %d, %v", n, ok)
 	}
-	if _, ok := v.Uint8(LeaseTime); ok {
+	if _, ok := v.octet(LeaseTime); ok {
 		t.Error("four bytes are read as one")
 	}
 	if v.Addr(RequestedAddress).IsValid() {

@@ -22,8 +22,8 @@ func (v *View) Get(c Code) (data []byte, ok bool) {
 	return v.b[i:end:end], true
 }
 
-// Uint8 returns the value of an option of one byte; ok is false if it is missing or malformed.
-func (v *View) Uint8(c Code) (n uint8, ok bool) {
+// octet returns the value of an option of one byte; ok is false if it is missing or malformed.
+func (v *View) octet(c Code) (n uint8, ok bool) {
 	if b, _ := v.Get(c); len(b) == 1 {
 		return b[0], true
 	}
@@ -63,7 +63,7 @@ func (v *View) Text(c Code) []byte {
 
 // Type returns the message type of option 53, or 0 if there is none or it is malformed.
 func (v *View) Type() MessageType {
-	t, _ := v.Uint8(MessageTypeOption)
+	t, _ := v.octet(MessageTypeOption)
 	return MessageType(t)
 }
 

@@ -67,12 +67,9 @@ func (w *Writer) Put(c Code, data []byte) {
 }
 
 // PutType says what kind of message the reply is.
-func (w *Writer) PutType(t MessageType) { w.PutUint8(MessageTypeOption, uint8(t)) }
-
-// PutUint8 adds an option of one byte.
-func (w *Writer) PutUint8(c Code, n uint8) {
-	b := w.begin(c)
-	*b = append(*b, byte(c), 1, n)
+func (w *Writer) PutType(t MessageType) {
+	b := w.begin(MessageTypeOption)
+	*b = append(*b, byte(MessageTypeOption), 1, byte(t))
 }
 
 // PutUint16 adds an option of two bytes.
@@ -102,14 +99,6 @@ func (w *Writer) PutAddrs(c Code, list []netip.Addr) {
 		x := addrBytes(a)
 		*b = append(*b, x[0], x[1], x[2], x[3])
 	}
-	seal(b, at)
-}
-
-// PutRoutes adds option 121 or 249.
-func (w *Writer) PutRoutes(c Code, routes []Route) {
-	b := w.begin(c)
-	at := len(*b)
-	*b = AppendRoutes(append(*b, byte(c), 0), routes)
 	seal(b, at)
 }
 

@@ -395,7 +395,7 @@ func TestWriterLong(t *testing.T) {
 	w.PutText(DomainName, strings.Repeat("d", 255))
 	w.PutText(HostName, strings.Repeat("h", 256))
 	w.PutBootFile(strings.Repeat("b", 255))
-	w.PutRoutes(ClasslessRoutes, routes)
+	w.Put(ClasslessRoutes, AppendRoutes(nil, routes))
 	w.PutAddrs(Router, nil)
 	b, err := w.Append(nil)
 	if err != nil {
