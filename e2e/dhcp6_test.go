@@ -16,6 +16,7 @@ func dhcp6Scenarios() []scenario {
 		{"dhcp6-http", dhcp6HTTP},
 		{"dhcp6-two-nodes", dhcp6TwoNodes},
 		{"dhcp6-relay", dhcp6Relay},
+		{"dhcp6-shared", dhcp6Shared},
 	}
 }
 

@@ -201,7 +201,7 @@ func (s *dhcpSite) log(i int) string { return s.nodes[i].said()[s.since[i]:] }
 // hasContact reports whether a node works with the store.
 func (s *dhcpSite) hasContact(i int) bool {
 	log := s.log(i)
-	return strings.LastIndex(log, "the shared store answers") > strings.LastIndex(log, "the shared store does not answer")
+	return strings.LastIndex(log, `msg="the shared store answers`) > strings.LastIndex(log, `msg="the shared store does not answer`) // details of packets say it too
 }
 
 // hasBlocks reports whether a node has addresses of its own in both networks.

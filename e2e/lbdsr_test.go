@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cilium/ebpf"
+
 	"surefoot/internal/lb"
 )
 
@@ -23,6 +25,9 @@ func dsrScenarios() []scenario {
 // site writes the site file of both balancers.
 func (l *dsrNet) site(vips, service string) {
 	l.t.Helper()
+	if err := os.WriteFile(l.path("key"), []byte("what both balancers know\n"), 0o600); err != nil {
+		l.t.Fatal(err)
+	}
 	for _, h := range []string{"lb1", "lb2"} {
 		text := fmt.Sprintf(`site: e2e
 nodes:
@@ -40,8 +45,8 @@ status: {socket: %s}
 state: %s
 history: {file: none}
 %s
-lb: {services: {boot: {%s, mode: dsr, backends: [sv1, sv2, sv3], persistence: {source_ip: 100s}}}}
-`, dsrVIP, l.path(h+".sock"), l.path(h+".state"), vips, service)
+lb: {peers: {key_file: %s}, services: {boot: {%s, mode: dsr, backends: [sv1, sv2, sv3], persistence: {source_ip: 100s}}}}
+`, dsrVIP, l.path(h+".sock"), l.path(h+".state"), vips, l.path("key"), service)
 		if err := os.WriteFile(l.path(h+".yaml"), []byte(text), 0o600); err != nil {
 			l.t.Fatal(err)
 		}
@@ -226,17 +231,24 @@ func (p *prober) after(at time.Time) (time.Duration, bool) {
 // one, which sends each to the same server, knowing nothing of it.
 func dsrFailover(t *testing.T, b *bench) {
 	var rows []string
-	for _, who := range []string{"surefoot", "keepalived"} {
-		for _, advert := range []string{"1s", "100ms"} {
-			t.Run(who+"/"+advert, func(t *testing.T) {
+	for _, c := range []struct{ who, advert, scheduler string }{
+		{"surefoot", "1s", "maglev"},
+		{"keepalived", "1s", "maglev"},
+		{"surefoot", "100ms", "maglev"},
+		{"keepalived", "100ms", "maglev"},
+		{"surefoot", "100ms", "round-robin"},
+	} {
+		who, advert := c.who, c.advert
+		{
+			t.Run(who+"/"+advert+"/"+c.scheduler, func(t *testing.T) {
 				l := newDSRNet(t, b)
 				for _, h := range []string{"sv1", "sv2", "sv3"} {
 					l.ours(h)
 				}
 				if who == "surefoot" {
-					l.site(fmt.Sprintf(dsrVIPs, advert), "vip: boot, scheduler: maglev")
+					l.site(fmt.Sprintf(dsrVIPs, advert), "vip: boot, scheduler: "+c.scheduler)
 				} else {
-					l.site("", "vip: "+dsrVIP+", scheduler: maglev")
+					l.site("", "vip: "+dsrVIP+", scheduler: "+c.scheduler)
 				}
 				for _, h := range []string{"lb1", "lb2"} {
 					l.balancer(h)
@@ -249,6 +261,9 @@ func dsrFailover(t *testing.T, b *bench) {
 				n := relayClients() / 5
 				s := l.storm(t, n, dsrVIP, "boot.bin", l.content, 0, 12*time.Millisecond)
 				s.under(n)
+				if c.scheduler == "round-robin" { // nobody can compute it: the other one has to be told
+					l.await("the standby knows the clients", func() bool { return l.remembered("lb2") >= n })
+				}
 				at := l.crash("lb1")
 				gap := time.Duration(0)
 				l.await("requests are answered again", func() (ok bool) { gap, ok = p.after(at.Add(30 * time.Millisecond)); return ok })
@@ -259,11 +274,43 @@ func dsrFailover(t *testing.T, b *bench) {
 				if t.Failed() {
 					t.Log(l.logs())
 				}
-				rows = append(rows, fmt.Sprintf("| %s | %s | %d ms | %d of %d |", who, advert, (gap+30*time.Millisecond).Milliseconds(), len(failed), n))
+				rows = append(rows, fmt.Sprintf("| %s | %s | %s | %d ms | %d of %d |", who, advert, c.scheduler, (gap+30*time.Millisecond).Milliseconds(), len(failed), n))
 			})
 		}
 	}
-	t.Log("\n| the address is kept by | advertisements | from the node's death to the first answered request | downloads lost |\n|---|---|---|---|\n" + strings.Join(rows, "\n"))
+	t.Log("\n| the address is kept by | advertisements | scheduler | from the node's death to the first answered request | downloads lost |\n|---|---|---|---|---|\n" + strings.Join(rows, "\n"))
+}
+
+// remembered is how many clients a balancer's kernel remembers.
+func (l *dsrNet) remembered(host string) (n int) {
+	l.t.Helper()
+	m, err := ebpf.LoadPinnedMap(l.pinned(host)+"/clients", &ebpf.LoadPinOptions{ReadOnly: true})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer m.Close()
+	var key [32]byte
+	var value [24]byte
+	for it := m.Iterate(); it.Next(&key, &value); {
+		n++
+	}
+	return n
+}
+
+// pinned is the folder of what stays when a balancer's process ends.
+func (l *dsrNet) pinned(host string) string {
+	l.t.Helper()
+	var st syscall.Stat_t
+	if err := syscall.Stat("/run/netns/"+l.ns(host), &st); err != nil {
+		l.t.Fatal(err)
+	}
+	for _, root := range []string{"/sys/fs/bpf", "/run/surefoot/bpf"} {
+		dir := fmt.Sprintf("%s/surefoot/net-%d", root, st.Ino)
+		if _, err := os.Stat(dir); err == nil {
+			return dir
+		}
+	}
+	return ""
 }
 
 // keepalived keeps the address on a balancer, beside Surefoot.
@@ -332,6 +379,13 @@ func dsrRestart(t *testing.T, b *bench) {
 	}
 	for _, m := range s.wait() {
 		t.Errorf("%s failed after %d blocks: %v", m.from, m.blocks.Load(), m.err)
+	}
+	l.kill("lb1", syscall.SIGKILL)
+	if l.pinned("lb1") == "" {
+		t.Error("a killed process left nothing: this test shows nothing")
+	}
+	if out, err := l.in("lb1", l.binary, "lb", "down", "--socket", l.path("lb1.sock")).CombinedOutput(); err != nil || l.pinned("lb1") != "" {
+		t.Errorf("lb down: %v: %s; left: %s", err, out, l.pinned("lb1"))
 	}
 	repeated := 0
 	for _, m := range s.all {

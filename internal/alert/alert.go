@@ -35,13 +35,14 @@ const (
 	PoolNearlyFull Code = "pool-nearly-full"
 	PoolEmpty      Code = "pool-empty"
 	LeasesRefused  Code = "leases-refused"
+	Starvation     Code = "starvation"
 
-	ExpectationsFull Code = "lb-expectations-full" // of connection tracking
+	ExpectationsFull Code = "lb-expectations-full"
 )
 
 // Codes lists the rules, for documents and help texts.
 func Codes() []Code {
-	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, OwnLow, OwnNone, NodeTwice, PoolNearlyFull, PoolEmpty, LeasesRefused, TwoMasters, ForeignVRRP, ExpectationsFull}
+	return []Code{ServerDown, AllDown, Slow, Flapping, ContentDiffers, ContentChanged, NobodyAnswers, DeafTo, RogueService, BootsFail, StoreSilent, HalfHeard, ClocksDiffer, OwnLow, OwnNone, NodeTwice, PoolNearlyFull, PoolEmpty, LeasesRefused, Starvation, TwoMasters, ForeignVRRP, ExpectationsFull}
 }
 
 // Severity is how much it matters.

@@ -24,6 +24,7 @@ type Discover struct {
 	Network   string
 	Interface string // of this node
 	Offers    []Offer
+	Six       bool // by DHCPv6: SOLICITs
 	Unsure    bool // that nobody offers an address says nothing here
 	// Lost are the flags of the DISCOVER whose answers do not arrive, while those to the other form do.
 	Lost  string
@@ -33,6 +34,14 @@ type Discover struct {
 
 func (d *Discover) labels(more ...string) []string {
 	return append([]string{"network", d.Network, "interface", d.Interface}, more...)
+}
+
+// asked is what was sent.
+func (d *Discover) asked() string {
+	if d.Six {
+		return "SOLICITs (DHCPv6)"
+	}
+	return "DISCOVERs"
 }
 
 // where names the segment.
@@ -89,7 +98,7 @@ func (m *Machine) nobody(now time.Time, d Discover, r *inRow) {
 	}
 	m.find(now, finding{
 		code: NobodyAnswers, severity: Critical, labels: d.labels(),
-		title: "nobody answers DISCOVERs on " + d.where(), evidence: evidence,
+		title: "nobody answers " + d.asked() + " on " + d.where(), evidence: evidence,
 		meaning: "machines there get no address, and do not even ask for a bootstrap",
 		fix:     orWord(strings.Join(d.Hints, "; "), "look at the DHCP server, its pool (is it exhausted?), and the relay of that network"),
 	})

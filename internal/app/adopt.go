@@ -86,7 +86,7 @@ func (l *leases) adopt(cfg *config.Config, list []lease.Record, dry bool) []web.
 // settle has a record of the book kept, or claimed where nodes share a store.
 func (l *leases) settle(g lease.Grant, done func(error)) {
 	switch {
-	case l.shared == nil || l.of(g.Record.Scope) != l.book: // of IPv6 the nodes share nothing
+	case l.shared == nil:
 		l.Keep(g.Record, done)
 	case g.Claim:
 		l.shared.Claim(g, done)

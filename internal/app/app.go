@@ -43,10 +43,12 @@ type App struct {
 	leases     *leases
 	leased     *leaseView // what is shown of them
 	paths      *dataPaths
+	direct     *direct // of these, that with direct server return
 	expecting  expecting
 
 	alerting *alerting
 	started  time.Time
+	starved  starved // where new machines were refused
 	link     func(name string) (link.Link, error)
 
 	reloading sync.Mutex     // held during a reload
@@ -112,7 +114,7 @@ func New(o Options, log *slog.Logger) (*App, error) {
 	a.noteLoad(nil)
 	a.journal.ConfigLoaded(a.now(), true)
 	a.paths = newDataPaths(log, a.now, a.planes(), a.lbTables)
-	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.tftp6Slot(), a.http6Slot(), a.lbSlot(), a.pathsSlot(), a.dnsSlot(), a.dhcp6Slot(), a.dhcpSlot(), a.proxySlot(), a.vipSlot()} // what sends clients to the others comes last
+	a.slots = []*slot{a.tftpSlot(), a.httpSlot(), a.tftp6Slot(), a.http6Slot(), a.lbSlot(), a.pathsSlot(), a.peersSlot(), a.dnsSlot(), a.dhcp6Slot(), a.dhcpSlot(), a.proxySlot(), a.vipSlot()} // what sends clients to the others comes last
 	a.drains.Add(len(a.slots))
 	for _, s := range a.slots {
 		s.swaps, s.drains = make(chan swap), a.drains.Done

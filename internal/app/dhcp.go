@@ -81,7 +81,7 @@ func (a *App) dhcpSlot() *slot {
 			if !cfg.hasDHCP() {
 				return nil, nil
 			}
-			d := dhcp4.Deps{Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book, Keeper: a.leases, Refuses: a.leases.refuses}
+			d := dhcp4.Deps{Log: a.log, Now: a.now, Emit: a.starved.emit(a.journal.Emit), Down: a.health.down, Book: a.leases.book, Keeper: a.leases, Refuses: a.leases.refuses}
 			if a.leases.shared != nil {
 				d.Keeper, d.Shared = a.leases.shared, a.leases.shared
 			}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"surefoot/internal/boot"
 	"surefoot/internal/config"
 	"surefoot/internal/lease"
 	"surefoot/internal/serve/dhcp6"
@@ -43,35 +44,44 @@ func pools6(cfg *config.Config) []lease.Pool {
 				p.Exclude = append(p.Exclude, a)
 			}
 		}
-		for mac, r := range reservations(cfg, s.Network) {
-			if r.Addr6.IsValid() {
-				p.Reserved[lease.Hardware(1, mac[:])] = r.Addr6
-			}
+		for id, r := range hosts6(cfg, s.Network) {
+			p.Reserved[id] = r.Addr6
 		}
 		out = append(out, p)
 	}
 	return out
 }
 
-// of is the book of a scope.
-func (l *leases) of(scope string) *lease.Book {
-	if strings.HasSuffix(scope, "/6") {
-		return l.book6
+// hosts6 are the machines of a network that an IPv6 address is reserved for.
+func hosts6(cfg *config.Config, network string) map[lease.ID]boot.Reservation {
+	out := map[lease.ID]boot.Reservation{}
+	for _, n := range cfg.Site.Networks {
+		if n.Name != network {
+			continue
+		}
+		for mac, r := range n.Reservations {
+			if r.Addr6.IsValid() {
+				out[lease.Hardware(1, mac[:])] = r
+			}
+		}
+		for text, r := range n.ByDUID {
+			if id, err := wire.ParseDUID(text); err == nil { // config lets nothing else through
+				out[lease.Machine(id)] = r
+			}
+		}
 	}
-	return l.book
+	return out
 }
 
-func (l *leases) load(r lease.Record) { l.of(r.Scope).Load(r) }
+// networkOf is the network of a scope.
+func networkOf(scope string) string { return strings.TrimSuffix(scope, "/6") }
 
 // each calls f for the records of a network, or of all with "", until it returns false.
 func (l *leases) each(network string, f func(lease.Record) bool) {
 	more := true
 	l.book.Each(network, func(r lease.Record) bool { more = f(r); return more })
-	if network != "" {
-		network = scope6(network)
-	}
-	if more {
-		l.book6.Each(network, f)
+	if network != "" && more {
+		l.book.Each(scope6(network), f)
 	}
 }
 
@@ -97,8 +107,13 @@ func (s *setup) hasDHCP6() bool {
 func (s *setup) dhcp6Config(duid wire.DUID) dhcp6.Config {
 	c := dhcp6.Config{Node: s.Node.Name, DUID: duid, Site: &s.Site, Interfaces: s.Node.Interfaces}
 	for _, d := range s.DHCP.Scopes6 {
+		hosts := map[lease.ID]struct{}{}
+		for id := range hosts6(s.Config, d.Network) {
+			hosts[id] = struct{}{}
+		}
 		c.Scopes = append(c.Scopes, dhcp6.Scope{
-			Name: scope6(d.Network), Network: d.Network, Subnet: d.Subnet, Preference: uint8(d.Preference), NoRapid: !d.Rapid,
+			Hosts: hosts,
+			Name:  scope6(d.Network), Network: d.Network, Subnet: d.Subnet, Preference: uint8(d.Preference), NoRapid: !d.Rapid,
 			DNS: d.DNS, NTP: d.NTP, Search: d.Search,
 		})
 	}
@@ -116,9 +131,11 @@ func (a *App) dhcp6Slot() *slot {
 			if err != nil {
 				return nil, err
 			}
-			srv, err := dhcp6.New(cfg.dhcp6Config(duid), dhcp6.Deps{
-				Log: a.log, Now: a.now, Emit: a.journal.Emit, Down: a.health.down, Book: a.leases.book6, Keeper: a.leases,
-			})
+			d := dhcp6.Deps{Log: a.log, Now: a.now, Emit: a.starved.emit(a.fromMachines), Down: a.health.down, Book: a.leases.book, Keeper: a.leases}
+			if a.leases.shared != nil {
+				d.Keeper, d.Shared = a.leases.shared, a.leases.shared
+			}
+			srv, err := dhcp6.New(cfg.dhcp6Config(duid), d)
 			if err != nil {
 				return nil, err
 			}
@@ -142,17 +159,9 @@ func (a *App) dhcp6Slot() *slot {
 // nodeDUID is what this node calls itself to DHCPv6 clients. It is made once and kept: clients renew with the
 // server of that name (RFC 8415 section 11), and a UUID is nobody else's (RFC 6355).
 func nodeDUID(state string) (wire.DUID, error) {
-	path := filepath.Join(state, "dhcp6-duid")
-	b, err := os.ReadFile(path)
-	switch {
-	case err == nil:
-		d, err := wire.ParseDUID(strings.TrimSpace(string(b)))
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", path, err)
-		}
-		return d, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("read the DUID of this node: %w", err)
+	path := duidFile(state)
+	if d, err := readDUID(state); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return d, err
 	}
 	var u [16]byte
 	_, _ = rand.Read(u[:]) // never fails
@@ -160,6 +169,20 @@ func nodeDUID(state string) (wire.DUID, error) {
 	d := wire.OfUUID(u)
 	if err := writeOnce(path, d.String()+"\n"); err != nil {
 		return nil, fmt.Errorf("keep the DUID of this node: %w", err)
+	}
+	return d, nil
+}
+
+func duidFile(state string) string { return filepath.Join(state, "dhcp6-duid") }
+
+func readDUID(state string) (wire.DUID, error) {
+	b, err := os.ReadFile(duidFile(state))
+	if err != nil {
+		return nil, fmt.Errorf("read the DUID of this node: %w", err)
+	}
+	d, err := wire.ParseDUID(strings.TrimSpace(string(b)))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", duidFile(state), err)
 	}
 	return d, nil
 }

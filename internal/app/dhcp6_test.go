@@ -127,7 +127,7 @@ networks:
 		t.Fatal(err)
 	}
 	// 16 addresses, of which 8 are the other node's and one is this node's own, and a reservation.
-	if u := l.book6.Usage("vdi/6"); u.Size != 8 || u.Reserved != 1 || u.Free != 7 {
+	if u := l.book.Usage("vdi/6"); u.Size != 8 || u.Reserved != 1 || u.Free != 7 {
 		t.Errorf("usage %+v", u)
 	}
 	if u := l.book.Usage("vdi"); u.Size != 11 {

@@ -30,8 +30,13 @@ func discovery(s *setup) watch.Discovery {
 	for _, n := range s.Nodes {
 		nodes[n.Name] = n.Addr
 	}
+	noAddress := map[string]bool{}
+	for _, d := range s.DHCP.Scopes6 {
+		noAddress[d.Network] = len(d.Ranges) == 0 // a monitor has no reservation
+	}
 	return watch.Discovery{
-		Site: &s.Site, Interfaces: s.Node.Interfaces, Networks: c.Networks, Every: c.Every, Wait: c.Wait,
+		NoAddress: noAddress,
+		Site:      &s.Site, Interfaces: s.Node.Interfaces, Networks: c.Networks, Every: c.Every, Wait: c.Wait,
 		Probes: s.Alerts.Rules.NobodyProbes, Expect: c.Expect, Nodes: nodes,
 	}
 }
@@ -68,13 +73,14 @@ func (a *alerting) looked(now time.Time, l watch.Look) {
 	if l.State == watch.NotAsked && len(l.Services) == 0 {
 		return // what was true before, may be or not
 	}
+	six := strings.HasPrefix(l.Name, "dhcp6/")
 	a.machine.ForgetSegments(now, func(network, iface string) bool {
-		return iface == l.Interface && (network != l.Network || l.State == watch.LeftOut)
+		return iface == l.Interface && strings.HasSuffix(network, "/6") == six && (network != l.Network || l.State == watch.LeftOut)
 	})
 	if l.State == watch.LeftOut {
 		return
 	}
-	d := alert.Discover{Network: l.Network, Interface: l.Interface, Unsure: l.State == watch.NotAsked, Lost: l.Lost, Text: l.Text, Hints: l.Hints}
+	d := alert.Discover{Network: l.Network, Interface: l.Interface, Unsure: l.State == watch.NotAsked, Lost: l.Lost, Text: l.Text, Hints: l.Hints, Six: six}
 	for _, s := range l.Services {
 		o := alert.Offer{From: s.From, Server: s.Server, MAC: s.MAC, Text: strings.Join(s.Offers, " | "), Address: s.Address, PXE: s.Boot, Known: s.Known != ""}
 		d.Offers = append(d.Offers, o)
@@ -104,7 +110,11 @@ func (a *App) warnSegments(s *setup, add adder) {
 		if len(s.Last.Hints) > 0 {
 			fix = s.Last.Hints[0]
 		}
-		add(string(boot.DHCPNotAsked), "who answers DISCOVERs on "+s.Interface+" is not known", s.Text, fix)
+		what := "DISCOVERs"
+		if strings.HasPrefix(s.Name, "dhcp6/") {
+			what = "SOLICITs (DHCPv6)"
+		}
+		add(string(boot.DHCPNotAsked), "who answers "+what+" on "+s.Interface+" is not known", s.Text, fix)
 	}
 }
 

@@ -28,11 +28,7 @@ func OfferTo(cfg *config.Config, c boot.Client, network string, down boot.Down, 
 	if err != nil {
 		return DHCPOffer{}, err
 	}
-	none, err := lease.NewBook(cfg.Node.Name, nil)
-	if err != nil {
-		return DHCPOffer{}, err
-	}
-	l := &leases{book: book, book6: none} // alone, whatever the nodes share
+	l := &leases{book: book} // alone, whatever the nodes share
 	if err := l.configure(cfg); err != nil {
 		return DHCPOffer{}, err
 	}

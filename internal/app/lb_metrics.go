@@ -23,6 +23,7 @@ const (
 	MetricLBBackend  = "surefoot_lb_backend_state"
 	MetricLBActive   = "surefoot_lb_path_active"
 	MetricLBTrouble  = "surefoot_lb_path_trouble"
+	MetricLBNotSent  = "surefoot_lb_not_balanced_packets_total"
 	MetricLBExpected = "surefoot_lb_expected_transfers"
 	MetricLBExpect   = "surefoot_lb_expected_transfers_limit"
 )
@@ -32,7 +33,7 @@ type lbMetrics struct {
 	a                                         *App
 	downloads, bytes, running, shared, cached *prometheus.Desc
 
-	requests, retries, packets, carried, backend, active, trouble, expected, limit *prometheus.Desc
+	requests, retries, packets, carried, backend, active, trouble, notSent, expected, limit *prometheus.Desc
 }
 
 func newLBMetrics(a *App) *lbMetrics {
@@ -54,6 +55,7 @@ func newLBMetrics(a *App) *lbMetrics {
 		backend:  desc(MetricLBBackend, "1 for what a data path does with a backend, else 0.", "service", "backend", "state"),
 		active:   desc(MetricLBActive, "1 where this node has the service's address, or is told to act so.", "service"),
 		trouble:  desc(MetricLBTrouble, "1 while a data path does not follow.", "service"),
+		notSent:  desc(MetricLBNotSent, "Packets that came by an interface with dsr and went to no backend, by reason.", "reason"),
 		expected: desc(MetricLBExpected, "Transfers that the kernel expects: requests behind address translation without an answer yet."),
 		limit:    desc(MetricLBExpect, "How many transfers the kernel can expect."),
 	}
@@ -62,7 +64,7 @@ func newLBMetrics(a *App) *lbMetrics {
 func (m *lbMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.downloads, m.bytes, m.running, m.shared, m.cached,
-		m.requests, m.retries, m.packets, m.carried, m.backend, m.active, m.trouble, m.expected, m.limit,
+		m.requests, m.retries, m.packets, m.carried, m.backend, m.active, m.trouble, m.notSent, m.expected, m.limit,
 	} {
 		ch <- d
 	}
@@ -120,6 +122,11 @@ func (m *lbMetrics) paths(ch chan<- prometheus.Metric) {
 			send(m.retries, prometheus.CounterValue, float64(c.Retries), c.Service, c.Backend)
 			send(m.packets, prometheus.CounterValue, float64(c.Packets), c.Service, c.Backend)
 			send(m.carried, prometheus.CounterValue, float64(c.Bytes), c.Service, c.Backend)
+		}
+	}
+	if reasons, err := m.a.direct.bpf.NotForwarded(); err == nil {
+		for r, n := range reasons {
+			send(m.notSent, prometheus.CounterValue, float64(n), r.String())
 		}
 	}
 	if n, most := m.a.expecting.get(); translated && most > 0 {

@@ -8,9 +8,10 @@ import (
 
 // planes are the ways of letting packets travel in the kernel, each with what it takes.
 func (a *App) planes() []*kind {
+	a.direct = newDirect(a.log, a.now)
 	return []*kind{
 		{name: "nat", plane: a.newTranslating(), takes: func(s lb.Service) bool { return s.Mode == lb.NAT || s.Mode == lb.SNAT }},
-		{name: "dsr", plane: newDirect(a.log, a.now), takes: func(s lb.Service) bool { return s.Mode == lb.DSR }},
+		{name: "dsr", plane: a.direct, takes: func(s lb.Service) bool { return s.Mode == lb.DSR }},
 	}
 }
 

@@ -27,7 +27,6 @@ func (l *leases) expire(ctx context.Context) {
 		}
 		last = now
 		l.book.Expire(now)
-		l.book6.Expire(now)
 	}
 }
 
@@ -39,11 +38,11 @@ func step(clock, truth time.Duration) time.Duration {
 	return 0
 }
 
-// stepped tells the books of a step of the clock, and has kept what that changes.
+// stepped tells the book of a step of the clock, and has kept what that changes.
 func (l *leases) stepped(now time.Time, by time.Duration, began time.Time) int {
-	records := append(l.book.Stepped(now, by, began), l.book6.Stepped(now, by, began)...)
+	records := l.book.Stepped(now, by, began)
 	for _, r := range records {
-		l.Keep(r, func(err error) { l.of(r.Scope).Committed(r, err) })
+		l.Keep(r, func(err error) { l.book.Committed(r, err) })
 	}
 	return len(records)
 }

@@ -20,10 +20,9 @@ import (
 
 // leases are the addresses that this node gave out: in memory, and on disk once a network needs it.
 type leases struct {
-	book  *lease.Book
-	book6 *lease.Book // of IPv6, which no shared store knows of
-	log   *slog.Logger
-	now   func() time.Time
+	book *lease.Book
+	log  *slog.Logger
+	now  func() time.Time
 
 	shared *etcd.Cluster // nil: this node shares its leases with nobody
 	wired  func() []string
@@ -43,11 +42,7 @@ func newLeases(cfg *config.Config, log *slog.Logger, now func() time.Time) (*lea
 	if err != nil {
 		return nil, err
 	}
-	book6, err := lease.NewBook(cfg.Node.Name, pools6(cfg))
-	if err != nil {
-		return nil, err
-	}
-	l := &leases{book: book, book6: book6, log: log, now: now, every: 5 * time.Second, up: make(chan struct{})}
+	l := &leases{book: book, log: log, now: now, every: 5 * time.Second, up: make(chan struct{})}
 	l.shared, err = newShared(cfg, l, log, now)
 	return l, err
 }
@@ -85,7 +80,7 @@ func pools(cfg *config.Config) []lease.Pool {
 		}
 		out = append(out, p)
 	}
-	return out
+	return append(out, pools6(cfg)...)
 }
 
 func reservations(cfg *config.Config, network string) map[boot.MAC]boot.Reservation {
@@ -99,11 +94,8 @@ func reservations(cfg *config.Config, network string) map[boot.MAC]boot.Reservat
 
 // configure takes the pools of another configuration; leases stay.
 func (l *leases) configure(cfg *config.Config) error {
-	if err := errors.Join(l.book.Configure(pools(cfg)), l.book6.Configure(pools6(cfg))); err != nil {
+	if err := l.book.Configure(pools(cfg)); err != nil {
 		return err
-	}
-	for _, s := range cfg.DHCP.Scopes6 {
-		l.book6.SetOthers(scope6(s.Network), othersOf(cfg, s.Split))
 	}
 	if l.shared != nil {
 		l.shared.Configure(pools(cfg), givers(cfg))
@@ -111,6 +103,9 @@ func (l *leases) configure(cfg *config.Config) error {
 	}
 	for _, s := range cfg.DHCP.Scopes {
 		l.book.SetOthers(s.Network, othersOf(cfg, s.Split))
+	}
+	for _, s := range cfg.DHCP.Scopes6 {
+		l.book.SetOthers(scope6(s.Network), othersOf(cfg, s.Split))
 	}
 	return nil
 }
@@ -154,18 +149,17 @@ func (l *leases) open(ctx context.Context, file string) error {
 // openFile opens the file and reads it.
 func (l *leases) openFile(ctx context.Context, file string) (*leasedb.DB, error) {
 	db, err := leasedb.Open(ctx, leasedb.Config{File: file}, leasedb.Deps{
-		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.load, All: l.all,
+		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.book.Load, All: l.all,
 	})
 	if err != nil {
 		return nil, err
 	}
 	n := 0
 	began := l.now()
-	if err := db.Load(ctx, func(r lease.Record) { l.load(r); n++ }); err != nil {
+	if err := db.Load(ctx, func(r lease.Record) { l.book.Load(r); n++ }); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the leases: %w", err), db.Close())
 	}
-	l.book.Stepped(l.now(), 0, began)
-	l.book6.Stepped(l.now(), 0, began) // a clock that was ahead gave leases of years
+	l.book.Stepped(l.now(), 0, began) // a clock that was ahead gave leases of years
 	l.log.Info("leases read", "role", "leases", "file", file, "leases", n, "took", l.now().Sub(began).Round(time.Millisecond))
 	l.book.Began(l.now())
 	if l.shared != nil {
@@ -201,7 +195,7 @@ func (l *leases) reopen(ctx context.Context) *leasedb.DB {
 
 // read reads a file that another process may have, and keeps nothing. A file that is not there is empty.
 func (l *leases) read(ctx context.Context, file string) error {
-	_, err := leasedb.Read(ctx, file, l.load)
+	_, err := leasedb.Read(ctx, file, l.book.Load)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

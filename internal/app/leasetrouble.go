@@ -56,7 +56,7 @@ func poolTroubles(pools []web.PoolUsage) []alert.Trouble {
 			Labels: []string{"network", p.Network},
 			Evidence: []string{fmt.Sprintf("of %d addresses %d are leased, %d offered, %d declined, %d reserved for machines that are off; %d are left",
 				p.Size, p.Active, p.Offered, p.Declined, p.Reserved, p.Free+p.Resting)},
-			Fix: fmt.Sprintf("widen networks.%s.dhcp.range, or shorten its lease; surefoot lease list --network %s shows who has them", p.Network, p.Network),
+			Fix: fmt.Sprintf("widen %s, or shorten its lease; surefoot lease list --network %s shows who has them", rangeOf(p.Network), networkOf(p.Network)),
 		}
 		switch p.Full {
 		case "empty":
@@ -85,6 +85,7 @@ func (a *App) alertElsewhere() func(time.Time, *alert.Machine) {
 	var looked time.Time
 	return func(now time.Time, m *alert.Machine) {
 		a.alertShared(now, m)
+		m.Troubles(now, []alert.Code{alert.Starvation}, a.starved.troubles(now))
 		if now.Sub(looked).Abs() >= troublesEvery {
 			looked = now
 			m.Troubles(now, leaseCodes, a.leaseTroubles(a.leased.usage(a.leased.cfg())))

@@ -55,7 +55,7 @@ func (v *leaseView) look() {
 	fresh, known := !v.at.IsZero() && now.Sub(v.at) < lookEvery && !now.Before(v.at), len(v.pools)
 	v.mu.Unlock()
 	cfg := v.cfg()
-	if fresh && len(cfg.DHCP.Scopes) == known {
+	if fresh && len(cfg.DHCP.Scopes)+len(cfg.DHCP.Scopes6) == known {
 		return
 	}
 	pools := v.usage(cfg)
@@ -72,17 +72,23 @@ func (v *leaseView) look() {
 // usage counts the addresses of each network.
 func (v *leaseView) usage(cfg *config.Config) []web.PoolUsage {
 	pools := []web.PoolUsage{}
-	for _, s := range cfg.DHCP.Scopes {
-		u := v.leases.book.Usage(s.Network)
+	add := func(scope string, subnet netip.Prefix, ranges []config.AddrRange) {
+		u := v.leases.book.Usage(scope)
 		p := web.PoolUsage{
-			Network: s.Network, Subnet: s.Subnet.String(), Size: u.Size, Active: u.Active, Offered: u.Offered,
+			Network: scope, Subnet: subnet.String(), Size: u.Size, Active: u.Active, Offered: u.Offered,
 			Declined: u.Declined, Resting: u.Resting, Reserved: u.Reserved, Free: u.Free, Ranges: []string{},
 		}
-		for _, r := range s.Ranges {
+		for _, r := range ranges {
 			p.Ranges = append(p.Ranges, r.String())
 		}
-		p.Full = full(u, len(s.Ranges) > 0)
+		p.Full = full(u, len(ranges) > 0)
 		pools = append(pools, p)
+	}
+	for _, s := range cfg.DHCP.Scopes {
+		add(s.Network, s.Subnet, s.Ranges)
+	}
+	for _, s := range cfg.DHCP.Scopes6 {
+		add(scope6(s.Network), s.Subnet, s.Ranges)
 	}
 	return pools
 }
@@ -171,49 +177,22 @@ func LeaseState(r lease.Record, now time.Time) string {
 // ShownLease is a record as it is shown; without a configuration nothing is known of reservations.
 func ShownLease(cfg *config.Config, r lease.Record, now time.Time) web.Lease {
 	l := web.Lease{
-		Network: r.Scope, Addr: r.Addr, ID: r.ID, MAC: r.MAC.String(), State: LeaseState(r, now), Start: r.Start, Expires: r.Expires,
+		Network: networkOf(r.Scope), Addr: r.Addr, ID: r.ID, MAC: r.MAC.String(), State: LeaseState(r, now), Start: r.Start, Expires: r.Expires,
 		Node: r.Node, Host: r.Host, Relay: r.Relay, Circuit: r.Circuit, Class: r.Class, Serial: r.Serial,
 	}
 	if boot.Arch(r.Arch) != boot.ArchUnknown && (r.Class != "" || r.Arch != 0) {
 		l.Arch = &r.Arch
 	}
-	if cfg != nil {
-		if res, ok := reservations(cfg, r.Scope)[r.MAC]; ok && !r.MAC.IsZero() {
-			l.Reserved = res.Addr == r.Addr
-			if res.Name != l.MAC {
-				l.Name = res.Name
-			}
+	if r.MAC.IsZero() {
+		l.MAC = "" // DHCPv6 does not tell it always
+	}
+	if res, ok := reservedFor(cfg, r); ok {
+		l.Reserved = res.Addr == r.Addr || res.Addr6 == r.Addr
+		if res.Name != l.MAC {
+			l.Name = res.Name
 		}
 	}
 	return l
-}
-
-// LeaseFilter makes a test of what a query asks for.
-func LeaseFilter(cfg *config.Config, q web.LeaseQuery, now time.Time) (func(lease.Record) bool, error) {
-	states := []string{"", "active", "expired", "offered", "released", "declined"}
-	if !slices.Contains(states, q.State) {
-		return nil, fmt.Errorf("there is no state %q: they are %s", q.State, strings.Join(states[1:], ", "))
-	}
-	text := strings.ToLower(q.Text)
-	if mac, err := boot.ParseMAC(q.Text); err == nil {
-		text = mac.String()
-	}
-	return func(r lease.Record) bool {
-		switch {
-		case q.Network != "" && r.Scope != q.Network, r.State == lease.Free:
-			return false
-		case q.State != "" && LeaseState(r, now) != q.State:
-			return false
-		case text == "":
-			return true
-		}
-		name := ""
-		if cfg != nil {
-			name = reservations(cfg, r.Scope)[r.MAC].Name
-		}
-		return strings.Contains(r.Addr.String(), text) || strings.Contains(r.MAC.String(), text) || strings.Contains(r.ID.String(), text) ||
-			strings.Contains(strings.ToLower(r.Host), text) || strings.Contains(strings.ToLower(name), text)
-	}, nil
 }
 
 // List returns a page of leases. It goes through all of them and keeps one page.
@@ -232,7 +211,8 @@ func (v *leaseView) List(q web.LeaseQuery) (web.LeasePage, error) {
 	}
 	var after lease.Record
 	if q.After != "" {
-		scope, text, _ := strings.Cut(q.After, "/")
+		i := max(strings.LastIndexByte(q.After, '/'), 0)
+		scope, text := q.After[:i], strings.TrimPrefix(q.After[i:], "/")
 		a, err := netip.ParseAddr(text)
 		if err != nil {
 			return web.LeasePage{}, fmt.Errorf("after is %q, and no end of a page", q.After)
@@ -280,51 +260,8 @@ func (v *leaseView) Find(who string) []web.Lease {
 	return out
 }
 
-// LeaseOf makes a test whether a record is of an address, a MAC address, an identity or a name.
-func LeaseOf(cfg *config.Config, who string) func(lease.Record) bool {
-	if a, err := netip.ParseAddr(who); err == nil {
-		return func(r lease.Record) bool { return r.Addr == a }
-	}
-	if mac, err := boot.ParseMAC(who); err == nil {
-		return func(r lease.Record) bool { return r.MAC == mac || r.ID == lease.Hardware(1, mac[:]) }
-	}
-	if id, err := lease.ParseID(who); err == nil && !id.IsZero() {
-		return func(r lease.Record) bool { return r.ID == id }
-	}
-	return func(r lease.Record) bool {
-		name := ""
-		if cfg != nil {
-			name = reservations(cfg, r.Scope)[r.MAC].Name
-		}
-		return who != "" && (strings.EqualFold(r.Host, who) || strings.EqualFold(name, who))
-	}
-}
-
 // Reserved finds the reservations of a machine, by its address, MAC address or name.
 func (v *leaseView) Reserved(who string) []web.ReservedAddr { return ReservedFor(v.cfg(), who) }
-
-// ReservedFor is the same of a configuration.
-func ReservedFor(cfg *config.Config, who string) []web.ReservedAddr {
-	out := []web.ReservedAddr{}
-	if cfg == nil || who == "" {
-		return out
-	}
-	addr, _ := netip.ParseAddr(who)
-	mac, _ := boot.ParseMAC(who)
-	for _, n := range cfg.Site.Networks {
-		for m, r := range n.Reservations {
-			if m == mac || addr.IsValid() && r.Addr == addr || strings.EqualFold(r.Name, who) {
-				x := web.ReservedAddr{Network: n.Name, MAC: m.String(), Addr: r.Addr, Boot: r.Rule}
-				if r.Name != x.MAC {
-					x.Name = r.Name
-				}
-				out = append(out, x)
-			}
-		}
-	}
-	slices.SortFunc(out, func(a, b web.ReservedAddr) int { return strings.Compare(a.Network+a.MAC, b.Network+b.MAC) })
-	return out
-}
 
 // Release ends a lease as if its machine had said so. The machine does not hear of it.
 func (v *leaseView) Release(ctx context.Context, who string) (web.Lease, error) {
@@ -344,7 +281,7 @@ func (v *leaseView) Release(ctx context.Context, who string) (web.Lease, error) 
 		return web.Lease{}, fmt.Errorf("%s has several leases (%s and others): name the address", who, active[0].Addr)
 	}
 	r := active[0]
-	ended, why := v.leases.of(r.Scope).Release(now, lease.Ask{Scope: r.Scope, ID: r.ID, MAC: r.MAC, Want: r.Addr})
+	ended, why := v.leases.book.Release(now, lease.Ask{Scope: r.Scope, ID: r.ID, MAC: r.MAC, Want: r.Addr})
 	if why != boot.Answered {
 		return web.Lease{}, fmt.Errorf("release %s: %s", r.Addr, why.Text())
 	}
@@ -366,7 +303,7 @@ func (v *leaseView) forget() {
 func (v *leaseView) keep(ctx context.Context, r lease.Record) error {
 	done := make(chan error, 1)
 	v.leases.settle(lease.Grant{Record: r}, func(err error) {
-		v.leases.of(r.Scope).Committed(r, err)
+		v.leases.book.Committed(r, err)
 		done <- err
 	})
 	select {

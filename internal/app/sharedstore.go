@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"surefoot/internal/config"
+	"surefoot/internal/kernel/link"
 	"surefoot/internal/store/etcd"
 )
 
@@ -37,7 +38,7 @@ func newShared(cfg *config.Config, l *leases, log *slog.Logger, now func() time.
 func givers(cfg *config.Config) []string {
 	var out []string
 	for _, n := range cfg.Nodes {
-		if slices.Contains(n.Roles, roleDHCP) {
+		if slices.Contains(n.Roles, roleDHCP) || slices.Contains(n.Roles, roleDHCP6) {
 			out = append(out, n.Name)
 		}
 	}
@@ -67,7 +68,7 @@ func (l *leases) runShared(ctx context.Context, ready func()) error {
 	return l.shared.Run(ctx, nil)
 }
 
-// wiredTo returns the networks on whose wire this node has an interface of its own.
+// wiredTo returns the scopes on whose wire this node has an interface of its own.
 func (a *App) wiredTo() []string {
 	s := a.setup()
 	var out []string
@@ -80,6 +81,14 @@ func (a *App) wiredTo() []string {
 			for _, p := range l.Addrs {
 				if d.Subnet.Contains(p.Addr()) && !slices.Contains(out, d.Network) {
 					out = append(out, d.Network)
+				}
+			}
+		}
+		addrs, _ := link.Addrs6(name) // none where IPv6 is switched off
+		for _, d := range s.DHCP.Scopes6 {
+			for _, p := range addrs {
+				if d.Subnet.Contains(p.Addr()) && !slices.Contains(out, scope6(d.Network)) {
+					out = append(out, scope6(d.Network))
 				}
 			}
 		}

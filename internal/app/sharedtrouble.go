@@ -52,7 +52,7 @@ func sharedTroubles(st store.Shared, now time.Time) []alert.Trouble {
 	}
 	out = append(out, clockTroubles(st)...)
 	for _, n := range st.Networks {
-		out = append(out, ownTrouble(st, n)...)
+		out = append(out, ownTrouble(st, n, now)...)
 	}
 	if st.Twin {
 		out = append(out, alert.Trouble{
@@ -95,7 +95,7 @@ func clockTroubles(st store.Shared) []alert.Trouble {
 }
 
 // ownTrouble is what a network lacks for the time without the store. A quarter is left for somebody to come.
-func ownTrouble(st store.Shared, n store.SharedNetwork) []alert.Trouble {
+func ownTrouble(st store.Shared, n store.SharedNetwork, now time.Time) []alert.Trouble {
 	switch {
 	case n.Crowded:
 		return []alert.Trouble{{
@@ -103,9 +103,9 @@ func ownTrouble(st store.Shared, n store.SharedNetwork) []alert.Trouble {
 			Title:    "this node has no addresses of its own in " + n.Network,
 			Evidence: []string{"the range is too small for the nodes of the site, or too full"},
 			Meaning:  "while the store that the nodes share does not answer, new machines of that network get no address from this node; known ones keep theirs",
-			Fix:      "widen networks." + n.Network + ".dhcp.range, or set a smaller store.etcd.block_size",
+			Fix:      "widen " + rangeOf(n.Network) + ", or set a smaller store.etcd.block_size",
 		}}
-	case !st.Contact && n.Own > 0 && 4*n.Free <= n.Own:
+	case !st.Contact && now.Sub(st.Since) >= silentFor && n.Own > 0 && 4*n.Free <= n.Own:
 		t := alert.Trouble{
 			Code: alert.OwnLow, Severity: alert.Warning, Labels: []string{"network", n.Network},
 			Title:    fmt.Sprintf("%d addresses of %s are left to this node, and the store does not answer", n.Free, n.Network),
@@ -119,6 +119,14 @@ func ownTrouble(st store.Shared, n store.SharedNetwork) []alert.Trouble {
 		return []alert.Trouble{t}
 	}
 	return nil
+}
+
+// rangeOf is the key of the site file that says which addresses a scope has.
+func rangeOf(scope string) string {
+	if network := networkOf(scope); network != scope {
+		return "networks." + network + ".dhcp6.range"
+	}
+	return "networks." + scope + ".dhcp.range"
 }
 
 // firstWords bounds an error to what a person reads.

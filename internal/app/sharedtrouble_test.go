@@ -25,9 +25,10 @@ func TestSharedTroubles(t *testing.T) {
 		"clocks differ a little":  {store.Shared{Contact: true, Nodes: node(-6 * time.Second)}, map[alert.Code]alert.Severity{alert.ClocksDiffer: alert.Warning}},
 		"by more than they may":   {store.Shared{Contact: true, Nodes: node(-lease.MostSkew - time.Second)}, map[alert.Code]alert.Severity{alert.ClocksDiffer: alert.Critical}},
 		"they did lately":         {store.Shared{Contact: true, Doubt: now.Add(time.Hour)}, map[alert.Code]alert.Severity{alert.ClocksDiffer: alert.Critical}},
-		"alone, with enough":      {store.Shared{Since: now, Networks: network(20, 32)}, nil},
-		"alone, with little":      {store.Shared{Since: now, Networks: network(8, 32)}, map[alert.Code]alert.Severity{alert.OwnLow: alert.Warning}},
-		"alone, with nothing":     {store.Shared{Since: now, Networks: network(0, 32)}, map[alert.Code]alert.Severity{alert.OwnLow: alert.Critical}},
+		"alone, with enough":      {store.Shared{Since: now.Add(-silentFor), Networks: network(20, 32)}, map[alert.Code]alert.Severity{alert.StoreSilent: alert.Critical}},
+		"alone, with little":      {store.Shared{Since: now.Add(-silentFor), Networks: network(8, 32)}, map[alert.Code]alert.Severity{alert.StoreSilent: alert.Critical, alert.OwnLow: alert.Warning}},
+		"alone, with nothing":     {store.Shared{Since: now.Add(-silentFor), Networks: network(0, 32)}, map[alert.Code]alert.Severity{alert.StoreSilent: alert.Critical, alert.OwnLow: alert.Critical}},
+		"for a moment":            {store.Shared{Since: now.Add(-time.Second), Networks: network(0, 32)}, nil},
 		"no block in a network":   {store.Shared{Contact: true, Networks: []store.SharedNetwork{{Network: "lab", Crowded: true}}}, map[alert.Code]alert.Severity{alert.OwnNone: alert.Warning}},
 		"and nobody answers long": {store.Shared{Since: now.Add(-time.Minute)}, map[alert.Code]alert.Severity{alert.StoreSilent: alert.Critical}},
 	} {

@@ -42,6 +42,7 @@ func (a *App) warnings() []web.Warning {
 	a.warnHistory(add)
 	a.warnVIPs(add)
 	a.warnBalances(s, add)
+	a.warnPeers(add)
 	a.warnShared(add)
 	warnTroubles(add, a.leaseTroubles(a.leased.Pools()))
 	warnAddress(s, add)

@@ -100,6 +100,7 @@ type Network struct {
 	Deliver      Delivery
 	BIOS         BIOSStyle
 	Reservations map[MAC]Reservation
+	ByDUID       map[string]Reservation // IPv6 addresses of what calls itself so over DHCPv6: hexadecimal digits
 }
 
 // Reservation binds one machine to a rule or an address.

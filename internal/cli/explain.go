@@ -25,6 +25,7 @@ runs there, it is asked which servers deliver at present, and which are drained.
   surefoot explain --mac 52:54:00:12:34:56 --arch 16 --config site.yaml --node boot2
   surefoot explain --mac 52:54:00:12:34:56 --arch bios --interface eth1 --root /srv/boot --json
   surefoot explain dhcp --mac 52:54:00:12:34:56      who answers its DHCPDISCOVER, of two other servers
+  surefoot explain dhcp6 --mac 52:54:00:12:34:56     what it gets by DHCPv6, address and file, and why
 
 Without --as the firmware follows from the architecture: bios is a PXE ROM, uefi-... is EDK2, the
 numbers of UEFI HTTP boot (15, 16, 18, 19) are uefi-http. Without --network, --relay or --addr the
@@ -67,7 +68,7 @@ func newExplainCommand(env *Env) *cobra.Command {
 	f.StringVar(&o.serve.bios, "bios", "", "file for BIOS machines (without a site file)")
 	f.StringVar(&o.serve.uefi, "uefi", "", "file for UEFI x64 machines (without a site file)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	cmd.AddCommand(newExplainDHCPCommand(env))
+	cmd.AddCommand(newExplainDHCPCommand(env), newExplainDHCP6Command(env))
 	return cmd
 }
 

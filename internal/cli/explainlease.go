@@ -31,7 +31,7 @@ func (e *explanation) explainDHCP(c boot.Client, d boot.Decision, cfg *config.Co
 		if l.State == "released" {
 			r.State = lease.Released
 		}
-		if l.State != "declined" && l.State != "offered" {
+		if l.State != "declined" && l.State != "offered" && l.Addr.Is4() {
 			has = append(has, r)
 		}
 	}

@@ -75,12 +75,15 @@ func printLeases(w io.Writer, who string, s web.LeaseShown) {
 		fmt.Fprint(w, wrap(who+" has no lease, and had none that is remembered", ""))
 	}
 	for _, r := range s.Reservations {
-		text := "reserved in network " + r.Network + " for " + r.MAC
+		text := "reserved in network " + r.Network + " for " + cmp.Or(r.MAC, r.DUID)
 		if r.Name != "" {
 			text += " (" + r.Name + ")"
 		}
 		if r.Addr.IsValid() {
 			text += ": always " + r.Addr.String()
+		}
+		if r.Addr6.IsValid() {
+			text += ": always " + r.Addr6.String()
 		}
 		if r.Boot != "" {
 			text += "; boots by rule " + r.Boot
@@ -131,6 +134,10 @@ func printLease(w io.Writer, l web.Lease, now time.Time) {
 	}
 	if l.Host != "" && l.Host != l.Name {
 		row("calls", "itself "+l.Host)
+	}
+	if l.Addr.Is6() { // whose record says so instead of a port
+		row("duid", l.Circuit+" (and the IAID)")
+		l.Circuit = ""
 	}
 	if l.Relay.IsValid() {
 		row("relay", strings.TrimSuffix(l.Relay.String()+", port "+l.Circuit, ", port "))

@@ -119,7 +119,7 @@ func said(res probe.Result) string {
 		return plainLine(fmt.Sprintf("%s failed at %s (%s): %s", res.Target, f.Step, f.Code, f.Text))
 	}
 	switch res.Kind {
-	case probe.KindDHCP:
+	case probe.KindDHCP, probe.KindDHCP6:
 		return plainLine(fmt.Sprintf("%s: %s, the first in %.3f s", res.Target, plural(len(res.Offers), "offer"), res.Response.Seconds()))
 	case probe.KindPXE:
 		return plainLine(fmt.Sprintf("%s: %s in %.3f s", res.Target, res.Offers[0], res.Response.Seconds()))
@@ -162,7 +162,7 @@ func (m *monitor) performance(res probe.Result) string {
 		fmt.Sprintf("'availability'=%d%%;;;0;100", res.Availability),
 	}
 	switch res.Kind {
-	case probe.KindDHCP:
+	case probe.KindDHCP, probe.KindDHCP6:
 		out = append(out, fmt.Sprintf("'offers'=%d;;;0", len(res.Offers)))
 	case probe.KindDNS:
 		out = append(out, fmt.Sprintf("'records'=%d;;;0", len(res.Records)))

@@ -83,6 +83,12 @@ func printOffer(row func(name, format string, args ...any), kind probe.Kind, n i
 		where += ", MAC " + o.MAC
 	}
 	where += fmt.Sprintf(", after %s", millis(time.Duration(o.After)))
+	if o.DUID != "" {
+		where += ", DUID " + o.DUID
+	}
+	if o.Asked != "" {
+		where += ", to the " + o.Asked
+	}
 	if o.Flags != "" {
 		where += ", to flags " + o.Flags
 	}
@@ -92,6 +98,12 @@ func printOffer(row func(name, format string, args ...any), kind probe.Kind, n i
 	row(name, "%s", where)
 	if kind == probe.KindDHCP {
 		row("  class", "%s: %s", o.Class, o.Class.Text())
+	}
+	if kind == probe.KindDHCP6 && o.Address == "" && o.File == "" {
+		row("  offers", "nothing")
+	}
+	if kind == probe.KindDHCP6 { // its options say it all
+		o.Address, o.File = "", ""
 	}
 	for _, f := range []struct{ name, value string }{
 		{"  address", o.Address}, {"  relayed by", o.Relay}, {"  next server", o.Next}, {"  sname", o.SName}, {"  file", o.File},

@@ -89,8 +89,8 @@ func (o *reservationOptions) list(env *Env, text string) error {
 		text = mac.String()
 	}
 	for _, r := range s.Reservations {
-		ip := addrOr(r.Addr, "")
-		if (o.network == "" || r.Network == o.network) && (strings.Contains(r.MAC.String(), text) || strings.Contains(ip, text) || strings.Contains(strings.ToLower(r.Name), text)) {
+		ip, ip6 := addrOr(r.Addr, ""), addrOr(r.Addr6, "")
+		if (o.network == "" || r.Network == o.network) && (strings.Contains(r.Who(), text) || strings.Contains(ip, text) || strings.Contains(ip6, text) || strings.Contains(strings.ToLower(r.Name), text)) {
 			out.Reservations = append(out.Reservations, r)
 		}
 	}
@@ -104,7 +104,11 @@ func (o *reservationOptions) list(env *Env, text string) error {
 	const row = "%-12s  %-17s  %-15s  %-20s  %-12s  %s\n"
 	fmt.Fprintf(env.Out, row, "NETWORK", "MACHINE", "ADDRESS", "NAME", "BOOT", "STANDS IN")
 	for _, r := range out.Reservations {
-		fmt.Fprintf(env.Out, row, fit(r.Network, 12), r.MAC, addrOr(r.Addr, "-"), cmp.Or(fit(r.Name, 20), "-"), cmp.Or(fit(r.Boot, 12), "-"), fmt.Sprintf("%s:%d", r.File, r.Line))
+		addrs := addrOr(r.Addr, "-")
+		if r.Addr6.IsValid() {
+			addrs = strings.TrimPrefix(addrs+" ", "- ") + r.Addr6.String()
+		}
+		fmt.Fprintf(env.Out, row, fit(r.Network, 12), r.Who(), addrs, cmp.Or(fit(r.Name, 20), "-"), cmp.Or(fit(r.Boot, 12), "-"), fmt.Sprintf("%s:%d", r.File, r.Line))
 	}
 	return nil
 }
@@ -125,7 +129,7 @@ func (s *reservedSite) choose(name string, ip netip.Addr) (config.PlacedNetwork,
 		if n.Table != "" {
 			tables = append(tables, n.Name)
 		}
-		if n.Name == name || name == "" && (ip.IsValid() && n.Subnet.IsValid() && n.Subnet.Contains(ip) || !ip.IsValid() && n.Table != "") {
+		if n.Name == name || name == "" && (ip.IsValid() && (n.Subnet.Contains(ip) || n.Subnet6.Contains(ip)) || !ip.IsValid() && n.Table != "") {
 			found = append(found, n)
 		}
 	}

@@ -64,7 +64,11 @@ func service(s watch.Service) string {
 // printSegment prints everything about one segment.
 func printSegment(w io.Writer, s watch.SegmentReport, now time.Time, pretty, trace bool) {
 	fmt.Fprintf(w, "%s: %s\n", s.Name, s.State)
-	head := fmt.Sprintf("DISCOVERs on %s every %s, %s, %s without an address, %s that could not ask", s.Interface, s.Every,
+	what := "DISCOVERs"
+	if strings.HasPrefix(s.Name, "dhcp6/") {
+		what = "SOLICITs"
+	}
+	head := fmt.Sprintf("%s on %s every %s, %s, %s without an address, %s that could not ask", what, s.Interface, s.Every,
 		plural(int(s.Runs), "probe"), plural(int(s.BadRuns), "probe"), plural(int(s.Errors), "probe"))
 	if s.Network != "" {
 		head = "network " + s.Network + ": " + head

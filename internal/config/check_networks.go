@@ -57,7 +57,7 @@ func (d *decoder) checkReservations(f *file, n *fileNetwork) {
 			names = append(names, r.name.v)
 		}
 	}
-	first := map[boot.MAC]*fileReservation{}
+	first, duids := map[boot.MAC]*fileReservation{}, map[string]*fileReservation{}
 	for i := range n.reservations {
 		r := &n.reservations[i]
 		if d.full() {
@@ -65,6 +65,9 @@ func (d *decoder) checkReservations(f *file, n *fileNetwork) {
 		}
 		if r.boot != nil && f.rulesKnown && !rules[r.boot.v] {
 			d.reportIn(r.src, r.boot.at, faultf("there is no rule %s", quote(r.boot.v)).do("%s", didYouMean(r.boot.v, names)))
+		}
+		if r.duid != nil {
+			d.checkDUID(r, duids)
 		}
 		if r.mac == nil {
 			continue
@@ -74,5 +77,24 @@ func (d *decoder) checkReservations(f *file, n *fileNetwork) {
 			continue
 		}
 		first[r.mac.v] = r
+	}
+}
+
+// checkDUID looks at a reservation by DUID: over IPv4 nobody says that, and what a machine boots goes by its MAC address.
+func (d *decoder) checkDUID(r *fileReservation, first map[string]*fileReservation) {
+	was := first[r.duid.v]
+	switch {
+	case r.mac != nil:
+		d.reportIn(r.src, r.duid.at, faultf("the reservation is for %s already, by its MAC address", r.mac.v).do("say mac or duid: mac, where the machine's MAC address can be known"))
+	case r.ip != nil:
+		d.reportIn(r.src, r.ip.at, faultf("an IPv4 address needs a MAC address: over DHCPv4 nobody says a DUID").do("write mac instead of duid, or leave ip out"))
+	case r.boot != nil:
+		d.reportIn(r.src, r.boot.at, faultf("a rule is bound to a MAC address").do("write mac instead of duid, or leave boot out"))
+	case r.ip6 == nil:
+		d.reportIn(r.src, r.duid.at, faultf("nothing is reserved here").do("write ip6 beside it"))
+	case was != nil:
+		d.reportIn(r.src, r.duid.at, faultf("%s has a reservation in this network already, %s", r.duid.v, d.inLine(was.src, r.src, was.duid.line)).do("delete one of the two"))
+	default:
+		first[r.duid.v] = r
 	}
 }

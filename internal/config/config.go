@@ -44,6 +44,7 @@ type Config struct {
 	Tables       []Table        // files of reservations
 	DNS          DNS            // the DNS server, if there is one
 	Balances     []Balance      // the services of the load balancer
+	LBPeersKey   string         // the file with the key by which balancers know each other; "": they exchange nothing
 	DrainTimeout time.Duration  // how long running transfers may take to end after a stop
 
 	Offer         TFTPOffer      // which TFTP options are granted ...
@@ -83,6 +84,7 @@ type Ports struct {
 type Table struct {
 	Network, File string
 	MACs          []boot.MAC // of the machines in it
+	DUIDs         []string
 }
 
 // Node is one machine that runs Surefoot.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"surefoot/internal/boot"
+	"surefoot/internal/wire/dhcp6"
 )
 
 // DHCP6Scope is what the DHCPv6 server gives the machines of one network.
@@ -166,23 +167,24 @@ func (d *decoder) checkDHCP6(f *file) {
 		case n.dhcp6.written && n.subnet6 != nil:
 			d.checkScope6(f, n)
 		}
-		first := map[netip.Addr]int{}
-		for _, r := range n.reservations {
+		first := map[netip.Addr]*fileReservation{}
+		for i := range n.reservations {
+			r := &n.reservations[i]
 			if r.ip6 == nil || d.full() {
 				continue
 			}
-			line, twice := first[r.ip6.v]
+			was := first[r.ip6.v]
 			switch {
 			case n.subnet6 != nil && !n.subnet6.v.Contains(r.ip6.v):
-				d.report(r.ip6.at, faultf("%s is not within the subnet %s", r.ip6.v, n.subnet6.v).do("a machine of this network needs an address of it"))
+				d.reportIn(r.src, r.ip6.at, faultf("%s is not within the subnet %s", r.ip6.v, n.subnet6.v).do("a machine of this network needs an address of it"))
 			case !n.has6:
-				d.report(r.ip6.at, faultf("%s has no subnet6, and nobody would give this address", n.name).do("leave it out, or say subnet6 and dhcp6"))
+				d.reportIn(r.src, r.ip6.at, faultf("%s has no subnet6, and nobody would give this address", n.name).do("leave it out, or say subnet6 and dhcp6"))
 			case n.subnet6 != nil && r.ip6.v == n.subnet6.v.Addr() && n.subnet6.v.Bits() < 127:
-				d.report(r.ip6.at, faultf("%s is the address of all routers of %s (RFC 4291 section 2.6.1)", r.ip6.v, n.subnet6.v).do("choose another"))
-			case twice:
-				d.report(r.ip6.at, faultf("%s is reserved already, in line %d", r.ip6.v, line).do("give each machine an address of its own"))
+				d.reportIn(r.src, r.ip6.at, faultf("%s is the address of all routers of %s (RFC 4291 section 2.6.1)", r.ip6.v, n.subnet6.v).do("choose another"))
+			case was != nil:
+				d.reportIn(r.src, r.ip6.at, faultf("%s is reserved already, %s", r.ip6.v, d.inLine(was.src, r.src, was.ip6.line)).do("give each machine an address of its own"))
 			default:
-				first[r.ip6.v] = r.ip6.line
+				first[r.ip6.v] = r
 			}
 		}
 	}
@@ -225,9 +227,9 @@ func (d *decoder) checkScope6(f *file, n *fileNetwork) {
 		d.report(ranges[0].at, faultf("these are %d addresses, more than %d", size, maxPool).do("a part of the subnet is enough: machines are spread over it"))
 	}
 	d.checkSplit(f, n.dhcp6.split, ranges)
-	if givers := f.dhcp6Nodes(); len(givers) > 1 && len(ranges) > 0 && len(n.dhcp6.split) == 0 && f.namesKnown {
-		d.report(ranges[0].at, faultf("%s would give these addresses each by itself, and so some of them twice: nodes share no IPv6 leases", strings.Join(givers, " and ")).
-			do("give each its part by split, or leave the role dhcp6 to one of them by roles"))
+	if givers := f.dhcp6Nodes(); len(givers) > 1 && len(ranges) > 0 && len(n.dhcp6.split) == 0 && f.namesKnown && !f.store.written {
+		d.report(ranges[0].at, faultf("%s would give these addresses each by itself, and so some of them twice: they share no store", strings.Join(givers, " and ")).
+			do("let them share one (store.etcd), give each its part by split, or leave the role dhcp6 to one of them by roles"))
 	}
 	for _, x := range n.dhcp6.exclude {
 		if !slices.ContainsFunc(ranges, func(r parsed[AddrRange]) bool { return r.v.overlaps(x.v) }) {
@@ -321,4 +323,13 @@ func parseDomain(v *value) (string, *fault) {
 		f = faultf("%s is not a domain name", quote(s)).write("hq.example.net")
 	}
 	return s, f
+}
+
+// parseDUID takes what a machine calls itself over DHCPv6, with or without colons.
+func parseDUID(v *value) (string, *fault) {
+	id, err := dhcp6.ParseDUID(strings.NewReplacer(":", "", "-", "").Replace(strings.ToLower(v.text)))
+	if err != nil {
+		return "", faultf("%s is not a DUID", quote(v.text)).write(`"00030001525400123456"`).do("hexadecimal digits, as surefoot lease show has them")
+	}
+	return id.String(), nil
 }

@@ -43,8 +43,19 @@ func decodeDiscover(o object) fileDiscover {
 	}
 	return fileDiscover{
 		every: one(s, "every", parseDuration), wait: one(s, "wait", parseDuration),
-		networks: words(s, "networks", parseName), expect: words(s, "expect", parseAddr),
+		networks: words(s, "networks", parseName), expect: words(s, "expect", parseServerAddr),
 	}
+}
+
+// parseServerAddr takes an IPv4 address, or an IPv6 one, also a link-local one: DHCPv6 servers answer from it.
+func parseServerAddr(v *value) (netip.Addr, *fault) {
+	if a, err := netip.ParseAddr(v.text); err == nil && a.Is6() && !a.Is4In6() && a.Zone() == "" {
+		if a.IsLinkLocalUnicast() {
+			return a, nil
+		}
+		return a, usable6(a)
+	}
+	return parseAddr(v)
 }
 
 // patience is the wait for offers, by default never more than half of the period.
@@ -108,6 +119,10 @@ func (c *Config) writeDiscover(line func(string, ...any)) {
 	if len(w.Expect) > 0 {
 		var list []string
 		for _, a := range w.Expect {
+			if a.Is6() {
+				list = append(list, quoted(a.String()))
+				continue
+			}
 			list = append(list, a.String())
 		}
 		f = append(f, fmt.Sprintf("expect: [%s]", strings.Join(list, ", ")))
@@ -119,7 +134,7 @@ func discoverKey() Key {
 	return Key{
 		Name: "discover", Form: FormObject, Default: "(every 2m, on the interfaces that the node names)",
 		Example: "discover: {every: 2m, expect: [10.10.0.5]}",
-		Doc: "DISCOVERs that the node sends on its interfaces, to find out whether somebody offers addresses there, and who says what to boot. " +
+		Doc: "DISCOVERs that the node sends on its interfaces, and SOLICITs where a network has a section dhcp6, to find out whether somebody offers addresses there, and who says what to boot. " +
 			"It takes no address. docs/watch.md tells how; the alerts nobody-answers, deaf and rogue-pxe come of it.",
 		Keys: []Key{
 			{
@@ -135,8 +150,8 @@ func discoverKey() Key {
 				Doc: "The networks that are asked, where a node has interfaces in others as well: without a DHCP server on purpose, say.",
 			},
 			{
-				Name: "expect", Form: FormWords, Scalar: scalarAddr, Default: "(the nodes and servers of this file)", Example: "expect: [10.10.0.5]",
-				Doc: "Further servers that are to answer: the DHCP server. Who says what to boot and is neither here nor a node or server of the file is a stranger.",
+				Name: "expect", Form: FormWords, Scalar: scalarText, Default: "(the nodes and servers of this file)", Example: "expect: [10.10.0.5]",
+				Doc: "Further servers that are to answer: the DHCP server. Who says what to boot and is neither here nor a node or server of the file is a stranger. A DHCPv6 server is named by its link-local address, or by the address in the URLs that it says, in quotes.",
 			},
 		},
 	}

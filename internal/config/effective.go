@@ -174,6 +174,7 @@ func (c *Config) writeNetwork(line func(string, ...any), n boot.Network) {
 	line("    deliver: %s", n.Deliver)
 	line("    bios: %s", n.BIOS)
 	macs := slices.SortedFunc(maps.Keys(n.Reservations), func(a, b boot.MAC) int { return bytes.Compare(a[:], b[:]) })
+	duids := slices.Sorted(maps.Keys(n.ByDUID))
 	for _, t := range c.Tables {
 		if t.Network == n.Name {
 			line("    reservations_file: %s", plain(t.File))
@@ -182,10 +183,19 @@ func (c *Config) writeNetwork(line func(string, ...any), n boot.Network) {
 				inFile[m] = true
 			}
 			macs = slices.DeleteFunc(macs, func(m boot.MAC) bool { return inFile[m] })
+			duids = slices.DeleteFunc(duids, func(id string) bool { return slices.Contains(t.DUIDs, id) })
 		}
 	}
-	if len(macs) > 0 {
+	if len(macs)+len(duids) > 0 {
 		line("    reservations:")
+	}
+	for _, id := range duids {
+		r := n.ByDUID[id]
+		f := []string{fmt.Sprintf("duid: %q", id), "ip6: " + quoted(r.Addr6.String())}
+		if r.Name != id {
+			f = append(f, "name: "+plain(r.Name))
+		}
+		line("      - {%s}", strings.Join(f, ", "))
 	}
 	for _, m := range macs {
 		r := n.Reservations[m]

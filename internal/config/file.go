@@ -38,6 +38,7 @@ type file struct {
 	store                     fileStore
 	dns                       *fileDNS // nil: not there
 	balances                  []fileBalance
+	lbPeersKey                *parsed[string]
 	vips                      []fileVIP
 	nodesAt, bootAt           at   // of the keys
 	namesKnown                bool // nothing in nodes and servers was unreadable
@@ -110,6 +111,7 @@ type fileReservation struct {
 	at
 	src        *source // the file that it stands in, nil: this one
 	mac        *parsed[boot.MAC]
+	duid       *parsed[string] // instead of mac
 	ip, ip6    *parsed[netip.Addr]
 	name, boot *parsed[string]
 }
@@ -156,7 +158,7 @@ func (d *decoder) file(o object) *file {
 	f.dhcp = d.dhcp(o, false)
 	f.store = d.store(o)
 	f.dns = d.dns(o)
-	f.balances = d.balances(o)
+	f.balances, f.lbPeersKey = d.balances(o)
 	f.vips = d.vips(o)
 	if s, ok := o.section("status"); ok {
 		f.statusListen = one(s, "listen", parseListen(DefaultStatusPort, false))
@@ -237,11 +239,15 @@ func (d *decoder) network(name string, o object) fileNetwork {
 		n.reservations = append(n.reservations, fileReservation{
 			at:   r.at,
 			mac:  one(r, "mac", parseMAC),
+			duid: one(r, "duid", parseDUID),
 			name: one(r, "name", parseName),
 			boot: one(r, "boot", parseName),
 			ip:   one(r, "ip", parseAddr),
 			ip6:  one(r, "ip6", parseAddr6),
 		})
+		if !r.has("mac") && !r.has("duid") && !slices.Contains(r.meant, "mac") {
+			d.report(at{r.line, r.col, join(r.path, "mac")}, faultf("mac is missing").write(`mac: "52:54:00:12:34:56"`))
+		}
 	})
 	n.reservationsFile = one(o, "reservations_file", parsePath)
 	n.reservationsKnown = n.reservationsKnown && (n.reservationsFile != nil) == o.has("reservations_file")

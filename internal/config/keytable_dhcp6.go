@@ -29,7 +29,7 @@ func networkDHCP6Key() Key {
 			},
 			{
 				Name: "rapid_commit", Scalar: scalarBool, Default: "true", Example: "rapid_commit: false",
-				Doc: "Whether a machine that asks for it gets its address in answer to its first message. With several nodes each of them gives it one, of which it uses one.",
+				Doc: "Whether a machine that asks for it gets its address in answer to its first message. Nodes that share no store give it one each, of which it uses one.",
 			},
 			{Name: "dns", Form: FormWords, Scalar: scalarAddr6, Default: "(none)", Example: `dns: "fd00:10:10::5"`, Doc: "The DNS servers that machines are told."},
 			{Name: "ntp", Form: FormWords, Scalar: scalarAddr6, Default: "(none)", Example: `ntp: "fd00:10:10::5"`, Doc: "The time servers that machines are told."},

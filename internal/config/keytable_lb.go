@@ -78,6 +78,14 @@ func lbKey() Key {
 					Doc: "For relay: what a client is told, on its screen if it has one, when no backend delivers.",
 				},
 			},
+		}, {
+			Name: "peers", Form: FormObject, Default: "(they exchange nothing)", Example: "peers: {key_file: /etc/surefoot/lb.key}",
+			Doc: "For dsr: the nodes with the role lb tell each other, from their own addresses by UDP port 8069, which backends each sees alive and which clients have another " +
+				"backend than a hash of their address says, so that the one that takes over goes on with their transfers.",
+			Keys: []Key{{
+				Name: "key_file", Scalar: scalarDir, Required: true, Example: "key_file: /etc/surefoot/lb.key",
+				Doc: "A file with at least 16 bytes, the same on all of them, by which they know each other, as `head -c 32 /dev/urandom | base64` makes one.",
+			}},
 		}},
 	}
 }

@@ -31,7 +31,8 @@ func networksKey() Key {
 				Name: "reservations", Form: FormObjects, Default: "(none)", Example: `reservations: [{mac: "52:54:00:12:34:56", name: pc-90, boot: uefi}]`,
 				Doc: "Single machines that are bound to a rule or to an address.",
 				Keys: []Key{
-					{Name: "mac", Scalar: scalarMAC, Required: true, Example: `mac: "52:54:00:12:34:56"`, Doc: "The machine. Always in quotes: some YAML readers take the bare form for a number."},
+					{Name: "mac", Scalar: scalarMAC, Default: "(none: duid says who)", Example: `mac: "52:54:00:12:34:56"`, Doc: "The machine. Always in quotes: some YAML readers take the bare form for a number."},
+					{Name: "duid", Scalar: scalarText, Default: "(none: mac says who)", Example: `duid: "00030001525400123456"`, Doc: "The machine by what it calls itself over DHCPv6, in hexadecimal, where its MAC address cannot be known (docs/dhcp6.md). Instead of mac, and with ip6 and name alone."},
 					{Name: "name", Scalar: scalarName, Default: "(the MAC address)", Example: "name: pc-90", Doc: "What the machine is called in stories."},
 					{Name: "ip", Scalar: scalarAddr, Default: "(one of the range)", Example: "ip: 10.10.0.90", Doc: "The address that it always gets, in the network's subnet, within its ranges or outside of them. Where deliver is dhcp."},
 					{Name: "ip6", Scalar: scalarAddr6, Default: "(one of the range)", Example: "ip6: fd00:10:10::90", Doc: "The IPv6 address that it always gets. Where the network has a section dhcp6."},
@@ -40,7 +41,7 @@ func networksKey() Key {
 			},
 			{
 				Name: "reservations_file", Scalar: scalarDir, Default: "(none)", Example: "reservations_file: /etc/surefoot/vdi.csv",
-				Doc: "A file of more reservations, thousands of them: CSV whose first line names the columns, mac,ip,name,boot, of which mac alone is needed. " +
+				Doc: "A file of more reservations, thousands of them: CSV whose first line names the columns, of mac, duid, ip, ip6, name and boot. Of mac and duid each line has one; the rest may be left out. " +
 					"Empty lines and lines that begin with # are left alone. It is read with the site file, at start, reload and config check, under the same checks.",
 			},
 			networkTFTPKey(), networkDHCPKey(), networkDHCP6Key(),

@@ -82,10 +82,13 @@ type fileBalance struct {
 	hasListen                     bool // it is written, right or wrong
 }
 
-func (d *decoder) balances(o object) (out []fileBalance) {
+func (d *decoder) balances(o object) (out []fileBalance, key *parsed[string]) {
 	s, ok := o.section("lb")
 	if !ok {
-		return nil
+		return nil, nil
+	}
+	if p, ok := s.section("peers"); ok {
+		key = one(p, "key_file", parsePath)
 	}
 	s.named("services", func(name string, n object) {
 		b := fileBalance{
@@ -102,7 +105,7 @@ func (d *decoder) balances(o object) (out []fileBalance) {
 		b.bad = n.unsure()
 		out = append(out, b)
 	})
-	return out
+	return out, key
 }
 
 const backendPattern = `^[A-Za-z0-9][A-Za-z0-9._-]*(\*[0-9]{1,3})?$`

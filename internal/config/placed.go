@@ -9,8 +9,10 @@ import (
 // Placed is a reservation with the place where it stands.
 type Placed struct {
 	Network string     `json:"network"`
-	MAC     boot.MAC   `json:"mac"`
+	MAC     boot.MAC   `json:"mac,omitzero"`
+	DUID    string     `json:"duid,omitempty"` // instead
 	Addr    netip.Addr `json:"ip,omitzero"`
+	Addr6   netip.Addr `json:"ip6,omitzero"`
 	Name    string     `json:"name,omitempty"`
 	Boot    string     `json:"boot,omitempty"`
 	File    string     `json:"file"`
@@ -25,10 +27,19 @@ type PlacedIn struct {
 
 // PlacedNetwork is a network with the file of its reservations, "" if it has none.
 type PlacedNetwork struct {
-	Name   string
-	Subnet netip.Prefix
-	Table  string
-	DHCP   bool // its addresses are ours to give
+	Name    string
+	Subnet  netip.Prefix
+	Subnet6 netip.Prefix
+	Table   string
+	DHCP    bool // its addresses are ours to give
+}
+
+// Who is the machine, as it is written.
+func (p Placed) Who() string {
+	if p.DUID != "" {
+		return p.DUID
+	}
+	return p.MAC.String()
 }
 
 // Reservations lists what is reserved in a site, as far as it can be read: what is wrong with the files
@@ -42,12 +53,18 @@ func Reservations(name string, data []byte, o Options) PlacedIn {
 	d.tables(f, o.Read)
 	for i := range f.networks {
 		n := &f.networks[i]
-		out.Networks = append(out.Networks, PlacedNetwork{Name: n.name, Subnet: n.subnet.or(netip.Prefix{}), Table: n.reservationsFile.or(""), DHCP: n.byDHCP()})
+		out.Networks = append(out.Networks, PlacedNetwork{Name: n.name, Subnet: n.subnet.or(netip.Prefix{}), Subnet6: n.subnet6.or(netip.Prefix{}), Table: n.reservationsFile.or(""), DHCP: n.byDHCP()})
 		for _, r := range n.reservations {
-			if r.mac == nil {
+			if r.mac == nil && r.duid == nil {
 				continue
 			}
-			p := Placed{Network: n.name, MAC: r.mac.v, Addr: r.ip.or(netip.Addr{}), Name: r.name.or(""), Boot: r.boot.or(""), File: name, Line: r.mac.line}
+			p := Placed{
+				Network: n.name, MAC: r.mac.or(boot.MAC{}), DUID: r.duid.or(""), Addr: r.ip.or(netip.Addr{}), Addr6: r.ip6.or(netip.Addr{}),
+				Name: r.name.or(""), Boot: r.boot.or(""), File: name,
+			}
+			if p.Line = spot(r.mac).line; r.mac == nil {
+				p.Line = r.duid.line
+			}
 			if r.src != nil {
 				p.File = r.src.name
 			}

@@ -174,6 +174,13 @@ func (f *file) resolveNetworks() []boot.Network {
 			b.Deliver = boot.DeliverNone // that is of IPv4
 		}
 		for _, r := range n.reservations {
+			if r.duid != nil {
+				if b.ByDUID == nil {
+					b.ByDUID = map[string]boot.Reservation{}
+				}
+				b.ByDUID[r.duid.v] = boot.Reservation{Name: r.name.or(r.duid.v), Addr6: r.ip6.or(netip.Addr{})}
+				continue
+			}
 			if b.Reservations == nil {
 				b.Reservations = map[boot.MAC]boot.Reservation{}
 			}
@@ -197,6 +204,9 @@ func (f *file) resolveTables() []Table {
 		for _, r := range n.reservations {
 			if r.src != nil && r.mac != nil {
 				t.MACs = append(t.MACs, r.mac.v)
+			}
+			if r.src != nil && r.duid != nil {
+				t.DUIDs = append(t.DUIDs, r.duid.v)
 			}
 		}
 		out = append(out, t)

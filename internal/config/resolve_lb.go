@@ -9,6 +9,7 @@ import (
 
 // resolveBalances fills in the defaults.
 func (c *Config) resolveBalances(f *file) {
+	c.LBPeersKey = f.lbPeersKey.or("")
 	for i := range f.balances {
 		b := &f.balances[i]
 		out := Balance{
@@ -74,6 +75,9 @@ func (c *Config) writeBalances(line func(string, ...any)) {
 		return
 	}
 	line("\nlb:")
+	if c.LBPeersKey != "" {
+		line("  peers: {key_file: %s}", plain(c.LBPeersKey))
+	}
 	line("  services:")
 	for _, b := range c.Balances {
 		line("    %s:", plain(b.Name))

@@ -79,8 +79,11 @@ func (d *decoder) checkStore(f *file) {
 	for i := range f.networks {
 		n := &f.networks[i]
 		checkRest(n.dhcp.rest)
-		if len(n.dhcp.split) > 0 {
-			d.report(n.dhcp.split[0].at, faultf("a range is split between nodes that share no store, and these share one (store.etcd, line %d)", s.line).
+		for _, split := range [][]fileSplit{n.dhcp.split, n.dhcp6.split} {
+			if len(split) == 0 {
+				continue
+			}
+			d.report(split[0].at, faultf("a range is split between nodes that share no store, and these share one (store.etcd, line %d)", s.line).
 				do("leave split out: each node takes blocks of the range by itself; or leave out store.etcd"))
 		}
 	}

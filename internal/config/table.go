@@ -20,7 +20,7 @@ const (
 )
 
 // tableColumns are the columns of a file of reservations, in the order in which they are written.
-var tableColumns = []string{"mac", "ip", "name", "boot"}
+var tableColumns = []string{"mac", "ip", "name", "boot", "ip6", "duid"}
 
 // ReadTable reads a file of reservations, at most as much as is accepted and one byte more.
 func ReadTable(path string) ([]byte, error) {
@@ -176,7 +176,7 @@ func (d *decoder) tableHead(src *source, n int, line string) (*tableHead, bool) 
 			name = s
 		}
 		if name != "" && !slices.Contains(tableColumns, name) {
-			f := faultf("there is no column %s", quote(c.text)).do("the columns are mac, ip, name and boot, in any order; leave the others out")
+			f := faultf("there is no column %s", quote(c.text)).do("the columns are mac, duid, ip, ip6, name and boot, in any order; leave the others out")
 			if _, err := boot.ParseMAC(c.text); err == nil {
 				f = faultf("the first line has to name the columns").write("mac,ip,name,boot").do("write it before this one")
 			}
@@ -190,7 +190,7 @@ func (d *decoder) tableHead(src *source, n int, line string) (*tableHead, bool) 
 		}
 		h.columns = append(h.columns, name)
 	}
-	if ok && !slices.Contains(h.columns, "mac") {
+	if ok && !slices.Contains(h.columns, "mac") && !slices.Contains(h.columns, "duid") {
 		d.reportIn(src, at{n, 1, ""}, faultf("the column mac is missing").write("mac,ip,name,boot"))
 		ok = false
 	}
@@ -220,6 +220,10 @@ func (d *decoder) tableRow(src *source, h *tableHead, n int, line string) (fileR
 		case "mac":
 			v.text = foldMAC(text)
 			r.mac = cellOf(d, src, where, v, parseMAC)
+		case "duid":
+			r.duid = cellOf(d, src, where, v, parseDUID)
+		case "ip6":
+			r.ip6 = cellOf(d, src, where, v, parseAddr6)
 		case "ip":
 			r.ip = cellOf(d, src, where, v, parseAddr)
 		case "name":
@@ -228,7 +232,11 @@ func (d *decoder) tableRow(src *source, h *tableHead, n int, line string) (fileR
 			r.boot = cellOf(d, src, where, v, parseName)
 		}
 	}
-	if i := slices.Index(h.columns, "mac"); i >= len(cells) || strings.TrimSpace(cells[i].text) == "" {
+	said := func(column string) bool {
+		i := slices.Index(h.columns, column)
+		return i >= 0 && i < len(cells) && strings.TrimSpace(cells[i].text) != ""
+	}
+	if !said("mac") && !said("duid") {
 		d.reportIn(src, at{n, 1, "mac"}, faultf("the line has no MAC address").do("write one, or delete the line"))
 	}
 	return r, true

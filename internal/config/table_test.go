@@ -116,7 +116,7 @@ func TestTableEdit(t *testing.T) {
 	if want := before + "\r\n\"the \"\"new\"\" one, here\",52:54:00:12:34:03\r\n"; err != nil || string(after) != want {
 		t.Errorf("added: %q, %v", after, err)
 	}
-	after, n, err := DropFromTable(after, mac(2), mac(9))
+	after, n, err := DropFromTable(after, Placed{MAC: mac(2)})
 	if want := strings.Replace(before, "p,525400123402", "\"the \"\"new\"\" one, here\",52:54:00:12:34:03\r\n", 1); err != nil || n != 1 || string(after) != want {
 		t.Errorf("dropped %d: %q, %v", n, after, err)
 	}
@@ -125,6 +125,54 @@ func TestTableEdit(t *testing.T) {
 	}
 	if made, err := AddToTable(nil, []Placed{{MAC: mac(1), Addr: netip.MustParseAddr("10.0.0.1")}}); err != nil || string(made) != TableHeader+"52:54:00:12:34:01,10.0.0.1,,\n" {
 		t.Errorf("a new file: %q, %v", made, err)
+	}
+	six := Placed{DUID: "00030001525400123456", Addr6: netip.MustParseAddr("fd00::90"), Name: "pc-90"}
+	made, err := AddToTable(nil, []Placed{six})
+	if want := "mac,ip,name,boot,ip6,duid\n,,pc-90,,fd00::90,00030001525400123456\n"; err != nil || string(made) != want {
+		t.Errorf("with a DUID: %q, %v", made, err)
+	}
+	if left, n, err := DropFromTable(append(made, ",,x,,fd00::91,0003000152:54:00:12:34:57\n"...), Placed{DUID: "00030001525400123457"}); err != nil || n != 1 || string(left) != string(made) {
+		t.Errorf("dropped %d by DUID: %q, %v", n, left, err)
+	}
+}
+
+// IPv6 addresses stand in the file as well, for machines by MAC address or by DUID.
+func TestTable6(t *testing.T) {
+	const site = `
+root: /srv/boot
+nodes: {boot1: {address: 10.10.0.11, address6: "fd00::11", interfaces: [eth1]}}
+boot: [{name: uefi, file: snponly.efi}]
+networks: {vdi: {subnet6: "fd00::/64", dhcp6: {range: "fd00::1000-fd00::1fff"}, reservations_file: /etc/vdi.csv}}
+`
+	read := func(text string) (*Config, error) {
+		return Parse("site.yaml", []byte(site), Options{Node: "boot1", Read: func(string) ([]byte, error) { return []byte(text), nil }})
+	}
+	cfg, err := read("mac,duid,ip6,name\n52:54:00:12:34:57,,fd00::90,pc-90\n,00:03:00:01:52:54:00:12:34:58,fd00::91,\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := cfg.Site.Networks[0]
+	mac := boot.MAC{0x52, 0x54, 0, 0x12, 0x34, 0x57}
+	if r := n.Reservations[mac]; r.Addr6.String() != "fd00::90" || r.Name != "pc-90" || len(n.Reservations) != 1 {
+		t.Errorf("%+v", n.Reservations)
+	}
+	if r := n.ByDUID["00030001525400123458"]; r.Addr6.String() != "fd00::91" || len(n.ByDUID) != 1 {
+		t.Errorf("%+v", n.ByDUID)
+	}
+	for text, want := range map[string]string{
+		"mac,ip6\n52:54:00:12:34:57,fd01::1\n":                                          "/etc/vdi.csv:2:19: ip6: fd01::1 is not within the subnet",
+		"mac,duid,ip6\n52:54:00:12:34:57,00030001525400123457,fd00::1\n":                "already, by its MAC address",
+		"duid,ip6\n00030001525400123457,fd00::1\n00:03:00:01:52:54:00:12:34:57,fd00::2": "has a reservation in this network already, in line 2",
+		"duid,ip6,boot\n00030001525400123457,fd00::1,x\n":                               "a rule is bound to a MAC address",
+		"duid\n00030001525400123457\n":                                                  "nothing is reserved here",
+		"duid,ip6\n12,fd00::1\n":                                                        "is not a DUID",
+		"mac,ip6\n52:54:00:12:34:57,fd00::90\n52:54:00:12:34:58,fd00::90\n":             "is reserved already, in line 2",
+		"duid,ip6\n,fd00::1\n":                                                          "no MAC address",
+	} {
+		var e *Errors
+		if _, err := read(text); !errors.As(err, &e) || !strings.Contains(e.Text(), want) {
+			t.Errorf("%q: want %q in\n%v", text, want, err)
+		}
 	}
 }
 
@@ -160,7 +208,7 @@ func FuzzTable(f *testing.F) {
 		if _, ok := c.Site.Networks[0].Reservations[m]; !ok {
 			t.Errorf("not there: %q", more)
 		}
-		less, _, err := DropFromTable(more, m)
+		less, _, err := DropFromTable(more, Placed{MAC: m})
 		if err != nil || len(less) > len(more) {
 			t.Errorf("%v: %q", err, less)
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -25,8 +26,14 @@ func AddToTable(data []byte, list []Placed) ([]byte, error) {
 		b.WriteString(end)
 	}
 	if head == nil {
-		b.WriteString(strings.TrimSuffix(TableHeader, "\n") + end)
-		head = &tableHead{comma: ',', columns: tableColumns}
+		head = &tableHead{comma: ',', columns: strings.Split(strings.TrimSuffix(TableHeader, "\n"), ",")}
+		if slices.ContainsFunc(list, func(r Placed) bool { return r.Addr6.IsValid() }) {
+			head.columns = append(head.columns, "ip6")
+		}
+		if slices.ContainsFunc(list, func(r Placed) bool { return r.DUID != "" }) {
+			head.columns = append(head.columns, "duid")
+		}
+		b.WriteString(strings.Join(head.columns, ",") + end)
 	}
 	for _, r := range list {
 		cells := make([]string, len(head.columns))
@@ -40,11 +47,13 @@ func AddToTable(data []byte, list []Placed) ([]byte, error) {
 			}
 			return nil
 		}
-		ip := ""
-		if r.Addr.IsValid() {
-			ip = r.Addr.String()
+		mac := ""
+		if r.DUID == "" {
+			mac = r.MAC.String()
 		}
-		for _, c := range [...][2]string{{"mac", r.MAC.String()}, {"ip", ip}, {"name", r.Name}, {"boot", r.Boot}} {
+		for _, c := range [...][2]string{
+			{"mac", mac}, {"duid", r.DUID}, {"ip", addrCell(r.Addr)}, {"ip6", addrCell(r.Addr6)}, {"name", r.Name}, {"boot", r.Boot},
+		} {
 			if err := put(c[0], c[1]); err != nil {
 				return nil, err
 			}
@@ -54,30 +63,49 @@ func AddToTable(data []byte, list []Placed) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// DropFromTable returns a file of reservations without some of its machines, and how many it had of them.
-func DropFromTable(data []byte, macs ...boot.MAC) ([]byte, int, error) {
+func addrCell(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}
+
+// DropFromTable returns a file of reservations without one of its machines, and how many lines it had of it.
+func DropFromTable(data []byte, who Placed) ([]byte, int, error) {
 	head, _, err := headOf(data)
 	if err != nil || head == nil {
 		return data, 0, err
 	}
-	at := slices.Index(head.columns, "mac")
+	column := "mac"
+	if who.DUID != "" {
+		column = "duid"
+	}
+	at := slices.Index(head.columns, column)
 	var b bytes.Buffer
 	n, seen := 0, false
 	for line := range bytes.Lines(data) {
 		text := strings.TrimRight(strings.TrimPrefix(string(line), "\ufeff"), "\r\n")
 		if !blankRow(text) && seen {
 			cells, _, _ := splitRow(text, head.comma)
-			if at < len(cells) {
-				if mac, err := boot.ParseMAC(foldMAC(strings.TrimSpace(cells[at].text))); err == nil && slices.Contains(macs, mac) {
-					n++
-					continue
-				}
+			if at >= 0 && at < len(cells) && is(who, strings.TrimSpace(cells[at].text)) {
+				n++
+				continue
 			}
 		}
 		seen = seen || !blankRow(text)
 		b.Write(line)
 	}
 	return b.Bytes(), n, nil
+}
+
+// is reports whether a cell names a machine.
+func is(who Placed, text string) bool {
+	if who.DUID != "" {
+		id, f := parseDUID(&value{text: text})
+		return f == nil && id == who.DUID
+	}
+	mac, err := boot.ParseMAC(foldMAC(text))
+	return err == nil && mac == who.MAC
 }
 
 // headOf finds the first line of a file of reservations, nil if there is none, and how its lines end.

@@ -57,6 +57,16 @@ func DUID(duid []byte, iaid uint32) ID {
 	return id
 }
 
+// Machine is the ID of a DHCPv6 client by its DUID alone, whichever of its associations asks: of a reservation.
+func Machine(duid []byte) ID {
+	id := ID{Kind: KindDUID, HType: wholeDUID}
+	id.fill(duid)
+	return id
+}
+
+// wholeDUID in ID.HType marks a DUID without an IAID.
+const wholeDUID = 1
+
 // fill takes the key, or its hash where it is too long: 160 bits of SHA-256, so that nobody can
 // make two machines the same.
 func (id *ID) fill(key []byte) {
@@ -77,7 +87,7 @@ func (id ID) IsZero() bool { return id.Kind == KindNone }
 func (id *ID) key() []byte { return id.B[:min(int(id.Len), len(id.B))] }
 
 // String prints 52:54:00:00:00:01 for Ethernet, hw6:… for another hardware type, id:… for an
-// option 61, duid:…/iaid for DHCPv6; a hashed key has a # before it.
+// option 61, duid:…/iaid for DHCPv6, machine:… for a DUID alone; a hashed key has a # before it.
 func (id ID) String() string {
 	mark := ""
 	if id.Len == hashed {
@@ -93,6 +103,9 @@ func (id ID) String() string {
 	case KindClient:
 		return "id:" + mark + hex.EncodeToString(key)
 	case KindDUID:
+		if id.HType == wholeDUID {
+			return "machine:" + mark + hex.EncodeToString(key)
+		}
 		if id.Len == hashed || len(key) < 4 {
 			return "duid:" + mark + hex.EncodeToString(key)
 		}
@@ -126,6 +139,8 @@ func ParseID(s string) (ID, error) {
 		return ID{}, nil
 	case found && head == "id":
 		return parseKey(ID{Kind: KindClient}, rest, bad)
+	case found && head == "machine":
+		return parseKey(ID{Kind: KindDUID, HType: wholeDUID}, rest, bad)
 	case found && head == "duid":
 		if strings.HasPrefix(rest, "#") {
 			return parseKey(ID{Kind: KindDUID}, rest, bad)

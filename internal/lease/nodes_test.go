@@ -98,6 +98,7 @@ type node struct {
 	seen      int                   // events
 	own       []Range
 	others    []Range
+	full      bool  // its disk refuses everything
 	leaving   []int // blocks that it does not give out of any more
 	ways      []claimed
 	localWays []claimed
@@ -331,7 +332,7 @@ func (m *several) backOf(t *rapid.T, x *node) {
 		x.book.Committed(w.g.Record, errors.New("no"))
 		return
 	}
-	if x.disk[w.g.Record.Addr].Serial < w.g.Record.Serial {
+	if !x.full && x.disk[w.g.Record.Addr].Serial < w.g.Record.Serial { // the answer leaves all the same
 		x.disk[w.g.Record.Addr] = w.g.Record
 	}
 	x.book.Committed(w.g.Record, nil)
@@ -357,7 +358,7 @@ func (m *several) commitOf(t *rapid.T, x *node) {
 	}
 	w := x.localWays[0]
 	x.localWays = x.localWays[1:]
-	if rapid.IntRange(0, 6).Draw(t, "fails") == 0 {
+	if x.full || rapid.IntRange(0, 6).Draw(t, "fails") == 0 {
 		x.book.Committed(w.g.Record, errors.New("no space left on device"))
 		return
 	}
@@ -393,8 +394,21 @@ func addresses() (out []netip.Addr) {
 // load is a record that the node gets to see: for its Book, and for its disk.
 func (x *node) load(r Record) {
 	x.book.Load(r)
-	if now, ok := x.book.ByAddr(r.Addr); ok {
+	if now, ok := x.book.ByAddr(r.Addr); ok && !x.full {
 		x.disk[r.Addr] = now
+	}
+}
+
+// fill has the disk of a node refuse everything, or come back: then what it missed is kept.
+func (m *several) fill(t *rapid.T) {
+	x := m.node(t)
+	if x.full = !x.full; x.full {
+		return
+	}
+	for _, a := range addresses() {
+		if now, ok := x.book.ByAddr(a); ok && now.Serial > 0 && x.disk[a] != now {
+			x.disk[a] = now
+		}
 	}
 }
 
@@ -442,7 +456,7 @@ func (m *several) notice(t *rapid.T) {
 func (m *several) grow(t *rapid.T) {
 	x := m.node(t)
 	i := rapid.IntRange(0, clusterSize/blockSize-1).Draw(t, "block")
-	if _, taken := m.store.blocks[i]; taken || !x.linked || len(x.own) > 0 {
+	if _, taken := m.store.blocks[i]; taken || !x.linked || x.full || len(x.own) > 0 {
 		return
 	}
 	m.store.blocks[i] = x.n
@@ -455,7 +469,7 @@ func (m *several) grow(t *rapid.T) {
 // giveUp takes a block of a node out of use; free gives it back, when everything in it is published.
 func (m *several) giveUp(t *rapid.T) {
 	x := m.node(t)
-	if len(x.own) > 0 && x.linked && x.book.GiveUp(m.clock(x), "lan", x.own[0]) {
+	if len(x.own) > 0 && x.linked && !x.full && x.book.GiveUp(m.clock(x), "lan", x.own[0]) {
 		x.others = append(slices.Clone(x.others), x.own[0])
 		x.leaving = append(x.leaving, blockOf(x.own[0].From))
 		x.own = slices.Clone(x.own[1:])
@@ -502,7 +516,9 @@ func (m *several) release(t *rapid.T) {
 		x.localWays = append(x.localWays, claimed{g: Grant{Record: r}})
 	case x.linked && m.store.end(r):
 		r = m.store.recs[r.Addr]
-		x.disk[r.Addr] = r
+		if !x.full {
+			x.disk[r.Addr] = r
+		}
 		x.book.Committed(r, nil)
 	default:
 		x.book.Committed(r, errors.New("no"))
@@ -525,7 +541,12 @@ func (m *several) decline(t *rapid.T) {
 	c.stop()
 }
 
-func (m *several) crash(t *rapid.T) { m.start(t, m.node(t)) }
+// crash begins anew: everything is read from the store again.
+func (m *several) crash(t *rapid.T) {
+	x := m.node(t)
+	x.seen, x.others, x.leaving = 0, nil, nil
+	m.start(t, x)
+}
 
 func (m *several) pass(t *rapid.T) { m.passTo(t, m.now.Add(someWhile(t))) }
 
@@ -552,7 +573,7 @@ func TestSeveralNodes(t *testing.T) {
 			"discover": m.discover, "discover2": m.discover, "take": m.take, "take2": m.take, "renew": m.renew, "reboot": m.reboot,
 			"confirm": m.confirm, "land": m.land, "land2": m.land, "back": m.back, "back2": m.back, "commit": m.commit, "commit2": m.commit,
 			"publish": m.publish, "watch": m.watch, "cut": m.cut, "notice": m.notice, "notice2": m.notice, "grow": m.grow, "sweep": m.sweep,
-			"drift": m.drift, "giveUp": m.giveUp, "free": m.free,
+			"drift": m.drift, "fill": m.fill, "giveUp": m.giveUp, "free": m.free,
 			"release": m.release, "decline": m.decline, "crash": m.crash, "pass": m.pass, "edge": m.edge, "edge2": m.edge, "dora": m.dora, "dora2": m.dora, "dora3": m.dora, "finish": m.finishAny,
 			"": func(t *rapid.T) {
 				for _, x := range m.nodes {

@@ -64,7 +64,7 @@ func TestTimersComeInOrder(t *testing.T) {
 func TestIDsAreReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		key := rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "key")
-		for _, id := range []ID{Hardware(rapid.Byte().Draw(t, "type"), key), Client(key), DUID(key, rapid.Uint32().Draw(t, "iaid"))} {
+		for _, id := range []ID{Hardware(rapid.Byte().Draw(t, "type"), key), Client(key), Machine(key), DUID(key, rapid.Uint32().Draw(t, "iaid"))} {
 			if back, err := ParseID(id.String()); err != nil || back != id {
 				t.Fatalf("%s: %v, %v", id, back, err)
 			}

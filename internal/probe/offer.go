@@ -25,6 +25,8 @@ type Offer struct {
 	Class   pxe.OfferClass `json:"class"`
 	Options []OfferOption  `json:"options,omitempty"` // 43, 60, 66, 67, 150, 11, 17 and 175
 	Again   int            `json:"again,omitempty"`   // how often the same came once more
+	DUID    string         `json:"duid,omitempty"`    // dhcp6: what the server calls itself
+	Asked   string         `json:"asked,omitempty"`   // dhcp6: what it answers
 	Takes   string         `json:"takes,omitempty"`   // what UEFI firmware takes from it: address, boot, both
 
 	packet *dhcp4.Packet

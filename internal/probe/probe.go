@@ -1,5 +1,5 @@
 // Package probe acts as a boot client would, and says how it went or at which step it failed, with
-// the evidence: it downloads a boot file by TFTP or HTTP, asks a segment who offers a boot (dhcp),
+// the evidence: it downloads a boot file by TFTP or HTTP, asks a segment who offers a boot (dhcp, dhcp6),
 // asks a boot service on port 4011 (pxe), and looks names up (dns). A running process is no proof
 // that a server delivers; a download with the content compared is.
 //
@@ -126,6 +126,8 @@ const (
 	KindDHCP Kind = "dhcp"
 	KindPXE  Kind = "pxe"
 	KindDNS  Kind = "dns"
+	// KindDHCP6 is a segment that is asked by DHCPv6.
+	KindDHCP6 Kind = "dhcp6"
 )
 
 // Step is the part of a download in which it failed.

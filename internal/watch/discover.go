@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -32,9 +33,11 @@ type DiscoverDeps struct {
 	Looked  func(Look)
 	Changed func(Change)
 
-	Ask  func(context.Context, probe.DHCPOptions) probe.Result // probe.DHCP
-	Link func(name string) (link.Link, error)                  // link.ByName
-	Held func(network string, port uint16) bool                // bind.Held
+	Ask    func(context.Context, probe.DHCPOptions) probe.Result  // probe.DHCP
+	Ask6   func(context.Context, probe.DHCP6Options) probe.Result // probe.DHCP6
+	Link   func(name string) (link.Link, error)                   // link.ByName
+	Addrs6 func(name string) ([]netip.Prefix, error)              // link.Addrs6
+	Held   func(network string, port uint16) bool                 // bind.Held
 }
 
 // Discoverer asks each segment of this node again and again who answers DISCOVERs. It never takes an
@@ -63,8 +66,14 @@ func NewDiscoverer(cfg Discovery, d DiscoverDeps) (*Discoverer, error) {
 	if d.Ask == nil {
 		d.Ask = probe.DHCP
 	}
+	if d.Ask6 == nil {
+		d.Ask6 = probe.DHCP6
+	}
 	if d.Link == nil {
 		d.Link = link.ByName
+	}
+	if d.Addrs6 == nil {
+		d.Addrs6 = link.Addrs6
 	}
 	if d.Held == nil {
 		d.Held = bind.Held
@@ -81,21 +90,23 @@ func (d *Discoverer) Apply(cfg Discovery) {
 	was, period := d.segments, d.cfg.Every
 	d.cfg, d.segments = cfg, nil
 	now := d.deps.Now()
-	for _, name := range cfg.Interfaces {
+	for _, iface := range cfg.Interfaces {
 		if cfg.Every <= 0 {
 			break
 		}
-		var s *segment
-		if i := slices.IndexFunc(was, func(s *segment) bool { return s.iface == name }); i >= 0 {
-			s = was[i]
-		} else {
-			s = &segment{name: "dhcp/" + name, iface: name, state: health.Unknown}
+		for _, name := range cfg.segmentNames(iface) {
+			var s *segment
+			if i := slices.IndexFunc(was, func(s *segment) bool { return s.name == name }); i >= 0 {
+				s = was[i]
+			} else {
+				s = &segment{name: name, iface: iface, state: health.Unknown}
+			}
+			if s.every != cfg.Every || period != cfg.Every {
+				s.job = newJob(s.name+" by "+cfg.Site.Self, cfg.Every, d.epoch)
+				s.at = now.Add(time.Duration(s.seed % uint64(min(firstLook, cfg.Every))))
+			}
+			d.segments = append(d.segments, s)
 		}
-		if s.every != cfg.Every || period != cfg.Every {
-			s.job = newJob(s.name+" by "+cfg.Site.Self, cfg.Every, d.epoch)
-			s.at = now.Add(time.Duration(s.seed % uint64(min(firstLook, cfg.Every))))
-		}
-		d.segments = append(d.segments, s)
 	}
 	select {
 	case d.wake <- struct{}{}:
@@ -147,7 +158,12 @@ func (d *Discoverer) begin(ctx context.Context, looks *sync.WaitGroup) time.Dura
 func (d *Discoverer) look(ctx context.Context, s *segment, cfg Discovery, own bool) {
 	l := &Look{Name: s.name, Interface: s.iface, Time: d.deps.Now()}
 	var ownWorks bool
-	if l.State, l.Text = cfg.ask(ctx, d.deps, l, own, &ownWorks); ctx.Err() != nil {
+	if isSix(s.name) {
+		l.State, l.Text = cfg.ask6(ctx, d.deps, l)
+	} else {
+		l.State, l.Text = cfg.ask(ctx, d.deps, l, own, &ownWorks)
+	}
+	if ctx.Err() != nil {
 		return // we are being stopped: it says nothing of the segment
 	}
 	change, strangers := d.take(s, l, ownWorks)

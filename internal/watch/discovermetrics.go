@@ -74,8 +74,10 @@ func (c *DiscoverCollector) Collect(out chan<- prometheus.Metric) {
 		if l.Response > 0 {
 			gauge(c.seconds, l.Response.Seconds())
 		}
-		for _, flags := range []string{flagsUnicast, flagsBroadcast} {
-			gauge(c.form, truth(l.Response > 0 && l.Lost != flags), flags)
+		if !isSix(s.Name) {
+			for _, flags := range []string{flagsUnicast, flagsBroadcast} {
+				gauge(c.form, truth(l.Response > 0 && l.Lost != flags), flags)
+			}
 		}
 		var address, boots, strangers float64
 		for i := range l.Services {

@@ -45,7 +45,7 @@ func (c *Discovery) judge(a *asked, own link.Link, l *Look) {
 	}
 	l.Missing = nil
 	for _, e := range c.Expect {
-		if !slices.ContainsFunc(l.Services, func(s Service) bool { return s.Server == e.String() }) {
+		if e.Is4() && !slices.ContainsFunc(l.Services, func(s Service) bool { return s.Server == e.String() }) {
 			l.Missing = append(l.Missing, e.String())
 		}
 	}

@@ -28,12 +28,15 @@ type Discovery struct {
 	Probes     int                   // so many in a row make a segment silent or deaf
 	Expect     []netip.Addr          // servers that are to answer
 	Nodes      map[string]netip.Addr // of the site: one that hands out addresses alone is no server
+	// NoAddress has the networks that the nodes answer by DHCPv6: whether machines there get no address from them.
+	// Without any nothing is asked by DHCPv6.
+	NoAddress map[string]bool
 }
 
 // Look is what one run on one segment showed.
 type Look struct {
-	Name      string         `json:"name"` // dhcp/INTERFACE
-	Network   string         `json:"network,omitempty"`
+	Name      string         `json:"name"`              // dhcp/INTERFACE, dhcp6/INTERFACE
+	Network   string         `json:"network,omitempty"` // with /6 behind it over IPv6
 	Interface string         `json:"interface"`
 	MAC       string         `json:"mac,omitempty"` // that was asked from
 	Time      time.Time      `json:"time"`
@@ -54,6 +57,7 @@ type Service struct {
 	Server  string   `json:"server"` // option 54, or where it came from
 	From    string   `json:"from"`   // IP of the packets: a relay's, where there is one
 	MAC     string   `json:"mac,omitempty"`
+	DUID    string   `json:"duid,omitempty"`    // of a DHCPv6 server: several may be behind one relay
 	Address bool     `json:"address,omitempty"` // it offers addresses
 	Boot    bool     `json:"boot,omitempty"`    // it says what to boot
 	Files   []string `json:"files,omitempty"`

@@ -66,9 +66,11 @@ type Lease struct {
 // ReservedAddr is a reservation of a machine.
 type ReservedAddr struct {
 	Network string     `json:"network"`
-	MAC     string     `json:"mac"`
+	MAC     string     `json:"mac,omitempty"`
+	DUID    string     `json:"duid,omitempty"` // instead
 	Name    string     `json:"name,omitempty"`
 	Addr    netip.Addr `json:"ip,omitzero"`
+	Addr6   netip.Addr `json:"ip6,omitzero"`
 	Boot    string     `json:"boot,omitempty"`
 }
 

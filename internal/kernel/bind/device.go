@@ -1,7 +1,11 @@
 package bind
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -23,4 +27,19 @@ func ToDevice(c syscall.Conn, name string) error {
 		return fmt.Errorf("bind a socket to interface %s: %w", name, inner)
 	}
 	return nil
+}
+
+// UDP opens a socket at an address that takes what comes in at one interface alone. Sockets at the same port for other
+// interfaces are not in its way.
+func UDP(ctx context.Context, network string, at netip.AddrPort, dev string) (*net.UDPConn, error) {
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var inner error
+		outer := c.Control(func(fd uintptr) { inner = unix.BindToDevice(int(fd), dev) })
+		return errors.Join(outer, inner)
+	}}
+	c, err := lc.ListenPacket(ctx, network, at.String())
+	if err != nil {
+		return nil, Explain(err, "udp", at, dev)
+	}
+	return c.(*net.UDPConn), nil
 }

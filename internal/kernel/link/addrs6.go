@@ -10,12 +10,17 @@ import (
 
 // Addrs6 returns the IPv6 addresses of the interface of that name that may be used: those that the kernel is still
 // asking the link about (RFC 4862 section 5.4), or that somebody else has, are left out.
-func (r *Reader) Addrs6(name string) ([]netip.Prefix, error) {
-	nl, err := r.h.LinkByName(name)
+func (r *Reader) Addrs6(name string) ([]netip.Prefix, error) { return addrs6(r.h, name) }
+
+// Addrs6 is the same in the current network namespace.
+func Addrs6(name string) ([]netip.Prefix, error) { return addrs6(&netlink.Handle{}, name) }
+
+func addrs6(h *netlink.Handle, name string) ([]netip.Prefix, error) {
+	nl, err := h.LinkByName(name)
 	if err != nil {
 		return nil, fmt.Errorf("interface %s: %w", name, err)
 	}
-	addrs, err := r.h.AddrList(nl, netlink.FAMILY_V6)
+	addrs, err := h.AddrList(nl, netlink.FAMILY_V6)
 	if err != nil {
 		return nil, fmt.Errorf("IPv6 addresses of interface %s: %w", name, err)
 	}

@@ -33,10 +33,11 @@ type Peers struct {
 	now   func() time.Time
 	conn  *net.UDPConn
 
-	mu   sync.Mutex // guards the rest
-	self uint64     // this session
-	seq  uint64
-	of   map[netip.AddrPort]*peer
+	mu    sync.Mutex // guards the rest
+	began time.Time
+	self  uint64 // this session
+	seq   uint64
+	of    map[netip.AddrPort]*peer
 }
 
 type peer struct {
@@ -88,6 +89,9 @@ func (p *Peers) Run(ctx context.Context, ready func()) error {
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer p.conn.Close()
+	p.mu.Lock()
+	p.began = p.now()
+	p.mu.Unlock()
 	all.Go(p.receive)
 	ready()
 	views, clients := time.NewTicker(viewsEvery), time.NewTicker(clientsEvery)
@@ -221,7 +225,7 @@ type PeerView struct {
 	Peer    netip.AddrPort `json:"peer"`
 	Node    string         `json:"node,omitempty"`
 	At      time.Time      `json:"at,omitzero"`
-	Stale   bool           `json:"stale"`
+	Stale   bool           `json:"stale"`             // it was not heard for five seconds
 	Differs []string       `json:"differs,omitempty"` // what it sees otherwise than this node
 	Learnt  int            `json:"learnt"`            // clients that this node knows from it
 }
@@ -237,11 +241,14 @@ func (p *Peers) Views() []PeerView {
 	defer p.mu.Unlock()
 	var out []PeerView
 	for at, x := range p.of {
-		v := PeerView{Peer: at, Node: x.node, At: x.at, Stale: p.now().Sub(x.at) > staleAfter}
+		v := PeerView{Peer: at, Node: x.node, At: x.at, Stale: p.now().Sub(later(x.at, p.began)) > staleAfter}
 		for _, known := range x.learnt {
 			v.Learnt += len(known)
 		}
 		for service, mine := range own {
+			if x.at.IsZero() {
+				break
+			}
 			v.Differs = append(v.Differs, differ(service, mine, x.views[service], names)...)
 		}
 		slices.Sort(v.Differs)
@@ -249,6 +256,13 @@ func (p *Peers) Views() []PeerView {
 	}
 	slices.SortFunc(out, func(a, b PeerView) int { return cmp.Compare(a.Peer.String(), b.Peer.String()) })
 	return out
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // differ says in words what two balancers see differently.

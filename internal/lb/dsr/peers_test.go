@@ -26,7 +26,7 @@ func TestPeersLearnClients(t *testing.T) {
 		second.ask("views", &list)
 		return list[0]
 	}
-	l.await("they know each other", func() bool { v := view(); return !v.Stale && len(v.Differs) == 0 })
+	l.await("they know each other", func() bool { v := view(); return !v.At.IsZero() && !v.Stale && len(v.Differs) == 0 })
 	s := l.storm(t, 60, vip4, "boot.bin", l.content, 0, 15*time.Millisecond)
 	s.under(60)
 	l.await("the second knows all clients", func() bool { return view().Learnt >= 60 })

@@ -92,20 +92,13 @@ func (l *limiter) admits(now time.Time, at place, mac boot.MAC) (detail string, 
 
 // guard keeps invented machines from taking every address (starvation).
 type guard struct {
-	mu     sync.Mutex // guards all below
-	limits Limits
-	fresh  *rate.Keyed[place]
-	open   map[place]*window
-}
-
-// window counts the offers of a place that were not asked for, in this minute and the one before.
-type window struct {
-	minute   int64
-	now, old int
+	open int        // offers of one port
+	mu   sync.Mutex // guards new
+	new  *rate.Newcomers[place]
 }
 
 func newGuard(l Limits) *guard {
-	return &guard{limits: l, fresh: rate.NewKeyed[place](l.NewMachines, maxPlaces), open: map[place]*window{}}
+	return &guard{open: l.Offered, new: rate.NewNewcomers[place](l.NewMachines, maxPlaces)}
 }
 
 // admit reports whether a DISCOVER may have an address: of a machine that is known always, and so of one that
@@ -119,18 +112,14 @@ func (g *guard) admit(now time.Time, h Heard, o *Outcome, scopes []*scope, book 
 	if _, reserved := o.scope.Hosts[o.Ask.ID]; reserved {
 		return boot.Answered
 	}
+	open := g.open
+	if o.Ask.Circuit == "" {
+		open = 0
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	at := place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit}
-	if !g.fresh.Take(now, at) {
+	if !g.new.Admit(now, place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit}, open) {
 		return boot.StarvationLimit
-	}
-	if at.circuit != "" {
-		w := g.window(now, at)
-		if w.now+w.old >= g.limits.Offered {
-			return boot.StarvationLimit
-		}
-		w.now++
 	}
 	return boot.Answered
 }
@@ -142,31 +131,5 @@ func (g *guard) taken(now time.Time, h Heard, o *Outcome) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	w := g.window(now, place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit})
-	if w.now > 0 {
-		w.now--
-	} else if w.old > 0 {
-		w.old--
-	}
-}
-
-func (g *guard) window(now time.Time, at place) *window {
-	minute := now.Unix() / 60
-	w := g.open[at]
-	if w == nil {
-		if len(g.open) >= maxPlaces {
-			clear(g.open)
-		}
-		w = &window{minute: minute}
-		g.open[at] = w
-	}
-	switch minute - w.minute {
-	case 0:
-	case 1:
-		w.now, w.old = 0, w.now
-	default:
-		w.now, w.old = 0, 0
-	}
-	w.minute = minute
-	return w
+	g.new.Taken(now, place{h.Link.Name, o.Ask.Relay, o.Ask.Circuit})
 }

@@ -14,15 +14,17 @@ const maxIAs = 4
 // ask says to the Book who asks, and where.
 func (d *Decider) ask(now time.Time, h Heard, s *scope, ia wire.IA, o *Outcome) lease.Ask {
 	duid := h.View.ClientID()
+	iaid := d.association(duid, ia, o.Boots)
 	a := lease.Ask{
 		Scope: s.Name, MAC: o.Client.MAC, XID: h.View.XID(), Host: h.View.Options().Name(), Relay: h.View.Link(),
-		Circuit: holderOf(duid, ia.IAID), Class: o.Client.VendorClass[:min(len(o.Client.VendorClass), maxClass)],
+		Circuit: holderOf(duid, iaid), Class: o.Client.VendorClass[:min(len(o.Client.VendorClass), maxClass)],
 		Arch: uint16(o.Client.Arch), Want: ia.Addr(),
+		Only: d.only,
 	}
-	a.ID = d.identity(now, s.Name, o.Client.MAC, duid, ia.IAID)
+	a.ID = d.identity(now, s, o.Client.MAC, duid, iaid)
 	for i := range o.Bindings { // two associations of one message
 		if b := &o.Bindings[i]; b.Ask.ID == a.ID && b.Ask.Scope == s.Name {
-			a.ID = lease.DUID(duid, ia.IAID)
+			a.ID, a.Circuit = lease.DUID(duid, ia.IAID), holderOf(duid, ia.IAID)
 		}
 	}
 	return a
@@ -67,7 +69,8 @@ func (d *Decider) solicit(now time.Time, h Heard, scopes []*scope, o *Outcome) {
 	if o.Rapid && o.Reason != boot.Answered { // "otherwise ... as if no Rapid Commit option were included"
 		o.Reply, o.Rapid = wire.Advertise, false
 	}
-	if o.Reason == boot.StoreRefused || o.Reason == boot.ScopeUnknown {
+	switch o.Reason {
+	case boot.StoreRefused, boot.ScopeUnknown, boot.StarvationLimit:
 		o.Reply = 0 // another node may have more to say
 	}
 }
@@ -77,17 +80,23 @@ func (d *Decider) give(now time.Time, h Heard, scopes []*scope, ia wire.IA, o *O
 	var b Binding
 	for _, s := range scopes {
 		b = Binding{IA: bare(ia), Ask: d.ask(now, h, s, ia, o)}
+		if b.Reason = d.admit(now, h, s, b.Ask.ID); b.Reason != boot.Answered {
+			o.use(s)
+			break
+		}
 		b.Grant, b.Reason = d.book.Offer(now, b.Ask)
 		if b.Reason == boot.NoFreeAddress {
 			continue
 		}
 		if b.Reason == boot.Answered {
 			o.use(s)
-			b.keep()
 		}
 		break
 	}
 	if b.Reason == boot.Answered && commit {
+		if b.Grant.Keep { // one claim, of the lease, is enough
+			d.book.Committed(b.Grant.Record, noAnswer{})
+		}
 		b.Ask.Want = b.Grant.Record.Addr
 		d.take(now, &b, lease.Selecting)
 	}
@@ -97,17 +106,18 @@ func (d *Decider) give(now time.Time, h Heard, scopes []*scope, ia wire.IA, o *O
 	return b
 }
 
+// admit reports whether a machine may have an address, as far as the limits for new ones go.
+func (d *Decider) admit(now time.Time, h Heard, s *scope, id lease.ID) boot.Reason {
+	if d.guard == nil {
+		return boot.Answered
+	}
+	return d.guard.admit(now, h, s, id, d.book)
+}
+
 // take has the Book decide about the address that is asked for.
 func (d *Decider) take(now time.Time, b *Binding, how lease.How) {
 	if b.Grant, b.Reason = d.book.Request(now, b.Ask, how); b.Reason == boot.Answered {
 		d.holders.set(key{b.Ask.Scope, b.Ask.ID}, b.Ask.Circuit)
-		b.keep()
-	}
-}
-
-func (b *Binding) keep() {
-	if b.Grant.Keep {
-		b.Keep = append(b.Keep, b.Grant.Record)
 	}
 }
 
@@ -142,7 +152,8 @@ func (d *Decider) extend(now time.Time, h Heard, scopes []*scope, ia wire.IA, o 
 		if t == wire.Rebind {
 			return Binding{Reason: boot.UnknownLease}, true
 		}
-		return d.give(now, h, scopes, ia, o, true), false
+		b = d.give(now, h, scopes, ia, o, true)
+		return b, b.Reason == boot.StarvationLimit
 	}
 	wrong := true
 	for _, x := range scopes {
@@ -153,11 +164,16 @@ func (d *Decider) extend(now time.Time, h Heard, scopes []*scope, ia wire.IA, o 
 	b = Binding{IA: bare(ia), Ask: d.ask(now, h, s, ia, o), Reason: boot.WrongNetwork}
 	if !wrong {
 		o.use(s)
-		d.take(now, &b, hows[t])
+		if b.Reason = boot.Answered; t == wire.Request { // also without an offer before it
+			b.Reason = d.admit(now, h, s, b.Ask.ID)
+		}
+		if b.Reason == boot.Answered {
+			d.take(now, &b, hows[t])
+		}
 	}
 	switch b.Reason {
 	case boot.Answered:
-	case boot.StoreRefused, boot.ScopeUnknown:
+	case boot.StoreRefused, boot.ScopeUnknown, boot.StarvationLimit:
 		return b, true
 	case boot.WrongNetwork:
 		if t == wire.Request {
@@ -176,6 +192,12 @@ func (d *Decider) extend(now time.Time, h Heard, scopes []*scope, ia wire.IA, o 
 		b = d.instead(now, h, scopes, ia, o)
 	default: // another has it, or a reservation is elsewhere
 		b = d.instead(now, h, scopes, ia, o)
+	}
+	if b.Reason == boot.StarvationLimit {
+		return b, true
+	}
+	if t == wire.Request && b.Reason == boot.Answered && !b.Grant.Known && d.guard != nil {
+		d.guard.taken(now, h)
 	}
 	for a := range ia.Addresses() { // one address for an association; what a client did not have yet, it need not give up
 		if t != wire.Request && a.Addr != b.Grant.Record.Addr && len(b.Gone) < maxIAs {
@@ -200,7 +222,7 @@ var hows = map[wire.MessageType]lease.How{
 func (d *Decider) again(now time.Time, o *Outcome) (ok bool) {
 	for i := range o.Bindings {
 		b := &o.Bindings[i]
-		if len(b.Keep) == 0 {
+		if !b.Grant.Keep {
 			ok = ok || b.Grant.Record.Addr.IsValid()
 			continue
 		}
@@ -211,7 +233,7 @@ func (d *Decider) again(now time.Time, o *Outcome) (ok bool) {
 			b.Grant, b.Status, b.Reason = lease.Grant{}, wire.NoAddrsAvail, boot.StoreRefused
 			continue
 		}
-		b.Grant, b.Keep, ok = g, nil, true
+		b.Grant, ok = g, true
 	}
 	return ok
 }

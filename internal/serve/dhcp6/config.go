@@ -35,7 +35,8 @@ type Scope struct {
 
 	DNS, NTP []netip.Addr
 	Search   []string
-	Params   map[string][]string // option 60 by the name of a boot rule
+	Params   map[string][]string   // option 60 by the name of a boot rule
+	Hosts    map[lease.ID]struct{} // those that an address is reserved for
 }
 
 // Limits are how much is answered. A zero field means its default.
@@ -43,6 +44,15 @@ type Limits struct {
 	Overall    rate.Rate // packets of all machines together; 50,000 in a second
 	PerMachine rate.Rate // of one machine; 5 in a second, 20 at once
 	PerPlace   rate.Rate // of one relay, or of one interface without it; 25,000
+	// NewMachines are machines without a lease or reservation, of one relay or interface; 5,000 in a second.
+	// Machines that are known are never refused by it, so invented ones cannot shut them out.
+	NewMachines rate.Rate
+	// Offered is how many addresses may be offered to new machines of one port without being asked for, where the
+	// switch says which port (RFC 6221); 256.
+	Offered int
+	// PerSender is how many new machines of one link-local address get something in a minute or two; 32. It is one
+	// machine, whatever it calls itself.
+	PerSender int
 }
 
 // Keeper makes records durable. Keep returns at once; done is called exactly once, in the order of commits, possibly
@@ -59,4 +69,5 @@ type Deps struct {
 	Down   boot.Down
 	Book   *lease.Book
 	Keeper Keeper
+	Shared Shared // nil: this node is the only one, or has ranges of its own
 }

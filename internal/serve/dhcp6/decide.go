@@ -29,6 +29,9 @@ type Outcome struct {
 	Ended    []lease.Record // releases and declines that must be kept
 
 	scope *scope
+	tries int       // claims that were lost
+	began time.Time // when the packet came
+	why   string    // what became of a claim before it
 }
 
 // Binding is what is told of one identity association.
@@ -37,9 +40,8 @@ type Binding struct {
 	Ask    lease.Ask
 	Grant  lease.Grant // its Record.Addr is not valid if no address is given
 	Reason boot.Reason
-	Status wire.Status    // said if it is not Success
-	Gone   []netip.Addr   // addresses that the client is not to use any more
-	Keep   []lease.Record // before the answer, in this order
+	Status wire.Status  // said if it is not Success
+	Gone   []netip.Addr // addresses that the client is not to use any more
 }
 
 // Decider decides about one packet after another. It is for one goroutine at a time.
@@ -50,6 +52,8 @@ type Decider struct {
 	choose  *boot.Chooser
 	names   pxe.Names
 	holders *holders
+	guard   *guard       // nil: for explaining
+	only    lease.Source // which addresses may be given
 	writer  wire.Writer
 }
 
@@ -59,11 +63,11 @@ func NewDecider(cfg Config, book *lease.Book, down boot.Down) (*Decider, error) 
 	if err != nil {
 		return nil, err
 	}
-	return newDecider(p, book, down, newHolders()), nil
+	return newDecider(p, book, down, newHolders(), nil), nil
 }
 
-func newDecider(p *plan, book *lease.Book, down boot.Down, h *holders) *Decider {
-	return &Decider{p: p, book: book, down: down, holders: h, choose: boot.NewChooser(p.cfg.Site)}
+func newDecider(p *plan, book *lease.Book, down boot.Down, h *holders, g *guard) *Decider {
+	return &Decider{p: p, book: book, down: down, holders: h, guard: g, choose: boot.NewChooser(p.cfg.Site)}
 }
 
 // Decide says what is to be done about a packet. It has no socket, no logger and no clock, and whether it answers

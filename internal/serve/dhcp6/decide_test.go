@@ -106,7 +106,7 @@ func TestAddressThroughTheBoot(t *testing.T) {
 // Two associations of one DUID never share an address, though one hardware address may stand for both.
 func TestSiblings(t *testing.T) {
 	x := newDesk(t)
-	stack := client{duid: romDUID, iaid: 1}
+	stack := client{duid: romDUID, iaid: 1, plain: true}
 	pxe := client{duid: romDUID, iaid: 2}
 	a := x.bind(stack)
 	b := x.bind(pxe)
@@ -145,6 +145,29 @@ func TestSiblings(t *testing.T) {
 		t.Error("the ROM's release ended the system's lease")
 	}
 	after(t, z, os, rom)
+}
+
+// TestRebootedROM: a machine that is switched off while it boots keeps its address, and its reservation, though
+// its firmware calls its association otherwise each time.
+func TestRebootedROM(t *testing.T) {
+	x := newDesk(t)
+	for iaid := range uint32(5) {
+		rom := client{duid: romDUID, iaid: 1000 + iaid, source: "fe80::5054:ff:fe00:99"}
+		if a := x.bind(rom); a != addr("fd77::99") {
+			t.Fatalf("boot %d gives %s instead of the reservation", iaid, a)
+		}
+	}
+	stack := client{duid: romDUID, iaid: 7, plain: true, source: "fe80::5054:ff:fe00:99"}
+	first, again := x.bind(stack), x.bind(stack)
+	if first == addr("fd77::99") || first != again {
+		t.Errorf("the network stack of the same firmware has %s, then %s", first, again)
+	}
+	release := client{
+		duid: romDUID, iaid: 1004, plain: true, source: "fe80::5054:ff:fe00:99", server: ownDUID, addrs: []netip.Addr{addr("fd77::99")},
+	}
+	if o, _ := x.tell(release, wire.Release); len(o.Ended) != 1 {
+		t.Errorf("a RELEASE that does not say that it is a boot's ends nothing: %s", o.Reason)
+	}
 }
 
 // after looks whether it is known from the records alone, after a restart, who has an address.
@@ -313,7 +336,7 @@ func TestRebindOfAnotherNodesLease(t *testing.T) {
 		Scope: "lab/6", Addr: addr("fd77::1234"), ID: lease.Hardware(1, clientMAC[:]), MAC: clientMAC, State: lease.Active,
 		Start: now.Add(-50 * time.Minute), Expires: now.Add(10 * time.Minute), Node: "boot2", Circuit: holderOf(osDUID, 5), Serial: 4,
 	})
-	o, reply := x.tell(client{duid: osDUID, iaid: 5, addrs: []netip.Addr{addr("fd77::1234")}}, wire.Rebind)
+	o, reply := x.tell(client{duid: osDUID, iaid: 5, plain: true, addrs: []netip.Addr{addr("fd77::1234")}}, wire.Rebind)
 	if live, _, _ := given(reply); !slices.Equal(live, []netip.Addr{addr("fd77::1234")}) || o.records() != 1 {
 		t.Errorf("%s: %v", o.Reason, live)
 	}
@@ -384,5 +407,37 @@ func TestConfigRefused(t *testing.T) {
 		if _, err := NewDecider(cfg, testBook(t, 1), nil); err == nil || !strings.HasPrefix(err.Error(), "dhcp6: ") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A reservation by DUID holds for whatever the machine's link-local address says, before one by MAC address, and for
+// one association at a time.
+func TestReservedByDUID(t *testing.T) {
+	x := newDesk(t)
+	id := lease.Machine(osDUID)
+	err := x.book.Configure([]lease.Pool{{
+		Scope: "lab/6", Subnet: prefix("fd77::/64"), Lease: time.Hour, Ranges: []lease.Range{{From: addr("fd77::1000"), To: addr("fd77::1fff")}},
+		Reserved: map[lease.ID]netip.Addr{id: addr("fd77::91")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig()
+	cfg.Scopes[0].Hosts = map[lease.ID]struct{}{id: {}}
+	if x.d, err = NewDecider(cfg, x.book, nil); err != nil {
+		t.Fatal(err)
+	}
+	hidden := client{duid: osDUID, iaid: 7, source: "fe80::dead:beef", plain: true}
+	if a := x.bind(hidden); a != addr("fd77::91") {
+		t.Errorf("it gets %s", a)
+	}
+	if a := x.bind(client{duid: osDUID, iaid: 7, plain: true}); a != addr("fd77::91") { // now its MAC address shows
+		t.Errorf("with its MAC address it gets %s", a)
+	}
+	if a := x.bind(client{duid: osDUID, iaid: 8, source: "fe80::dead:beef", plain: true}); a == addr("fd77::91") {
+		t.Error("two associations have one address")
+	}
+	if a := x.bind(client{duid: romDUID, iaid: 7, source: "fe80::dead:beef", plain: true}); a == addr("fd77::91") {
+		t.Error("another machine gets it")
 	}
 }

@@ -31,6 +31,7 @@ type Server struct {
 	d      Deps
 	plan   atomic.Pointer[plan]
 	limit  *limiter
+	guard  *guard
 	holder *holders
 	ports  []*port      // one for each interface, after Listen
 	links  *link.Reader // of the namespace of Listen, after it
@@ -48,7 +49,10 @@ func New(cfg Config, d Deps) (*Server, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	s := &Server{node: cfg.Node, names: cfg.Interfaces, d: d, limit: newLimiter(cfg.Limits), holder: newHolders()}
+	cfg.Limits = cfg.Limits.orDefault()
+	s := &Server{
+		node: cfg.Node, names: cfg.Interfaces, d: d, limit: newLimiter(cfg.Limits), guard: newGuard(cfg.Limits), holder: newHolders(),
+	}
 	if err := s.Apply(cfg); err != nil {
 		return nil, err
 	}

@@ -56,8 +56,8 @@ func TestFirmware(t *testing.T) {
 		h := Heard{View: &v, From: netip.AddrPortFrom(from, uint16(udp.SrcPort)), To: group, Link: testLink()}
 		o := x.d.Decide(x.now, h)
 		for i := range o.Bindings {
-			for _, r := range o.Bindings[i].Keep {
-				x.book.Committed(r, nil)
+			if g := o.Bindings[i].Grant; g.Keep {
+				x.book.Committed(g.Record, nil)
 			}
 		}
 		for _, r := range o.Ended {

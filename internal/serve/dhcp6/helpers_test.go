@@ -205,8 +205,8 @@ func (x *desk) hear(b []byte, from netip.AddrPort) (Outcome, *wire.View) {
 	h := Heard{View: &v, From: from, To: x.to, Link: testLink()}
 	o := x.d.Decide(x.now, h)
 	for i := range o.Bindings {
-		for _, r := range o.Bindings[i].Keep {
-			x.book.Committed(r, nil)
+		if g := o.Bindings[i].Grant; g.Keep {
+			x.book.Committed(g.Record, nil)
 		}
 	}
 	for _, r := range o.Ended {

@@ -78,13 +78,27 @@ type role struct {
 // start runs the role on the server's eth0.
 func (c cable) start(t *testing.T, cfg Config) *role {
 	t.Helper()
-	r := &role{events: make(chan boot.Event, 100_000), keeper: &memory{}, book: testBook(t, 4096)}
+	return c.startOn(t, cfg, testBook(t, 4096), nil)
+}
+
+// startOn is the same with a Book, and a store that nodes share.
+func (c cable) startOn(t *testing.T, cfg Config, book *lease.Book, shared Shared) *role {
+	t.Helper()
+	r := &role{events: make(chan boot.Event, 100_000), keeper: &memory{}, book: book}
 	var err error
-	r.s, err = New(cfg, Deps{Emit: func(ev boot.Event) { r.events <- ev }, Book: r.book, Keeper: r.keeper})
+	r.s, err = New(cfg, Deps{Emit: func(ev boot.Event) { r.events <- ev }, Book: r.book, Keeper: r.keeper, Shared: shared})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.server.do(t, func() error { return r.s.Listen(t.Context()) })
+	c.server.do(t, func() error {
+		for range 500 { // an address of a link that just came up is not good at once, and nothing tells when it is
+			if list, err := link.Addrs6("eth0"); err != nil || (Link{Addrs: list}).within(prefix("fd77::/64")) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		return r.s.Listen(t.Context())
+	})
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- r.s.Run(ctx, func() { close(ready) }) }()

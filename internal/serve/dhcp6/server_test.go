@@ -27,7 +27,7 @@ func TestLease(t *testing.T) {
 	c.send(t, conn, m.message(t, wire.Request))
 	live, _, _ := given(await(t, conn))
 	kept := r.keeper.all()
-	if len(kept) != 1 || len(live) != 1 || live[0] != offered[0] || kept[0].Addr != live[0] || kept[0].MAC != c.mac || kept[0].Circuit != holderOf(romDUID, 7) {
+	if len(kept) != 1 || len(live) != 1 || live[0] != offered[0] || kept[0].Addr != live[0] || kept[0].MAC != c.mac || kept[0].Circuit != holderOf(romDUID, ofROM) {
 		t.Errorf("offered %v, given %v, kept %+v", offered, live, kept)
 	}
 	if ev := waitFor(t, r.events, boot.OfferSent); ev.File != "efi/nbp.efi" || ev.MAC != c.mac || ev.Network != "lab" || ev.Server != "boot1" {

@@ -22,6 +22,25 @@ import (
 // DUID and IAID. They are two interfaces that say one hardware address, or two programs of one firmware
 // that run at once: EDK2's network stack and its PXE do (captures: ovmf-pxe6).
 
+// ofROM stands for the IAID of a boot ROM. EDK2 draws a new one for PXE and HTTP boot each time that the machine
+// starts: a machine that was switched off in the middle of a boot would count as its own sibling, miss its
+// reservation and take one more address of the range at every start.
+const ofROM = 0x424f4f54
+
+// association is the IAID by which the books know an association: ofROM of a network boot, and of who names the
+// address that the boot ROM of the same DUID has (a RELEASE does not say that it is a boot's).
+func (d *Decider) association(duid wire.DUID, ia wire.IA, boots bool) uint32 {
+	if boots {
+		return ofROM
+	}
+	if at := ia.Addr(); at.IsValid() {
+		if r, ok := d.book.ByAddr(at); ok && r.Circuit == holderOf(duid, ofROM) {
+			return ofROM
+		}
+	}
+	return ia.IAID
+}
+
 // holderOf is a client as records keep it (Record.Circuit): its DUID, hashed where it is long, and the IAID.
 func holderOf(duid wire.DUID, iaid uint32) string {
 	name := hex.EncodeToString(duid)
@@ -30,6 +49,13 @@ func holderOf(duid wire.DUID, iaid uint32) string {
 		name = "#" + hex.EncodeToString(sum[:20])
 	}
 	return name + "/" + strconv.FormatUint(uint64(iaid), 10)
+}
+
+// Holds reports whether a client of that DUID has the address of a record, or had it last.
+func Holds(r lease.Record, duid wire.DUID) bool {
+	name, _, _ := strings.Cut(holderOf(duid, 0), "/")
+	is, _, _ := strings.Cut(r.Circuit, "/")
+	return is == name
 }
 
 // sibling reports whether two holders are different associations of one DUID.
@@ -87,16 +113,18 @@ func (h *holders) drop(k key, s string) {
 }
 
 // identity is whose the lease of an association is.
-func (d *Decider) identity(now time.Time, scope string, mac boot.MAC, duid wire.DUID, iaid uint32) lease.ID {
-	own := lease.DUID(duid, iaid)
-	if mac.IsZero() {
-		return own
+func (d *Decider) identity(now time.Time, s *scope, mac boot.MAC, duid wire.DUID, iaid uint32) lease.ID {
+	own, machine := lease.DUID(duid, iaid), lease.Machine(duid)
+	if _, ok := s.Hosts[machine]; !ok { // no address is reserved for the DUID
+		if mac.IsZero() {
+			return own
+		}
+		if r, ok := d.book.ByID(s.Name, own); ok && r.Live(now) {
+			return own
+		}
+		machine = lease.Hardware(1, mac[:])
 	}
-	if r, ok := d.book.ByID(scope, own); ok && r.Live(now) {
-		return own
-	}
-	machine := lease.Hardware(1, mac[:])
-	if sibling(d.holder(now, scope, machine), holderOf(duid, iaid)) {
+	if sibling(d.holder(now, s.Name, machine), holderOf(duid, iaid)) {
 		return own
 	}
 	return machine

@@ -3,6 +3,7 @@ package dhcp6
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"sync"
 
 	"surefoot/internal/boot"
@@ -38,7 +39,7 @@ func (w *worker) run(ctx context.Context) {
 // renew takes over what a reload changed.
 func (w *worker) renew() {
 	if p := w.s.plan.Load(); w.d == nil || w.d.p != p {
-		w.d = newDecider(p, w.s.d.Book, w.s.d.Down, w.s.holder)
+		w.d = newDecider(p, w.s.d.Book, w.s.d.Down, w.s.holder, w.s.guard)
 	}
 }
 
@@ -56,7 +57,9 @@ func (w *worker) packet(b []byte, from netip.AddrPort, to netip.Addr) {
 		return
 	}
 	o := w.d.Decide(now, h)
+	o.began = now
 	w.s.tellSeen(h, &o)
+	w.hear(now, h, &o)
 	for _, r := range o.Ended {
 		w.s.keep(r)
 	}
@@ -64,23 +67,31 @@ func (w *worker) packet(b []byte, from netip.AddrPort, to netip.Addr) {
 		w.s.abandon(&o)
 		return
 	}
+	w.carryOut(h, &o)
+}
+
+// carryOut sends an answer, or has its leases kept before that.
+func (w *worker) carryOut(h Heard, o *Outcome) {
 	var err error
-	if w.room, err = w.d.Append(w.room[:0], h, &o); err != nil {
-		w.s.abandon(&o)
+	if w.room, err = w.d.Append(w.room[:0], h, o); err != nil {
+		w.s.abandon(o)
 		o.Reason = boot.SendFailed
-		w.s.tell(w.s.sent(h, &o, err.Error()))
+		w.s.tell(w.s.sent(h, o, err.Error()))
 		return
 	}
 	if n := o.records(); n > 0 {
-		w.p.commit(w.s, h, &o, n, w.room)
+		w.p.commit(w.s, h, o, n, w.room)
 		return
 	}
-	w.send(h, &o, w.room)
+	w.send(h, o, w.room)
 }
 
 // send sends an answer and tells of it.
 func (w *worker) send(h Heard, o *Outcome, b []byte) {
 	ev := w.s.sent(h, o, "")
+	if o.why != "" {
+		ev.Detail = strings.TrimPrefix(ev.Detail+", "+o.why, ", ")
+	}
 	if err := w.p.write(b, h); err != nil {
 		ev.Kind, ev.Reason, ev.Detail = boot.Ignored, boot.SendFailed, err.Error()
 	}
@@ -90,7 +101,9 @@ func (w *worker) send(h Heard, o *Outcome, b []byte) {
 // records is how many must be kept before the answer.
 func (o *Outcome) records() (n int) {
 	for i := range o.Bindings {
-		n += len(o.Bindings[i].Keep)
+		if o.Bindings[i].Grant.Keep {
+			n++
+		}
 	}
 	return n
 }
@@ -103,8 +116,8 @@ func (noAnswer) Error() string { return "no answer is sent" }
 // abandon gives back what the Book holds for an answer that is not sent.
 func (s *Server) abandon(o *Outcome) {
 	for i := range o.Bindings {
-		for _, r := range o.Bindings[i].Keep {
-			s.d.Book.Committed(r, noAnswer{})
+		if g := &o.Bindings[i].Grant; g.Keep {
+			s.d.Book.Committed(g.Record, noAnswer{})
 		}
 	}
 }
@@ -115,9 +128,11 @@ type pending struct {
 	request []byte
 	payload []byte
 	outcome Outcome
-	left    int // records that are on their way; guarded by mu
-	err     error
-	mu      sync.Mutex
+	claimed bool // the shared store was asked
+
+	mu   sync.Mutex // guards what follows
+	left int        // records that are on their way
+	err  error
 }
 
 // commit has the records of an outcome kept, and its answer sent after that.
@@ -126,16 +141,25 @@ func (p *port) commit(s *Server, h Heard, o *Outcome, n int, payload []byte) {
 	c.request, c.payload = append(c.request, h.View.Bytes()...), append(c.payload, payload...)
 	c.heard.View = nil
 	p.waiting.Add(1)
-	for i := range c.outcome.Bindings {
-		for _, r := range c.outcome.Bindings[i].Keep {
-			s.d.Keeper.Keep(r, func(err error) {
-				s.d.Book.Committed(r, err)
-				if c.done(err) {
-					p.put(c)
-					p.waiting.Done()
-				}
-			})
+	var grants []lease.Grant // of its own: once the last of them is told of, the outcome is somebody else's
+	for i := range o.Bindings {
+		if g := o.Bindings[i].Grant; g.Keep {
+			grants = append(grants, g)
+			c.claimed = c.claimed || g.Claim && s.d.Shared != nil
 		}
+	}
+	for _, g := range grants {
+		done := func(err error) {
+			s.d.Book.Committed(g.Record, err)
+			if c.done(err) {
+				p.put(c)
+			}
+		}
+		if g.Claim && s.d.Shared != nil {
+			s.d.Shared.Claim(g, done)
+			continue
+		}
+		s.d.Keeper.Keep(g.Record, done)
 	}
 }
 
@@ -185,6 +209,7 @@ func (w *worker) answer() {
 
 // kept sends one answer, or another one, or none, as the Keeper said.
 func (w *worker) kept(c *pending) {
+	defer w.p.waiting.Done()
 	defer w.s.survive(w.p, c.request)
 	h := c.heard
 	h.View = &w.view
@@ -192,8 +217,12 @@ func (w *worker) kept(c *pending) {
 		return // it was parsed before
 	}
 	o := &c.outcome
-	if c.err == nil {
+	switch {
+	case c.err == nil:
 		w.send(h, o, c.payload)
+		return
+	case c.claimed:
+		w.anew(h, c)
 		return
 	}
 	b, err := c.payload, error(nil)

@@ -2,6 +2,7 @@ package etcd
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"hash/fnv"
 	"net/netip"
@@ -276,20 +277,27 @@ func (c *Cluster) candidate(cfg lease.Pool, size uint32, blocks []block) (best l
 	return best, most > size/2
 }
 
-// count is how many addresses a range of a pool has.
+// count is how many addresses a range of a pool has; the Book takes no range with more than these.
 func count(r lease.Range) uint32 {
-	if !r.From.Is4() || !r.To.Is4() {
+	hi, from := number(r.From)
+	last, to := number(r.To)
+	if hi != last || to < from || to-from >= 1<<32-1 {
 		return 0
 	}
-	return number(r.To) - number(r.From) + 1
+	return uint32(to-from) + 1
 }
 
-func number(a netip.Addr) uint32 {
-	b := a.As4()
-	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+// number is an address as two numbers, the first of which a range has once.
+func number(a netip.Addr) (hi, lo uint64) {
+	b := a.As16()
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 }
 
 func plus(a netip.Addr, n uint32) netip.Addr {
-	v := number(a) + n
-	return netip.AddrFrom4([4]byte{byte(v >> 24), byte(v >> 16), byte(v >> 8), byte(v)})
+	b := a.As16()
+	binary.BigEndian.PutUint64(b[8:], binary.BigEndian.Uint64(b[8:])+uint64(n))
+	if a.Is4() {
+		return netip.AddrFrom16(b).Unmap()
+	}
+	return netip.AddrFrom16(b)
 }

@@ -40,7 +40,7 @@ func TestEtcdClocks(t *testing.T) {
 			t.Errorf("%s is in doubt, with clocks inside the bound", n.name)
 		}
 	}
-	if l.passed == 0 {
+	if l.passed == 0 && !testing.Short() {
 		t.Error("no address passed from one machine to another, so this proves nothing")
 	}
 	t.Logf("%d times an address passed on", l.passed)

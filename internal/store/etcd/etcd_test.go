@@ -17,7 +17,10 @@ import (
 
 // onEtcd are three nodes on real members, each preferring another one.
 func onEtcd(t *testing.T, m *members, addresses int) (*lab, []*node) {
-	l := newLab(t, addresses)
+	return onEtcdIn(t, m, newLab(t, addresses))
+}
+
+func onEtcdIn(t *testing.T, m *members, l *lab) (*lab, []*node) {
 	var nodes []*node
 	for i, name := range []string{"a", "b", "c"} {
 		nodes = append(nodes, l.node(name, m.dial(i)).start())
@@ -172,8 +175,13 @@ func TestEtcdHung(t *testing.T) {
 // TestEtcdQuorum: the quorum is lost and comes back; in between every node answers, also one that starts
 // then.
 func TestEtcdQuorum(t *testing.T) {
+	t.Run("IPv4", func(t *testing.T) { testQuorum(t, netip.MustParsePrefix("10.0.0.1/16"), 400) })
+	t.Run("IPv6", func(t *testing.T) { testQuorum(t, netip.MustParsePrefix("fd00::fff0/64"), 4096) })
+}
+
+func testQuorum(t *testing.T, in netip.Prefix, addresses int) {
 	m := newMembers(t, 3, false)
-	l, nodes := onEtcd(t, m, 400)
+	l, nodes := onEtcdIn(t, m, newLabIn(t, in, addresses))
 	for i := range 30 {
 		if _, err := nodes[i%3].boot(machine(i)); err != nil {
 			t.Error(err)

@@ -39,9 +39,14 @@ type use struct {
 }
 
 func newLab(t testing.TB, addresses int) *lab {
-	first := netip.MustParseAddr("10.0.0.1")
+	return newLabIn(t, netip.MustParsePrefix("10.0.0.1/16"), addresses)
+}
+
+// newLabIn is one whose addresses are so many of a subnet, from one on.
+func newLabIn(t testing.TB, in netip.Prefix, addresses int) *lab {
+	first := in.Addr()
 	p := lease.Pool{
-		Scope: "lan", Subnet: netip.MustParsePrefix("10.0.0.0/16"), Ranges: []lease.Range{{From: first, To: plus(first, uint32(addresses-1))}},
+		Scope: "lan", Subnet: in.Masked(), Ranges: []lease.Range{{From: first, To: plus(first, uint32(addresses-1))}},
 		Lease: 90 * time.Second, MinLease: time.Minute, MaxLease: 90 * time.Second, Offer: 30 * time.Second, Rest: time.Minute,
 	}
 	return &lab{t: t, began: time.Now(), pool: p, dir: t.TempDir(), holder: map[netip.Addr]use{}}
