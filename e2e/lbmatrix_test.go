@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -68,7 +69,7 @@ func lbMatrix(t *testing.T, b *bench) {
 	for _, h := range []string{"sv1", "sv2"} {
 		l.write(h, "bios.0", programs[boot.TestBootstrapBIOS])
 		l.write(h, "x64.efi", programs[boot.TestBootstrapX64])
-		l.write(h, "boot.bin", l.content[:300_000])
+		l.write(h, "boot.bin", l.content[:matrixSize])
 		l.write(h, "same", []byte("the same on all\n"))
 	}
 	got := map[string]map[matrixColumn]string{}
@@ -133,6 +134,8 @@ func lbMatrix(t *testing.T, b *bench) {
 // matrixColumn starts the balancer in a mode and asks with every client.
 func (l *dsrNet) matrixColumn(t *testing.T, c matrixColumn, got map[string]map[matrixColumn]string) {
 	t.Helper()
+	began := time.Now()
+	defer func() { t.Logf("%s: %.1f s", c, time.Since(began).Seconds()) }()
 	more := ""
 	switch c.mode {
 	case "dsr":
@@ -172,7 +175,7 @@ func (l *dsrNet) matrixColumn(t *testing.T, c matrixColumn, got map[string]map[m
 	for _, client := range []string{"tftp-hpa", "curl", "atftp", "busybox"} {
 		fault := ""
 		for range 2 { // each backend has its turn
-			if file, err := l.get(client, dsrVIP, "boot.bin", "10.1.0.10"); err != nil || !bytes.Equal(file, l.content[:300_000]) {
+			if file, err := l.get(client, dsrVIP, "boot.bin", "10.1.0.10"); err != nil || !bytes.Equal(file, l.content[:matrixSize]) {
 				fault = fmt.Sprintf("%d bytes, %v", len(file), err)
 				break
 			}
@@ -181,9 +184,11 @@ func (l *dsrNet) matrixColumn(t *testing.T, c matrixColumn, got map[string]map[m
 	}
 	fault := ""
 	for range 2 {
-		if out, err := l.in("cl", l.binary, "probe", "tftp://"+dsrVIP+"/boot.bin", "--as", "edk2", "--timeout", "1s").CombinedOutput(); err != nil {
-			fault = strings.TrimSpace(string(out))
-			fault, _, _ = strings.Cut(fault, "\n")
+		out, err := l.in("cl", l.binary, "probe", "tftp://"+dsrVIP+"/boot.bin", "--as", "edk2", "--timeout", "1s", "--json").Output()
+		var said struct{ Fault struct{ Code string } }
+		if err != nil && json.Unmarshal(out, &said) == nil {
+			fault = fmt.Sprintf("%v: %s", err, said.Fault.Code)
+			break
 		}
 	}
 	note("our probe", fault)
@@ -215,7 +220,10 @@ type matrixVM struct {
 	number int
 }
 
-var matrixEnd = regexp.MustCompile(`SUREFOOT-TEST (?:OK|FAIL)|No bootable device|No bootable option or device|UEFI Interactive Shell|PXE-E[0-9]+[^\r\n]*|[Nn]o more network devices`)
+// matrixSize is that of the file that clients without firmware get: many blocks of 512 bytes.
+const matrixSize = 60_000
+
+var matrixEnd = regexp.MustCompile(`SUREFOOT-TEST (?:OK|FAIL)|No bootable device|No bootable option or device|UEFI Interactive Shell|PXE-E[0-9]+[^\r\n]*[\r\n]|[Nn]o more network devices`)
 
 // boots switches a machine on, and says why it does not start the bootstrap; "" if it does.
 func (l *dsrNet) boots(m matrixVM) string {
@@ -269,7 +277,7 @@ func (l *dsrNet) boots(m matrixVM) string {
 			if bytes.Equal(end, []byte("SUREFOOT-TEST OK")) {
 				return ""
 			}
-			return string(end)
+			return strings.TrimSpace(string(end))
 		}
 		if err != nil {
 			return fmt.Sprintf("it ended: %v: %q", err, said.Bytes()[max(0, said.Len()-300):])

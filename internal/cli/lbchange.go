@@ -63,7 +63,7 @@ func (o *lbDownOptions) run(cmd *cobra.Command, env *Env) error {
 	}
 	left, err := app.LBLeft(cmd.Context(), !o.dry)
 	if err != nil {
-		return err
+		return &Error{Code: codeOf(err), Err: err}
 	}
 	if o.json {
 		if left == nil {

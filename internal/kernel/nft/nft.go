@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -85,6 +86,11 @@ func (e *Error) Error() string {
 
 // Unwrap returns how the program ended.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Is makes a refusal for lack of a capability one of fs.ErrPermission.
+func (e *Error) Is(target error) bool {
+	return target == fs.ErrPermission && strings.Contains(e.Said, "Operation not permitted")
+}
 
 // Hint says what the usual reasons need.
 func (e *Error) Hint() []string {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"surefoot/internal/kernel/conntrack"
+	"surefoot/internal/kernel/forward"
 	"surefoot/internal/kernel/nft"
 	"surefoot/internal/lb"
 )
@@ -329,5 +330,56 @@ func TestStandby(t *testing.T) {
 	l.apply(p, table(s, 0)) // the same port, of which the kernel has an entry that leads to the node itself
 	if got := ask(c, to, soon); who(got) != "sv1" {
 		t.Errorf("after the take-over: %q", got)
+	}
+}
+
+// Answers that do not come back through the balancer are not translated: a strict client takes none of them. snat
+// needs no gateway, which is why it is there.
+func TestGatewayElsewhere(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.gateway(1)
+	s := service(lb.NAT, lb.RoundRobin, false, 1)
+	_, asked := l.backends(s)
+	p := New(Deps{})
+	l.apply(p, table(s, 0))
+	if got := l.get("10.1.0.10", vip4); got != "silence" || asked[0].Load() == 0 {
+		t.Errorf("nat, and the gateway is another: %q, asked %d times", got, asked[0].Load())
+	}
+	s.Mode = lb.SNAT
+	l.apply(p, table(s, 0))
+	if got := who(l.get("10.1.0.10", vip4)); got != "sv1" {
+		t.Errorf("snat: %q", got)
+	}
+}
+
+// The settings of the kernel that are named are set, and then nothing is missing and packets flow.
+func TestForwarding(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	l.gateway(11)
+	s := service(lb.NAT, lb.RoundRobin, false, 1)
+	l.backends(s)
+	p := New(Deps{})
+	l.apply(p, table(s, 0))
+	l.sh("lb", "sysctl -qw net.ipv4.ip_forward=0; sysctl -qw net.ipv4.conf.all.send_redirects=1 net.ipv4.conf.eth0.send_redirects=1")
+	if got := l.get("10.1.0.10", vip4); got != "silence" {
+		t.Errorf("without forwarding: %q", got)
+	}
+	var left []forward.Setting
+	l.in("lb", func() {
+		for _, x := range forward.Missing(s.Listen.Addr(), "eth0") {
+			if err := forward.Set(x); err != nil {
+				t.Error(err)
+			}
+			left = append(left, x)
+		}
+	})
+	if len(left) != 3 {
+		t.Errorf("missing were %v", left)
+	}
+	l.in("lb", func() { left = forward.Missing(s.Listen.Addr(), "eth0") })
+	if got := who(l.get("10.1.0.10", vip4)); got != "sv1" || len(left) > 0 {
+		t.Errorf("afterwards: %q, missing %v", got, left)
 	}
 }
