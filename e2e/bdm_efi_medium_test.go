@@ -68,7 +68,6 @@ func plainOVMF() firmware {
 // mediumMachine is a machine that boots from a medium.
 type mediumMachine struct {
 	*guest
-	mac   string
 	begun time.Time
 }
 
@@ -76,6 +75,11 @@ const mediumMAC, mediumUUID = "52:54:00:77:09:01", "50f00700-1ab0-4000-8000-5254
 
 // insert switches a machine on that boots from a medium. Its clock is right where the scenario wants it.
 func (s *stage) insert(m medium, f firmware, right bool, more ...string) *mediumMachine {
+	s.t.Helper()
+	return (&outlet{s.t, s.ctx, s.Dir, strings.TrimSuffix(s.Node("n1").Space, "-n1") + "-sw", "br0"}).insert(m, mediumMAC, f, right, more...)
+}
+
+func (s *outlet) insert(m medium, mac string, f firmware, right bool, more ...string) *mediumMachine {
 	s.t.Helper()
 	vars, err := os.ReadFile(f.vars)
 	if err != nil {
@@ -91,20 +95,20 @@ func (s *stage) insert(m medium, f firmware, right bool, more ...string) *medium
 		"-drive", "if=pflash,unit=1,format=raw,file=" + own,
 		"-drive", "if=none,id=medium,format=raw,file=fat:rw:" + m.folder(s.t),
 		"-device", "virtio-blk-pci,drive=medium,bootindex=0",
-		"-device", "virtio-net-pci,netdev=n0,romfile=,mac=" + mediumMAC,
+		"-device", "virtio-net-pci,netdev=n0,romfile=,addr=8.0,mac=" + mac,
 	}
 	if !right {
 		args = append(args, "-icount", "shift=5,sleep=off")
 	}
 	begun := time.Now()
-	return &mediumMachine{s.guest("medium", append(args, more...)...), mediumMAC, begun}
+	return &mediumMachine{s.guest("medium", append(args, more...)...), begun}
 }
 
 var escapeSequence = regexp.MustCompile(`\x1b\[[0-9;=?]*[A-Za-z]`)
 
 // says waits for lines of our program in this order, and returns the groups of the last one.
 func (m *mediumMachine) says(patterns ...string) (groups []string) {
-	m.s.t.Helper()
+	m.t.Helper()
 	for _, p := range patterns {
 		groups = m.await(p)
 	}
@@ -125,17 +129,17 @@ func (m *mediumMachine) lines() string {
 // report waits for the test bootstrap, prints how long it took and checks what it found of its
 // delivery.
 func (m *mediumMachine) report(node, server string) map[string]string {
-	m.s.t.Helper()
-	line := m.says(`SUREFOOT-TEST (OK|FAIL)[^\r\n]*`)[0]
+	m.t.Helper()
+	line := m.says(`SUREFOOT-TEST (OK|FAIL)[^\r\n]*\r\n`)[0]
 	took := time.Since(m.begun)
 	fields := map[string]string{}
 	for _, f := range strings.Fields(line) {
 		k, v, _ := strings.Cut(f, "=")
 		fields[k] = v
 	}
-	m.s.t.Logf("RESULT %s: the bootstrap ran %.1f s after power-on, by the wall clock\n%s", m.s.t.Name(), took.Seconds(), m.lines())
+	m.t.Logf("RESULT %s: the bootstrap ran %.1f s after power-on, by the wall clock\n%s", m.t.Name(), took.Seconds(), m.lines())
 	if fields["node"] != node || fields["server"] != server || fields["sum"] != "ok" {
-		m.s.t.Errorf("report: %s; want node %s, server %s", line, node, server)
+		m.t.Errorf("report: %s; want node %s, server %s", line, node, server)
 	}
 	return fields
 }

@@ -29,13 +29,13 @@ trap 'rm -rf "$work"' EXIT
 cd "$here/program"
 objects=
 for source in main settings nic lease dhcp options frame smbios fetch tftp http dns udp child start sha256 say text clock memory; do
-	"$clang" --target=x86_64-unknown-windows -std=c17 -Os -ffreestanding -fno-builtin \
+	"$clang" --target=x86_64-unknown-windows -std=c17 -Oz -ffreestanding -fno-builtin \
 		-fno-stack-protector -fno-asynchronous-unwind-tables -mno-red-zone -mno-sse \
 		-Wall -Wextra -Werror -c "$source.c" -o "$work/$source.o"
 	objects="$objects $work/$source.o"
 done
 # shellcheck disable=SC2086 # a list of words
-"$link" /nologo /subsystem:efi_application /entry:efi_main /nodefaultlib /timestamp:0 \
+"$link" /nologo /subsystem:efi_application /entry:efi_main /nodefaultlib /merge:.rdata=.text /timestamp:0 \
 	/out:"$work/surefoot-bdm.efi" $objects
 
 chmod 644 "$work/surefoot-bdm.efi"

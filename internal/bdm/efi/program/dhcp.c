@@ -129,6 +129,7 @@ int dhcp_ask(nic *n, wire *w)
 			if (!accept(&offer, &server))
 				continue;
 			offers++;
+			say("DHCP %m: %i offers %i", n->mac, &server, &offer.yiaddr);
 			if (request(n, w, &offer, server))
 				return 1;
 			break; // and ask anew

@@ -73,6 +73,10 @@ typedef struct efi_text_in {
 typedef struct efi_text_out {
 	void *reset;
 	efi_status (*output_string)(struct efi_text_out *, const u16 *);
+	void *test_string, *query_mode, *set_mode, *set_attribute, *clear, *set_cursor, *enable_cursor;
+	const struct {
+		u32 modes, mode, attribute, column, row;
+	} *mode;
 } efi_text_out;
 
 // 4.2

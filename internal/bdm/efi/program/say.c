@@ -81,6 +81,9 @@ static void format(out *o, const char *f, arguments a)
 			continue;
 		}
 		switch (*++f) {
+		case '%':
+			put(o, '%');
+			break;
 		case 's':
 			text(o, __builtin_va_arg(a, const char *));
 			break;
@@ -112,11 +115,19 @@ static void format(out *o, const char *f, arguments a)
 	}
 }
 
+// prefix begins a line of ours; firmware leaves half lines behind, and so does progress.
+static void prefix(out *o)
+{
+	if (firmware->con_out && firmware->con_out->mode->column)
+		text(o, "\r\n");
+	text(o, "BDM: ");
+}
+
 void say(const char *f, ...)
 {
 	out o = {.n = 0};
 	arguments a;
-	text(&o, "BDM: ");
+	prefix(&o);
 	__builtin_va_start(a, f);
 	format(&o, f, a);
 	__builtin_va_end(a);
@@ -128,7 +139,7 @@ void fail(const char *code, const char *f, ...)
 {
 	out o = {.n = 0};
 	arguments a;
-	text(&o, "BDM: ");
+	prefix(&o);
 	text(&o, code);
 	put(&o, ' ');
 	__builtin_va_start(a, f);

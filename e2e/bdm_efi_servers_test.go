@@ -1,0 +1,253 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"surefoot/internal/boot"
+	"surefoot/internal/testboot"
+	"surefoot/internal/wire/tftp"
+)
+
+// bootstrap is the test bootstrap for UEFI with somebody's name in it.
+func bootstrap(node string) []byte { return testboot.Files(node)[boot.TestBootstrapX64] }
+
+// writeFiles makes a folder of files: name to content.
+func writeFiles(t *testing.T, files map[string][]byte) string {
+	t.Helper()
+	root := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// alone runs `surefoot tftp` in a part of the lab, with files of its own: name to content.
+func (s *stage) alone(part, addr string, files map[string][]byte) *tftpServer {
+	s.t.Helper()
+	root := writeFiles(s.t, files)
+	p := &tftpServer{done: make(chan struct{})}
+	space := strings.TrimSuffix(s.Node("n1").Space, "-n1") + "-" + part
+	p.cmd = exec.CommandContext(s.ctx, "ip", "netns", "exec", space, s.binary, "tftp", "--root", root, "--listen", addr+":69")
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	said, err := p.cmd.StderrPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(p.kill)
+	ready := make(chan struct{})
+	go func() {
+		lines, heard := bufio.NewScanner(said), false
+		for lines.Scan() { // to its end, or it would block
+			if !heard && strings.Contains(lines.Text(), "serving") {
+				heard = true
+				close(ready)
+			}
+		}
+		_ = p.cmd.Wait()
+		close(p.done)
+	}()
+	select {
+	case <-ready:
+	case <-p.done:
+		s.t.Fatalf("surefoot tftp in %s ended: %v", part, p.cmd.ProcessState)
+	}
+	return p
+}
+
+// tftpServer is a process of its own, which can die.
+type tftpServer struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+func (p *tftpServer) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// web serves files by HTTP in a part of the lab, and tells how it was asked.
+func (s *stage) web(part, addr string, files map[string][]byte) *webAsked {
+	s.t.Helper()
+	var l net.Listener
+	err := s.Inside(part, func() (err error) {
+		l, err = net.Listen("tcp4", addr)
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	asked := &webAsked{}
+	srv := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.mu.Lock()
+		asked.requests = append(asked.requests, r.Clone(context.Background()))
+		asked.mu.Unlock()
+		content, ok := files[strings.TrimPrefix(r.URL.Path, "/")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(l)
+	}()
+	s.t.Cleanup(func() {
+		_ = srv.Close()
+		<-done
+	})
+	return asked
+}
+
+type webAsked struct {
+	mu       sync.Mutex // guards requests
+	requests []*http.Request
+}
+
+// socket opens a UDP port in a part of the lab.
+func (s *stage) socket(part, addr string) *net.UDPConn {
+	s.t.Helper()
+	var c *net.UDPConn
+	err := s.Inside(part, func() (err error) {
+		c, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// crooked is a TFTP server that grants a window of four blocks, and of what it sends loses one packet
+// in seven, sends one in five twice and swaps some with the next.
+func (s *stage) crooked(part, addr string, content []byte) {
+	s.t.Helper()
+	listen, answer := s.socket(part, addr+":69"), s.socket(part, addr+":4069")
+	go func() {
+		const blksize, window = 1468, 4
+		buf := make([]byte, 2048)
+		_, to, err := listen.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		var held []byte
+		sent := 0
+		send := func(b []byte) {
+			sent++
+			switch {
+			case sent%7 == 0:
+			case sent%11 == 0:
+				held = bytes.Clone(b)
+				return
+			default:
+				_, _ = answer.WriteToUDPAddrPort(b, to)
+				if sent%5 == 0 {
+					_, _ = answer.WriteToUDPAddrPort(b, to)
+				}
+			}
+			if held != nil {
+				_, _ = answer.WriteToUDPAddrPort(held, to)
+				held = nil
+			}
+		}
+		again := func() {
+			send(tftp.AppendOACK(nil, []tftp.Option{{Name: "blksize", Value: "1468"}, {Name: "windowsize", Value: "4"}}))
+		}
+		again()
+		for {
+			_ = answer.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+			n, _, err := answer.ReadFromUDPAddrPort(buf)
+			if err == nil {
+				p, err := tftp.ParsePacket(buf[:n])
+				if err != nil || p.Op != tftp.OpACK {
+					return
+				}
+				from := int(p.Block)
+				again = func() {
+					for i := from; i < from+window && i*blksize <= len(content); i++ {
+						send(tftp.AppendData(nil, uint16(i+1), content[i*blksize:min(len(content), (i+1)*blksize)]))
+					}
+				}
+			} else if ne, ok := err.(net.Error); !ok || !ne.Timeout() {
+				return
+			}
+			again()
+		}
+	}()
+}
+
+// resolver answers every question for an address with one address, by a name that points elsewhere first.
+func (s *stage) resolver(part, addr string, is netip.Addr) *lookups {
+	s.t.Helper()
+	c, seen := s.socket(part, addr+":53"), &lookups{}
+	go func() {
+		buf := make([]byte, 1500)
+		for {
+			n, to, err := c.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			seen.add(buf[12 : n-4])
+			b := bytes.Clone(buf[:n])
+			b[2], b[3], b[7] = 0x85, 0x80, 2 // an answer of two records
+			b = append(b, 0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 6, 4, 'r', 'e', 'a', 'l', 0)
+			at := byte(len(b) - 6)
+			b = append(b, 0xc0, at, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4)
+			b = append(b, is.AsSlice()...)
+			_, _ = c.WriteToUDPAddrPort(b, to)
+		}
+	}()
+	return seen
+}
+
+type lookups struct {
+	mu    sync.Mutex // guards names
+	names []string
+}
+
+func (l *lookups) add(name []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.names = append(l.names, string(name))
+}
+
+// has fails the test unless the name was asked for.
+func (l *lookups) has(t *testing.T, name string) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var wire []byte
+	for label := range strings.SplitSeq(name, ".") {
+		wire = append(append(wire, byte(len(label))), label...)
+	}
+	for _, n := range l.names {
+		if n == string(wire)+"\x00" {
+			return
+		}
+	}
+	t.Errorf("nobody asked for %s, but for %q", name, l.names)
+}
