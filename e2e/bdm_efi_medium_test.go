@@ -143,4 +143,3 @@ func (m *mediumMachine) report(node, server string) map[string]string {
 	}
 	return fields
 }
-

@@ -117,7 +117,7 @@ func bdmWrongHash(t *testing.T, b *bench) {
 func bdmAllDead(t *testing.T, b *bench) {
 	s := b.build(t, quiet(2))
 	m := s.insert(asking("tftp://"+nobody+"/", "tftp://"+n2+"/").with("wait 2"), plainOVMF(), false)
-	m.says(`E-TFTP-TIMEOUT tftp://`+nobody, `E-TFTP-REFUSED tftp://`+n2, `round 2 over`)
+	m.says(`E-TFTP-TIMEOUT tftp://`+nobody, `E-TFTP-REFUSED tftp://`+n2, `round 2 is over`)
 	s.alone("n2", n2, map[string][]byte{boot.TestBootstrapX64: bootstrap("n2")})
 	m.report("n2", n2)
 }

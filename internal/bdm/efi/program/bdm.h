@@ -40,6 +40,7 @@ void clock_start(void);
 void clock_stop(void);
 u64 clock_now(void);
 int clock_sleep(u32 tenths); // 1: somebody pressed Esc
+int escape(void);	     // the same, without waiting
 
 // say.c: the screen. In the formats %s is text, %u a number, %i an ip4*, %m the six bytes of a MAC
 // address, %e an efi_status in words, %t tenths of a second as seconds.
@@ -82,10 +83,10 @@ typedef struct {
 	u32 name_count;
 	packet discover, ack; // ack is what the bootstrap will find, discover only where DHCP was asked
 	int has_discover;
-	int no_link; // it has been said
 } nic;
 extern nic nics[MAX_NICS];
 extern u32 nic_count;
+extern int trust_links;	 // whether a card that tells of no link is left out
 void nics_connect(void); // every driver to every device
 void nics_find(void);
 int nic_has_link(nic *n);

@@ -33,20 +33,28 @@ void clock_stop(void)
 
 u64 clock_now(void) { return tenths; }
 
+int escape(void)
+{
+	efi_input_key key;
+	int pressed = 0;
+	while (firmware->con_in && !firmware->con_in->read_key(firmware->con_in, &key))
+		pressed |= key.scan_code == SCAN_ESC;
+	return pressed;
+}
+
 int clock_sleep(u32 n)
 {
 	efi_event events[2];
-	efi_input_key key;
 	u64 index, count = 1;
-	int escape = 0;
+	int pressed = 0;
 
 	if (boot->create_event(EVT_TIMER, 0, 0, 0, &events[0]))
 		return 0;
 	boot->set_timer(events[0], TIMER_RELATIVE, (u64)n * TENTH);
 	if (firmware->con_in)
 		events[count++] = firmware->con_in->wait_for_key;
-	while (!escape && !boot->wait_for_event(count, events, &index) && index == 1)
-		escape = !firmware->con_in->read_key(firmware->con_in, &key) && key.scan_code == SCAN_ESC;
+	while (!pressed && !boot->wait_for_event(count, events, &index) && index == 1)
+		pressed = escape();
 	boot->close_event(events[0]);
-	return escape;
+	return pressed;
 }

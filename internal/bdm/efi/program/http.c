@@ -172,7 +172,7 @@ static int answer(tcp *t, const server *s, blob *b)
 
 int http_get(const server *s, const nic *n, blob *b)
 {
-	static char head[768];
+	static char head[1024]; // lines of the settings have 200 bytes at most
 	tcp t = {.patience = config.timeout * 10 * config.tries};
 	efi_status e = tcp_open(&t, s, n);
 	int ok;

@@ -1,16 +1,19 @@
 // A network card's address: from the settings, or by DHCP.
 #include "bdm.h"
 
-enum { LINK_PATIENCE = 50 }; // tenths: what cards take to agree with a switch
+// Cards take some time to agree with a switch, from when the program connected them; one that was
+// stopped since then begins anew.
+enum { LINK_PATIENCE = 50, LINK_AGAIN = 10 }; // tenths
 
 static int await_link(nic *n, wire *w)
 {
-	packet unused;
-	u64 until = clock_now() + (n->no_link ? 0 : LINK_PATIENCE);
-	while (!nic_has_link(n)) {
+	static packet unused;
+	u64 until = clock_now() + LINK_AGAIN;
+	if (until < LINK_PATIENCE)
+		until = LINK_PATIENCE;
+	while (trust_links && !nic_has_link(n)) {
 		if (clock_now() >= until) {
 			fail("E-LINK", "no cable, or no link, at %m", n->mac);
-			n->no_link = 1;
 			return 0;
 		}
 		wire_receive(w, &unused, clock_now() + 1);

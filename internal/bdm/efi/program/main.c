@@ -10,10 +10,12 @@ efi_handle self;
 // outcome of asking the servers on a card.
 enum { NOTHING, RETURNED, FINISHED };
 
+static int gave_up; // somebody pressed Esc
+
 // servers asks from one on, and says with which to go on.
 static int servers(nic *n, u32 *from)
 {
-	while (*from < config.server_count) {
+	while (*from < config.server_count && !(gave_up = escape())) {
 		server s;
 		blob b = {0};
 		int ran = 0;
@@ -31,15 +33,17 @@ static int servers(nic *n, u32 *from)
 // the cards and given them back, so they are looked up again then.
 static int one_round(void)
 {
+	int addresses = 0;
 	nics_find();
 	if (!nic_count)
 		fail("E-NIC", "the firmware has no network card with a driver for it, or its network is switched off");
 	for (u32 i = 0; i < nic_count; i++) {
 		u32 from = 0;
-		while (from < config.server_count && i < nic_count) {
+		while (from < config.server_count && i < nic_count && !gave_up) {
 			int what;
 			if (!nic_address(&nics[i]))
 				break;
+			addresses++;
 			what = servers(&nics[i], &from);
 			if (what == FINISHED)
 				return 1;
@@ -49,6 +53,8 @@ static int one_round(void)
 			}
 		}
 	}
+	// Some drivers never see a link: where nobody has one, the next round does not ask.
+	trust_links = addresses || !trust_links;
 	return 0;
 }
 
@@ -72,9 +78,9 @@ efi_status efi_main(efi_handle image, efi_system_table *table)
 	nics_connect();
 	for (u32 round = 1; !done; round++) {
 		done = one_round();
-		if (done)
+		if (done || gave_up)
 			break;
-		say("round %u over, the next in %u s; Esc gives the machine back to its firmware", round, config.wait);
+		say("round %u is over, the next begins in %u s; Esc gives the machine back to its firmware", round, config.wait);
 		if (clock_sleep(config.wait * 10))
 			break;
 	}

@@ -3,6 +3,7 @@
 
 nic nics[MAX_NICS];
 u32 nic_count;
+int trust_links = 1;
 
 static const efi_guid mnp_binding = GUID_MNP_BINDING, device_path = GUID_DEVICE_PATH;
 
@@ -67,9 +68,11 @@ static void add(efi_handle handle)
 	efi_handle card;
 	nic *n = &nics[nic_count];
 
+	if (nic_count == MAX_NICS)
+		return;
 	memset(n, 0, sizeof *n);
 	n->handle = handle;
-	if (nic_count == MAX_NICS || boot->handle_protocol(handle, &device_path, (void **)&n->path))
+	if (boot->handle_protocol(handle, &device_path, (void **)&n->path))
 		return;
 	node = path_find(n->path, DP_MESSAGING, DP_VLAN);
 	if (config.vlan && (!node || *(const u16 *)(node + 1) != config.vlan)) // 10.3.4.15

@@ -116,8 +116,7 @@ static u32 checked(const char *text, u32 size)
 			continue;
 		memcpy(digits, text + i + 4, 8);
 		digits[8] = 0;
-		return read_hex(digits, sum, 4) &&
-				       (u32)(sum[0] << 24 | sum[1] << 16 | sum[2] << 8 | sum[3]) == crc32(text, i) ? i : 0;
+		return read_hex(digits, sum, 4) && (get16(sum) << 16 | get16(sum + 2)) == crc32(text, i) ? i : 0;
 	}
 	return 0;
 }

@@ -3,14 +3,14 @@
 
 const char *read_number(const char *text, u32 *n, u32 most)
 {
-	u32 v = 0;
+	u64 v = 0;
 	const char *begin = text;
 	for (; *text >= '0' && *text <= '9'; text++) {
-		v = v * 10 + (u32)(*text - '0');
+		v = v * 10 + (u64)(*text - '0');
 		if (v > most)
 			return 0;
 	}
-	*n = v;
+	*n = (u32)v;
 	return text == begin ? 0 : text;
 }
 

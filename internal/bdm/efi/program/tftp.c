@@ -78,8 +78,8 @@ static int granted(transfer *t, u32 size)
 		i += (u32)(length(name) + length(value) + 2);
 		if (begins(name, "x-"))
 			continue;
-		if (!read_number(value, &v, 0xffffffff / 16))
-			continue;
+		if (!read_number(value, &v, MAX_FILE))
+			return 0;
 		switch (name[0] | 32) { // names are without case
 		case 't':
 			t->b->whole = v;
@@ -92,7 +92,7 @@ static int granted(transfer *t, u32 size)
 			break;
 		}
 	}
-	return t->block >= 8 && t->block <= BLOCK && t->window && t->window <= WINDOW && t->b->whole <= MAX_FILE;
+	return t->block >= 8 && t->block <= BLOCK && t->window && t->window <= WINDOW;
 }
 
 // data takes a block: 1 when it was the last one, -1 when there is no memory for it.
