@@ -3,6 +3,8 @@ package e2e
 import (
 	"fmt"
 	"hash/crc32"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -76,10 +78,18 @@ const mediumMAC, mediumUUID = "52:54:00:77:09:01", "50f00700-1ab0-4000-8000-5254
 // insert switches a machine on that boots from a medium. Its clock is right where the scenario wants it.
 func (s *stage) insert(m medium, f firmware, right bool, more ...string) *mediumMachine {
 	s.t.Helper()
-	return (&outlet{s.t, s.ctx, s.Dir, strings.TrimSuffix(s.Node("n1").Space, "-n1") + "-sw", "br0"}).insert(m, mediumMAC, f, right, more...)
+	return s.insertCard(ownDriver, m, f, right, more...)
 }
 
-func (s *outlet) insert(m medium, mac string, f firmware, right bool, more ...string) *mediumMachine {
+// ownDriver is the card for which OVMF has a driver; others bring theirs in their ROM.
+const ownDriver = "virtio-net-pci,romfile="
+
+func (s *stage) insertCard(card string, m medium, f firmware, right bool, more ...string) *mediumMachine {
+	s.t.Helper()
+	return s.outlet().insert(m, card, mediumMAC, f, right, more...)
+}
+
+func (s *outlet) insert(m medium, card, mac string, f firmware, right bool, more ...string) *mediumMachine {
 	s.t.Helper()
 	vars, err := os.ReadFile(f.vars)
 	if err != nil {
@@ -95,7 +105,7 @@ func (s *outlet) insert(m medium, mac string, f firmware, right bool, more ...st
 		"-drive", "if=pflash,unit=1,format=raw,file=" + own,
 		"-drive", "if=none,id=medium,format=raw,file=fat:rw:" + m.folder(s.t),
 		"-device", "virtio-blk-pci,drive=medium,bootindex=0",
-		"-device", "virtio-net-pci,netdev=n0,romfile=,addr=8.0,mac=" + mac,
+		"-device", card + ",netdev=n0,addr=8.0,mac=" + mac,
 	}
 	if !right {
 		args = append(args, "-icount", "shift=5,sleep=off")
@@ -113,6 +123,38 @@ func (m *mediumMachine) says(patterns ...string) (groups []string) {
 		groups = m.await(p)
 	}
 	return groups
+}
+
+// monitorSays sends commands to the machine's monitor.
+func (m *mediumMachine) monitorSays(lines ...string) {
+	m.t.Helper()
+	var c net.Conn
+	for c == nil {
+		var err error
+		if c, err = net.Dial("unix", m.monitor); err != nil && m.ctx.Err() != nil {
+			m.t.Fatal(err)
+		}
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	fmt.Fprintf(c, "%s\nquit_monitor\n", strings.Join(lines, "\n"))
+	if _, err := readUntil(c, "unknown command: 'quit_monitor'"); err != nil {
+		m.t.Fatalf("monitor: %v", err)
+	}
+}
+
+// readUntil reads until something was said.
+func readUntil(r io.Reader, what string) (string, error) {
+	var said strings.Builder
+	buf := make([]byte, 1024)
+	for !strings.Contains(said.String(), what) {
+		n, err := r.Read(buf)
+		said.Write(buf[:n])
+		if err != nil {
+			return said.String(), err
+		}
+	}
+	return said.String(), nil
 }
 
 // lines are those of our program so far.

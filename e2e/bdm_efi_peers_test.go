@@ -56,7 +56,7 @@ func bdmDeafPeer(t *testing.T, b *bench) {
 
 	n.serveBootstrap(serverPart(0), "10.78.0.11", b.binary)
 	at := &outlet{t, t.Context(), t.TempDir(), n.space("sw"), "direct"}
-	m := at.insert(asking("tftp://10.78.0.11/").with("timeout 5"), unheard.String(), plainOVMF(), true)
+	m := at.insert(asking("tftp://10.78.0.11/").with("timeout 5"), ownDriver, unheard.String(), plainOVMF(), true)
 	got := m.says(`DISCOVER (\d), secs (\d+), broadcast flag \w+\s+(?:BDM: )?DHCP [0-9a-f:]+: 10\.78\.0\.11 offers`)
 	m.report("s1", "10.78.0.11")
 	t.Logf("RESULT %s: answered at DISCOVER %s, secs %s", t.Name(), got[1], got[2])

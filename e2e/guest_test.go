@@ -37,7 +37,12 @@ type guest struct {
 // say otherwise.
 func (s *stage) guest(name string, args ...string) *guest {
 	s.t.Helper()
-	return (&outlet{s.t, s.ctx, s.Dir, strings.TrimSuffix(s.Node("n1").Space, "-n1") + "-sw", "br0"}).guest(name, args...)
+	return s.outlet().guest(name, args...)
+}
+
+// outlet is on the lab's network, beside the servers.
+func (s *stage) outlet() *outlet {
+	return &outlet{s.t, s.ctx, s.Dir, strings.TrimSuffix(s.Node("n1").Space, "-n1") + "-sw", "br0"}
 }
 
 // outlet is where a guest's network card is plugged in.
