@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -34,6 +35,8 @@ func bdmEFIScenarios() []scenario {
 		{"bdm-efi-two-cards", bdmTwoCards},
 		{"bdm-efi-no-link", bdmNoLink},
 		{"bdm-efi-other-driver", bdmOtherDriver},
+		{"bdm-efi-ipxe", bdmIPXE},
+		{"bdm-efi-vlan", bdmVLAN},
 		{"bdm-efi-damaged", bdmDamaged},
 		{"bdm-efi-secure-boot", bdmSecureBoot},
 		{"bdm-efi-deaf-peer", bdmDeafPeer},
@@ -267,6 +270,28 @@ func bdmOtherDriver(t *testing.T, b *bench) {
 		m.report("n2", n2)
 		m.end()
 	}
+}
+
+// A bootstrap that takes the card over, and boots on by itself.
+func bdmIPXE(t *testing.T, b *bench) {
+	const program = "/usr/lib/ipxe/snponly.efi"
+	needs(t, program, "ipxe")
+	content, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := b.build(t, lab.Options{Nodes: 2, OwnDHCP: true, Site: addressSite{}.text(t)})
+	if err := s.Node("n1").Start(s.ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.alone("n2", n2, map[string][]byte{"snponly.efi": content})
+	m := s.insert(medium{settings: []string{
+		"file snponly.efi", "server tftp://" + n2 + "/", fmt.Sprintf("sha256 %x", sha256.Sum256(content)),
+	}}, plainOVMF(), false)
+	m.says(`starting snponly.efi from `+n2, `iPXE initialising devices`, `/boot\.ipxe\?mac=`+mediumMAC)
+	line := m.says(`SUREFOOT-TEST (OK|FAIL)[^\r\n]*\r\n`)[0]
+	t.Logf("RESULT %s: %.1f s\n%s", t.Name(), time.Since(m.begun).Seconds(), m.lines())
+	want(t, "report", line, "OK node=n1", "sum=ok")
 }
 
 // Settings that are damaged, or made for something else: the machine is given back.

@@ -4,7 +4,9 @@
 #include "bdm.h"
 
 enum { RRQ = 1, DATA = 3, ACK = 4, ERROR = 5, OACK = 6, PORT = 69 };
-enum { BLOCK = 1468, PLAIN = 512, WINDOW = 4 }; // as EDK2's client asks: what servers and switches know
+// As EDK2's client asks: what servers and switches know. On a VLAN full frames did not reach OVMF, so
+// there blocks leave room for the tag.
+enum { BLOCK = 1468, TAGGED = 1400, PLAIN = 512, WINDOW = 4 };
 enum { BAD_OPTIONS = 8 };
 
 typedef struct {
@@ -32,17 +34,17 @@ static u32 add(u8 *to, u32 at, u32 room, const char *text)
 static efi_status ask(transfer *t, int plain)
 {
 	u8 out[512];
-	char mark[96];
+	char mark[96], size[8];
 	u32 n = 2;
 	put16(out, RRQ);
 	n = add(out, n, 300, t->s->path);
 	n = add(out, n, sizeof out, "octet");
 	if (!plain) {
-		static const char *const options[] = {"tsize", "0", "blksize", "1468", "windowsize", "4", "x-surefoot-bdm"};
+		const char *const options[] = {"tsize", "0", "blksize", size, "windowsize", "4", "x-surefoot-bdm", mark};
+		print_into(size, sizeof size, "%u", config.vlan ? TAGGED : BLOCK);
+		print_into(mark, sizeof mark, "%s/%s", config.id, config.version);
 		for (u32 i = 0; i < sizeof options / sizeof *options; i++)
 			n = add(out, n, sizeof out, options[i]);
-		print_into(mark, sizeof mark, "%s/%s", config.id, config.version);
-		n = add(out, n, sizeof out, mark);
 	}
 	return udp_send(&t->u, t->s->ip, t->s->port, out, n, clock_now() + t->limit);
 }
