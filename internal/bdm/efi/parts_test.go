@@ -109,7 +109,7 @@ func damage(r *rand.Rand, b []byte) []byte {
 	return b
 }
 
-const mangled = 4000 // damaged inputs a part
+const mangled = 1000 // damaged inputs a part
 
 func TestParts(t *testing.T) {
 	p := newParts(t)
