@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -120,6 +121,36 @@ func (s *stage) web(part, addr string, files map[string][]byte) *webAsked {
 		<-done
 	})
 	return asked
+}
+
+// stutter answers HTTP with the beginning of a file, and then ends the connection or says no more.
+func (s *stage) stutter(part, addr string, ends bool) {
+	s.t.Helper()
+	var l net.Listener
+	err := s.Inside(part, func() (err error) {
+		l, err = net.Listen("tcp4", addr)
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return // closed
+			}
+			if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\ncontent-Length:  8192\r\n\r\n"+strings.Repeat("x", 100))
+			}
+			if ends {
+				_ = c.Close()
+				continue
+			}
+			s.t.Cleanup(func() { _ = c.Close() })
+		}
+	}()
 }
 
 type webAsked struct {

@@ -180,12 +180,15 @@ func bdmStatic(t *testing.T, b *bench) {
 	}
 }
 
-// By HTTP: nobody there, a refused connection, a file that is missing, the file.
+// By HTTP: nobody there, a refused connection, half a file, a file that is missing, the file.
 func bdmHTTP(t *testing.T, b *bench) {
 	s := b.build(t, quiet(2))
 	asked := s.web("n2", n2+":8080", map[string][]byte{"boot files/" + boot.TestBootstrapX64: bootstrap("n2")})
-	m := s.insert(asking("http://"+nobody+":8080/", "http://"+n1+"/", "http://"+n2+":8080/", "http://"+n2+":8080/boot%20files"), plainOVMF(), false)
+	s.stutter("n1", n1+":81", false)
+	s.stutter("n1", n1+":82", true)
+	m := s.insert(asking("http://"+nobody+":8080/", "http://"+n1+"/", "http://"+n1+":81/", "http://"+n1+":82/", "http://"+n2+":8080/", "http://"+n2+":8080/boot%20files"), plainOVMF(), false)
 	m.says(`E-HTTP http://`+nobody+`:8080/: `+nobody+` port 8080: no answer`, `E-HTTP http://`+n1+`/: `+n1+` port 80: connection re`,
+		`E-HTTP http://`+n1+`:81/: `+n1+` port 81: no answer`, `E-HTTP http://`+n1+`:82/: the server stopped after 100 bytes of 8192`,
 		`E-HTTP http://`+n2+`:8080/: the server answers 404 for /`+boot.TestBootstrapX64)
 	line := m.says(`SUREFOOT-TEST (OK|FAIL)[^\r\n]*\r\n`)[0]
 	t.Logf("RESULT %s: %.1f s\n%s", t.Name(), time.Since(m.begun).Seconds(), m.lines())

@@ -103,6 +103,7 @@ efi_status child_open(child *c, efi_handle device, const efi_guid *binding, cons
 void child_close(child *c);
 efi_status token_open(efi_token *t);
 void token_close(efi_token *t);
+void token_drop(efi_token *t); // gives back what came and nobody took
 typedef efi_status (*poll_function)(void *protocol);
 int token_wait(efi_token *t, poll_function poll, void *protocol, u64 until); // 0: time is up
 

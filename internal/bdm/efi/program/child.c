@@ -32,6 +32,16 @@ efi_status token_open(efi_token *t)
 	return boot->create_event(0, TPL_APPLICATION, 0, 0, &t->event);
 }
 
+void token_drop(efi_token *t)
+{
+	const struct {
+		u8 time[16];
+		efi_event recycle;
+	} *received = t->packet; // MNP's and UDP4's begin alike
+	if (t->event && !boot->check_event(t->event) && !t->status && received)
+		boot->signal_event(received->recycle);
+}
+
 void token_close(efi_token *t)
 {
 	if (t->event)

@@ -28,6 +28,7 @@ efi_status wire_open(wire *w, nic *n)
 void wire_close(wire *w)
 {
 	efi_mnp *mnp = w->child.protocol;
+	token_drop(&w->rx);
 	if (mnp)
 		mnp->configure(mnp, 0); // which ends the waiting for frames
 	token_close(&w->rx);
@@ -78,7 +79,9 @@ efi_status wire_send(wire *w, const nic *n, const packet *p, u32 size)
 	t.packet = &tx;
 	s = mnp->transmit(mnp, &t);
 	if (!s && !token_wait(&t, (poll_function)mnp->poll, mnp, clock_now() + 10)) {
-		mnp->cancel(mnp, &t);
+		s = mnp->cancel(mnp, &t);
+		if (s && s != EFI_NOT_FOUND)
+			mnp->configure(mnp, 0); // or it would write into a token that is gone
 		s = EFI_TIMEOUT;
 	} else if (!s) {
 		s = t.status;

@@ -21,7 +21,7 @@ static efi_status await(tcp *t, call f, void *packet)
 	token.packet = packet;
 	s = f(t->p, &token);
 	if (!s && !token_wait(&token, (poll_function)t->p->poll, t->p, clock_now() + t->patience)) {
-		t->p->cancel(t->p, &token);
+		t->p->configure(t->p, 0); // lets go of the token, which TCP4 of older EDK2 cannot cancel
 		s = EFI_TIMEOUT;
 	} else if (!s) {
 		s = token.status;

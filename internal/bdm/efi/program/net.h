@@ -163,8 +163,7 @@ typedef struct efi_tcp4 {
 	void *accept;
 	efi_status (*transmit)(struct efi_tcp4 *, efi_token *);
 	efi_status (*receive)(struct efi_tcp4 *, efi_token *);
-	void *close;
-	efi_status (*cancel)(struct efi_tcp4 *, efi_token *);
+	void *close, *cancel;
 	efi_status (*poll)(struct efi_tcp4 *);
 } efi_tcp4;
 

@@ -26,6 +26,7 @@ efi_status udp_open(udp *u, const nic *n)
 void udp_close(udp *u)
 {
 	efi_udp4 *p = u->child.protocol;
+	token_drop(&u->rx);
 	if (p)
 		p->configure(p, 0); // which ends all waiting
 	token_close(&u->rx);
@@ -45,7 +46,9 @@ efi_status udp_send(udp *u, ip4 to, u32 port, const void *bytes, u32 size, u64 u
 	t.packet = &tx;
 	s = p->transmit(p, &t);
 	if (!s && !token_wait(&t, (poll_function)p->poll, p, until)) {
-		p->cancel(p, &t); // it still asks for the neighbour's MAC address
+		s = p->cancel(p, &t); // it still asks for the neighbour's MAC address
+		if (s && s != EFI_NOT_FOUND)
+			p->configure(p, 0); // or it would write into a token that is gone
 		s = EFI_TIMEOUT;
 	} else if (!s) {
 		s = t.status;
