@@ -10,12 +10,10 @@ import (
 	"surefoot/internal/wire/tftp"
 )
 
-// checkDiscovers looks at what the machine asked for an address, by a codec that is not the program's.
-func (s *stage) checkDiscovers(t *testing.T) {
+// fromMedium returns the DHCP messages that the machine sent, in order, by a codec that is not the program's.
+func (s *stage) fromMedium(t *testing.T) (sent []*dhcp4.Packet) {
 	t.Helper()
-	asked := s.datagrams(func(u lab.UDP) bool { return u.Dst.Port() == 67 && u.Src.Addr().IsUnspecified() })
-	seen := map[dhcp4.MessageType]int{}
-	for _, u := range asked {
+	for _, u := range s.datagrams(func(u lab.UDP) bool { return u.Dst.Port() == 67 && u.Src.Addr().IsUnspecified() }) {
 		p, err := dhcp4.Decode(u.Payload)
 		if err != nil {
 			t.Errorf("a message that is not DHCP: %v\n%s", err, hex.Dump(u.Payload))
@@ -24,10 +22,20 @@ func (s *stage) checkDiscovers(t *testing.T) {
 		if mac, ok := p.MAC(); !ok || mac.String() != mediumMAC {
 			continue
 		}
-		seen[p.Type()]++
 		if len(u.Payload) < 300 {
 			t.Errorf("%s: %d bytes, want 300 at least", p.Type(), len(u.Payload))
 		}
+		sent = append(sent, p)
+	}
+	return sent
+}
+
+// checkDiscovers looks at what the machine asked for an address.
+func (s *stage) checkDiscovers(t *testing.T) {
+	t.Helper()
+	seen := map[dhcp4.MessageType]int{}
+	for _, p := range s.fromMedium(t) {
+		seen[p.Type()]++
 		for code, want := range map[dhcp4.Code]string{
 			60: "PXEClient:Arch:00007:UNDI:003000",
 			77: "Surefoot-BDM id=" + mediumID + " v=" + mediumVersion,

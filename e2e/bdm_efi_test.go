@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -35,6 +36,7 @@ func bdmEFIScenarios() []scenario {
 		{"bdm-efi-two-cards", bdmTwoCards},
 		{"bdm-efi-no-link", bdmNoLink},
 		{"bdm-efi-other-driver", bdmOtherDriver},
+		{"bdm-efi-no-dhcp", bdmNoDHCP},
 		{"bdm-efi-ipxe", bdmIPXE},
 		{"bdm-efi-vlan", bdmVLAN},
 		{"bdm-efi-damaged", bdmDamaged},
@@ -253,6 +255,34 @@ func bdmTwoCards(t *testing.T, b *bench) {
 		"-netdev", "hubport,id=n9,hubid=9", "-device", "virtio-net-pci,netdev=n9,romfile=,mac=52:54:00:77:09:99,addr=3.0")
 	m.says(`no DHCP server answers on 52:54:00:77:09:99`)
 	m.report("n2", n2)
+}
+
+// Nobody answers DHCP: how it asks, and that a person can give the machine back.
+func bdmNoDHCP(t *testing.T, b *bench) {
+	o := quiet(1)
+	o.OwnDHCP = true
+	s := b.build(t, o)
+	m := s.insert(asking("tftp://"+n1+"/").with("wait 3600"), plainOVMF(), true)
+	m.says(`E-DHCP no DHCP server answers on `+mediumMAC, `round 1 is over, the next begins in 3600 s`)
+	var flags, secs []uint16
+	xids := map[uint32]bool{}
+	for _, p := range s.fromMedium(t) {
+		flags, secs, xids[p.XID] = append(flags, p.Flags), append(secs, p.Secs), true
+	}
+	if want := []uint16{0x8000, 0, 0x8000, 0, 0x8000}; !slices.Equal(flags, want) {
+		t.Errorf("flags %#x, want %#x", flags, want)
+	}
+	if want := []uint16{0, 1, 3, 5, 9}; !slices.Equal(secs, want) {
+		t.Errorf("secs %d, want %d", secs, want)
+	}
+	if len(xids) != 1 {
+		t.Errorf("%d transactions, want 1: an answer that comes late is still one", len(xids))
+	}
+	if _, err := io.WriteString(m.keys, "\x1b"); err != nil {
+		t.Fatal(err)
+	}
+	m.says(`BdsDxe: `)
+	t.Logf("%s", m.lines())
 }
 
 // A cable that is plugged in later.
