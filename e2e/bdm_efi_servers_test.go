@@ -231,8 +231,8 @@ func (s *stage) crooked(part, addr string, content []byte) {
 	}()
 }
 
-// resolver answers every question for an address with one address, by a name that points elsewhere first.
-func (s *stage) resolver(part, addr string, is netip.Addr) *lookups {
+// resolver answers every question for an address with these, by a name that points elsewhere first.
+func (s *stage) resolver(part, addr string, is ...netip.Addr) *lookups {
 	s.t.Helper()
 	c, seen := s.socket(part, addr+":53"), &lookups{}
 	go func() {
@@ -244,11 +244,12 @@ func (s *stage) resolver(part, addr string, is netip.Addr) *lookups {
 			}
 			seen.add(buf[12 : n-4])
 			b := bytes.Clone(buf[:n])
-			b[2], b[3], b[7] = 0x85, 0x80, 2 // an answer of two records
+			b[2], b[3], b[7] = 0x85, 0x80, byte(1+len(is)) // an answer of so many records
 			b = append(b, 0xc0, 12, 0, 5, 0, 1, 0, 0, 0, 9, 0, 6, 4, 'r', 'e', 'a', 'l', 0)
 			at := byte(len(b) - 6)
-			b = append(b, 0xc0, at, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4)
-			b = append(b, is.AsSlice()...)
+			for _, a := range is {
+				b = append(append(b, 0xc0, at, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4), a.AsSlice()...)
+			}
 			_, _ = c.WriteToUDPAddrPort(b, to)
 		}
 	}()

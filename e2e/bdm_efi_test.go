@@ -210,15 +210,16 @@ func bdmHTTP(t *testing.T, b *bench) {
 	}
 }
 
-// The server has a name. The first DNS server is not there.
+// The servers have one name. The first DNS server is not there, nor is the first server of the name.
 func bdmName(t *testing.T, b *bench) {
-	s := b.raise(t, quiet(2))
-	seen := s.resolver("n1", n1, netip.MustParseAddr(n2))
+	s := b.build(t, quiet(2))
+	s.alone("n2", n2, map[string][]byte{boot.TestBootstrapX64: bootstrap("n2")})
+	seen := s.resolver("n1", n1, netip.MustParseAddr(n1), netip.MustParseAddr(n2))
 	m := s.insert(asking("tftp://boot.hq.example.net/").with("dns "+nobody, "dns "+n1), plainOVMF(), false)
-	m.says(`E-DNS boot.hq.example.net: `+nobody, `asking tftp://boot.hq.example.net/ \(`+n2)
+	m.says(`E-DNS boot.hq.example.net: `+nobody, `asking tftp://boot.hq.example.net/ \(`+n1, `E-TFTP-REFUSED tftp://boot.hq.example.net/: no TFTP server runs at `+n1)
 	m.report("n2", n2)
 	seen.has(t, "boot.hq.example.net")
-	want(t, "what the bootstrap finds", m.text(), "dhcp-ack: siaddr="+n2+" sname=boot.hq.example.net ")
+	want(t, "what the bootstrap finds", m.text(), "dhcp-ack: siaddr="+n2+" sname="+n2+" ")
 }
 
 // The servers are behind a router: TFTP, HTTP.

@@ -183,8 +183,8 @@ func TestParts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a.Type() != dhcp4.ACK || a.YIAddr != d.YIAddr || a.SIAddr.String() != "10.0.0.9" || a.SName != "boot.example" || a.File != "boot/x.efi" ||
-			a.Text(66) != "boot.example" || a.Text(67) != "boot/x.efi" || a.XID != d.XID {
+		if a.Type() != dhcp4.ACK || a.YIAddr != d.YIAddr || a.SIAddr.String() != "10.0.0.9" || a.SName != "10.0.0.9" || a.File != "boot/x.efi" ||
+			a.Text(66) != "10.0.0.9" || a.Text(67) != "boot/x.efi" || a.XID != d.XID {
 			t.Errorf("what the bootstrap finds: %+v", a)
 		}
 		for _, o := range d.Options {
@@ -210,10 +210,17 @@ func TestParts(t *testing.T) {
 	})
 
 	t.Run("dns", func(t *testing.T) {
-		reply := []byte("\x12\x34\x85\x80\x00\x01\x00\x02\x00\x00\x00\x00\x04boot\x02hq\x00\x00\x01\x00\x01" +
-			"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x09\x00\x07\x04real\xc0\x11" + "\xc0\x23\x00\x01\x00\x01\x00\x00\x00\x09\x00\x04\x0a\x00\x00\x07")
-		if got := p.ask("dns", reply); got != "10.0.0.7" {
-			t.Errorf("address %s, want 10.0.0.7", got)
+		reply := []byte("\x12\x34\x85\x80\x00\x01\x00\x03\x00\x00\x00\x00\x04boot\x02hq\x00\x00\x01\x00\x01" +
+			"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x09\x00\x07\x04real\xc0\x11" + "\xc0\x23\x00\x01\x00\x01\x00\x00\x00\x09\x00\x04\x0a\x00\x00\x07" +
+			"\xc0\x23\x00\x01\x00\x01\x00\x00\x00\x09\x00\x04\x0a\x00\x00\x08")
+		if got := p.ask("dns", reply); got != "10.0.0.7 10.0.0.8 " {
+			t.Errorf("addresses %s, want 10.0.0.7 and 10.0.0.8", got)
+		}
+		many := append([]byte(nil), reply[:len(reply)-32]...) // one name, and more addresses than there is room for
+		many[7] = 101
+		many = append(many, []byte(strings.Repeat("\xc0\x23\x00\x01\x00\x01\x00\x00\x00\x09\x00\x04\x0a\x00\x00\x08", 60))...)
+		if got := p.ask("dns", many); strings.Count(got, "10.0.0.8 ") != 8 {
+			t.Errorf("of many addresses: %s", got)
 		}
 		for range mangled {
 			p.ask("dns", damage(r, reply))

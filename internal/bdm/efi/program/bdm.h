@@ -8,6 +8,7 @@ enum {
 	MAX_SERVERS = 16,
 	MAX_NAMES = 3, // DNS servers
 	MAX_NICS = 16,
+	MAX_ADDRESSES = 8, // of a server's name
 	MAX_FILE = 512 << 20, // a bootstrap is small; this keeps a mad length from taking all memory
 };
 
@@ -161,13 +162,14 @@ typedef struct {
 	ip4 ip;
 } server;
 int server_parse(server *s, const char *url);
-int fetch(server *s, const nic *n, blob *b); // 0, and it has said why
+u32 server_find(const server *s, const nic *n, ip4 *found); // how many addresses it has
+int fetch(const server *s, const nic *n, blob *b);	     // from s->ip; 0, and it has said why
 void progress(const blob *b);
 
 // The ways to a file. Each returns 0 if it failed, and has said why.
 int tftp_get(const server *s, const nic *n, blob *b);
 int http_get(const server *s, const nic *n, blob *b);
-int dns_find(const nic *n, const char *name, ip4 *ip);
+u32 dns_find(const nic *n, const char *name, ip4 *found); // how many addresses
 
 // sha256.c
 void sha256(const void *bytes, u64 n, u8 *sum);

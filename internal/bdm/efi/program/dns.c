@@ -1,4 +1,4 @@
-// The address of a name (RFC 1035), asked of the servers that the settings or DHCP name. The firmware's
+// The addresses of a name (RFC 1035), asked of the servers that the settings or DHCP name. The firmware's
 // own DNS is not used: little firmware has it.
 #include "bdm.h"
 
@@ -40,28 +40,26 @@ static u32 skip_name(u32 at, u32 size)
 	return at + 1;
 }
 
-// address takes the first address of an answer: 0 if there is none.
-static int address(u32 size, ip4 *ip)
+// addresses takes them from an answer, as many as there is room for.
+static u32 addresses(u32 size, ip4 *found)
 {
-	u32 at = skip_name(HEAD, size) + 4;
+	u32 at = skip_name(HEAD, size) + 4, n = 0;
 	for (u32 left = get16(in + 6); left > 0; left--) {
 		at = skip_name(at, size);
 		if (at + 10 > size || at + 10 + get16(in + at + 8) > size)
-			return 0;
-		if (get16(in + at) == TYPE_A && get16(in + at + 2) == CLASS_IN && get16(in + at + 8) == 4) {
-			memcpy(ip->b, in + at + 10, 4);
-			return 1;
-		}
+			break;
+		if (get16(in + at) == TYPE_A && get16(in + at + 2) == CLASS_IN && get16(in + at + 8) == 4 && n < MAX_ADDRESSES)
+			memcpy(found[n++].b, in + at + 10, 4);
 		at += 10 + get16(in + at + 8);
 	}
-	return 0;
+	return n;
 }
 
-static int ask(udp *u, ip4 who, const char *name, ip4 *ip)
+static u32 ask(udp *u, ip4 who, const char *name, ip4 *found)
 {
 	u8 out[HEAD + 64 + 8];
 	u16 id = (u16)__builtin_ia32_rdtsc(), port;
-	u32 n = question(out, id, name), size;
+	u32 n = question(out, id, name), size, count;
 	u64 until = clock_now() + config.timeout * 10;
 	efi_status why = n ? udp_send(u, who, PORT, out, n, until) : EFI_UNSUPPORTED;
 
@@ -69,8 +67,9 @@ static int ask(udp *u, ip4 who, const char *name, ip4 *ip)
 		size = udp_receive(u, who, &port, in, sizeof in, until, &why);
 		if (size < HEAD || port != PORT || get16(in) != id || !(in[2] & 0x80))
 			continue;
-		if (address(size, ip))
-			return 1;
+		count = addresses(size, found);
+		if (count)
+			return count;
 		fail("E-DNS", "%i knows no address of %s (answer code %u)", &who, name, in[3] & 15);
 		return 0;
 	}
@@ -78,10 +77,10 @@ static int ask(udp *u, ip4 who, const char *name, ip4 *ip)
 	return 0;
 }
 
-int dns_find(const nic *n, const char *name, ip4 *ip)
+u32 dns_find(const nic *n, const char *name, ip4 *found)
 {
 	udp u;
-	int found = 0;
+	u32 count = 0;
 	efi_status s;
 
 	if (!n->name_count) {
@@ -92,9 +91,9 @@ int dns_find(const nic *n, const char *name, ip4 *ip)
 		fail("E-NIC", "UDP on %m: %e", n->mac, s);
 		return 0;
 	}
-	for (u32 try = 0; try < config.tries && !found; try++)
-		for (u32 i = 0; i < n->name_count && !found; i++)
-			found = ask(&u, n->names[i], name, ip);
+	for (u32 try = 0; try < config.tries && !count; try++)
+		for (u32 i = 0; i < n->name_count && !count; i++)
+			count = ask(&u, n->names[i], name, found);
 	udp_close(&u);
-	return found;
+	return count;
 }

@@ -60,14 +60,17 @@ void progress(const blob *b)
 		part(".");
 }
 
-int fetch(server *s, const nic *n, blob *b)
+u32 server_find(const server *s, const nic *n, ip4 *found)
+{
+	const char *end = read_ip(s->host, found);
+	return end && !*end ? 1 : dns_find(n, s->host, found);
+}
+
+int fetch(const server *s, const nic *n, blob *b)
 {
 	u64 began = clock_now();
-	const char *end = read_ip(s->host, &s->ip);
 	u8 sum[32];
 
-	if ((!end || *end) && !dns_find(n, s->host, &s->ip))
-		return 0;
 	say("asking %s (%i) for %s", s->url, &s->ip, s->path);
 	if (!(s->http ? http_get(s, n, b) : tftp_get(s, n, b)))
 		return 0;

@@ -12,19 +12,28 @@ enum { NOTHING, RETURNED, FINISHED };
 
 static int gave_up; // somebody pressed Esc
 
-// servers asks from one on, and says with which to go on.
-static int servers(nic *n, u32 *from)
+// place is how far one is: which server of the settings, which address of its name.
+typedef struct {
+	u32 server, address;
+} place;
+
+// servers asks from a place on, and says with which to go on.
+static int servers(nic *n, place *at)
 {
-	while (*from < config.server_count && !(gave_up = escape())) {
+	for (; at->server < config.server_count && !(gave_up = escape()); at->server++, at->address = 0) {
 		server s;
-		blob b = {0};
-		int ran = 0;
-		const char *url = config.servers[(*from)++];
-		if (server_parse(&s, url) && fetch(&s, n, &b))
-			ran = start(&s, n, &b);
-		blob_free(&b);
-		if (ran)
-			return ran > 0 ? FINISHED : RETURNED;
+		ip4 found[MAX_ADDRESSES];
+		u32 count = server_parse(&s, config.servers[at->server]) ? server_find(&s, n, found) : 0;
+		while (at->address < count) {
+			blob b = {0};
+			int ran = 0;
+			s.ip = found[at->address++];
+			if (fetch(&s, n, &b))
+				ran = start(&s, n, &b);
+			blob_free(&b);
+			if (ran)
+				return ran > 0 ? FINISHED : RETURNED;
+		}
 	}
 	return NOTHING;
 }
@@ -38,13 +47,13 @@ static int one_round(void)
 	if (!nic_count)
 		fail("E-NIC", "the firmware has no network card with a driver for it, or its network is switched off");
 	for (u32 i = 0; i < nic_count; i++) {
-		u32 from = 0;
-		while (from < config.server_count && i < nic_count && !gave_up) {
+		place at = {0, 0};
+		while (at.server < config.server_count && i < nic_count && !gave_up) {
 			int what;
 			if (!nic_address(&nics[i]))
 				break;
 			addresses++;
-			what = servers(&nics[i], &from);
+			what = servers(&nics[i], &at);
 			if (what == FINISHED)
 				return 1;
 			if (what == RETURNED) {

@@ -45,7 +45,7 @@ static void static_options(writer *w, const server *s, const nic *n)
 }
 
 // make_ack writes the acknowledgement that the bootstrap will find: what DHCP said of the network, and
-// the server that is alive.
+// the server that is alive. It says the address for its name: the name may stand for dead ones as well.
 static void make_ack(packet *p, const server *s, const nic *n)
 {
 	static const u8 type = 5;
@@ -53,6 +53,7 @@ static void make_ack(packet *p, const server *s, const nic *n)
 	const char *file = s->http ? s->path + 1 : s->path;
 	u32 size = (u32)length(file), unused;
 	const u8 *overload;
+	char address[16];
 	writer w;
 
 	packet_begin(&w, p);
@@ -60,7 +61,8 @@ static void make_ack(packet *p, const server *s, const nic *n)
 	memcpy(p->chaddr, n->mac, 6);
 	p->yiaddr = n->ip;
 	p->siaddr = s->ip;
-	memcpy(p->sname, s->host, length(s->host)); // shorter than the field
+	print_into(address, sizeof address, "%i", &s->ip);
+	memcpy(p->sname, address, length(address));
 	if (size < sizeof p->file)
 		memcpy(p->file, file, size);
 	packet_option(&w, OPT_TYPE, &type, 1);
@@ -77,7 +79,7 @@ static void make_ack(packet *p, const server *s, const nic *n)
 	} else {
 		static_options(&w, s, n);
 	}
-	packet_option(&w, OPT_SERVER, s->host, (u32)length(s->host));
+	packet_option(&w, OPT_SERVER, address, (u32)length(address));
 	packet_option(&w, OPT_FILE, file, size);
 	packet_end(&w);
 }

@@ -7,7 +7,7 @@
 #include "host.h"
 #include "../../program/bdm.h"
 
-int test_dns(u8 *bytes, u32 size, ip4 *ip);
+u32 test_dns(u8 *bytes, u32 size, ip4 *found);
 int test_oack(u8 *bytes, u32 size, u32 *block, u32 *window, u32 *whole);
 int test_frame(const u8 *bytes, u32 size, packet *p);
 void test_ack(packet *to, const server *s, const nic *n);
@@ -92,7 +92,7 @@ static void options_of(packet *p)
 
 static void answer(const char *word, u8 *bytes, u32 size)
 {
-	ip4 ip;
+	ip4 found[MAX_ADDRESSES];
 	u32 block, window, whole;
 	static packet p;
 	u8 sum[32];
@@ -104,10 +104,10 @@ static void answer(const char *word, u8 *bytes, u32 size)
 	} else if (!strcmp(word, "settings")) {
 		settings_of(bytes, size);
 	} else if (!strcmp(word, "dns")) {
-		if (test_dns(bytes, size, &ip))
-			printf("%d.%d.%d.%d\n", ip.b[0], ip.b[1], ip.b[2], ip.b[3]);
-		else
-			printf("none\n");
+		u32 n = test_dns(bytes, size, found);
+		for (u32 i = 0; i < n; i++)
+			printf("%d.%d.%d.%d ", found[i].b[0], found[i].b[1], found[i].b[2], found[i].b[3]);
+		printf("\n");
 	} else if (!strcmp(word, "oack")) {
 		if (test_oack(bytes, size, &block, &window, &whole))
 			printf("block=%u window=%u size=%u\n", block, window, whole);
