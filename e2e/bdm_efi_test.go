@@ -37,6 +37,7 @@ func bdmEFIScenarios() []scenario {
 		{"bdm-efi-no-link", bdmNoLink},
 		{"bdm-efi-other-driver", bdmOtherDriver},
 		{"bdm-efi-no-dhcp", bdmNoDHCP},
+		{"bdm-efi-rogue-dhcp", bdmRogueDHCP},
 		{"bdm-efi-ipxe", bdmIPXE},
 		{"bdm-efi-vlan", bdmVLAN},
 		{"bdm-efi-damaged", bdmDamaged},

@@ -100,6 +100,8 @@ int dhcp_ask(nic *n, wire *w)
 {
 	static const u8 patience[] = {10, 20, 20, 40, 40}; // tenths of a second
 	static packet offer;
+	static const ip4 none;
+	ip4 refused = none, bad = none; // who offered and then did not give: the next offer is to be another's
 	u32 offers = 0;
 	u8 xid[4];
 	u64 now = __builtin_ia32_rdtsc();
@@ -126,14 +128,17 @@ int dhcp_ask(nic *n, wire *w)
 			fail("E-DHCP", "sending on %m: %e", n->mac, s);
 		until = clock_now() + patience[i];
 		while (hear(w, n, xid, &offer, OFFER, OFFER, until)) {
-			if (!accept(&offer, &server))
+			if (!accept(&offer, &server) || same(&server, &bad, 4))
 				continue;
 			offers++;
 			say("DHCP %m: %i offers %i", n->mac, &server, &offer.yiaddr);
 			if (request(n, w, &offer, server))
 				return 1;
+			refused = server;
 			break; // and ask anew
 		}
+		bad = refused; // for one DISCOVER, in case that nobody else offers anything
+		refused = none;
 	}
 	if (!offers)
 		fail("E-DHCP", "no DHCP server answers on %m", n->mac);
