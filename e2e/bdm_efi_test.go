@@ -3,9 +3,7 @@ package e2e
 import (
 	"crypto/sha256"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -168,76 +166,6 @@ func bdmCrooked(t *testing.T, b *bench) {
 	}
 }
 
-// Nobody answers DHCP, and nobody is asked: the medium holds the address.
-func bdmStatic(t *testing.T, b *bench) {
-	o := quiet(2)
-	o.OwnDHCP = true
-	s := b.raise(t, o)
-	m := s.insert(asking("tftp://"+n2+"/").with("ip static 10.77.0.90/24 10.77.0.1"), plainOVMF(), false)
-	f := m.report("n2", n2)
-	if f["ip"] != "10.77.0.90" {
-		t.Errorf("address %q, want 10.77.0.90", f["ip"])
-	}
-	if asked := s.datagrams(func(u lab.UDP) bool { return u.Dst.Port() == 67 }); len(asked) != 0 {
-		t.Errorf("%d DHCP packets although the address is given", len(asked))
-	}
-}
-
-// By HTTP: nobody there, a refused connection, half a file, a file that is missing, the file.
-func bdmHTTP(t *testing.T, b *bench) {
-	s := b.build(t, quiet(2))
-	asked := s.web("n2", n2+":8080", map[string][]byte{"boot files/" + boot.TestBootstrapX64: bootstrap("n2")})
-	s.stutter("n1", n1+":81", false)
-	s.stutter("n1", n1+":82", true)
-	m := s.insert(asking("http://"+nobody+":8080/", "http://"+n1+"/", "http://"+n1+":81/", "http://"+n1+":82/", "http://"+n2+":8080/", "http://"+n2+":8080/boot%20files"), plainOVMF(), false)
-	m.says(`E-HTTP http://`+nobody+`:8080/: `+nobody+` port 8080: no answer`, `E-HTTP http://`+n1+`/: `+n1+` port 80: connection re`,
-		`E-HTTP http://`+n1+`:81/: `+n1+` port 81: no answer`, `E-HTTP http://`+n1+`:82/: the server stopped after 100 bytes of 8192`,
-		`E-HTTP http://`+n2+`:8080/: the server answers 404 for /`+boot.TestBootstrapX64)
-	line := m.says(`SUREFOOT-TEST (OK|FAIL)[^\r\n]*\r\n`)[0]
-	t.Logf("RESULT %s: %.1f s\n%s", t.Name(), time.Since(m.begun).Seconds(), m.lines())
-	want(t, "report", line, "node=n2", "server="+n2, "url=http://"+n2+":8080/boot%20files/"+boot.TestBootstrapX64, "sum=ok")
-	asked.mu.Lock()
-	defer asked.mu.Unlock()
-	if len(asked.requests) != 2 {
-		t.Fatalf("%d requests, want 2", len(asked.requests))
-	}
-	for _, r := range asked.requests {
-		if got, want := r.UserAgent(), "Surefoot-BDM/"+mediumVersion+" ("+mediumID+")"; got != want {
-			t.Errorf("User-Agent %q, want %q", got, want)
-		}
-		if r.Host != n2+":8080" {
-			t.Errorf("Host %q", r.Host)
-		}
-	}
-}
-
-// The servers have one name. The first DNS server is not there, nor is the first server of the name.
-func bdmName(t *testing.T, b *bench) {
-	s := b.build(t, quiet(2))
-	s.alone("n2", n2, map[string][]byte{boot.TestBootstrapX64: bootstrap("n2")})
-	seen := s.resolver("n1", n1, netip.MustParseAddr(n1), netip.MustParseAddr(n2))
-	m := s.insert(asking("tftp://boot.hq.example.net/").with("dns "+nobody, "dns "+n1), plainOVMF(), false)
-	m.says(`E-DNS boot.hq.example.net: `+nobody, `asking tftp://boot.hq.example.net/ \(`+n1, `E-TFTP-REFUSED tftp://boot.hq.example.net/: no TFTP server runs at `+n1)
-	m.report("n2", n2)
-	seen.has(t, "boot.hq.example.net")
-	want(t, "what the bootstrap finds", m.text(), "dhcp-ack: siaddr="+n2+" sname="+n2+" ")
-}
-
-// The servers are behind a router: TFTP, HTTP.
-func bdmGateway(t *testing.T, b *bench) {
-	o := quiet(1)
-	o.Relay, o.OwnDHCP = true, true
-	s := b.build(t, o)
-	far := lab.RelayClient.String()
-	s.alone("r", far, map[string][]byte{boot.TestBootstrapX64: bootstrap("far")})
-	s.web("r", far+":80", map[string][]byte{boot.TestBootstrapX64: bootstrap("far")})
-	for _, scheme := range []string{"tftp", "http"} {
-		m := s.insert(asking(scheme+"://"+far+"/").with("ip static 10.77.0.90/24 "+lab.RelayAddr.String()), plainOVMF(), false)
-		m.report("far", far)
-		m.end()
-	}
-}
-
 // A bootstrap that gives up is not the end: the next server's is tried. The one that gives up is our own
 // program, which finds no settings where it is.
 func bdmComesBack(t *testing.T, b *bench) {
@@ -248,63 +176,6 @@ func bdmComesBack(t *testing.T, b *bench) {
 	m := s.insert(asking("tftp://"+n1+"/", "tftp://"+n2+"/", "tftp://10.77.0.13/"), plainOVMF(), false)
 	m.says(`E-START \S+ of tftp://`+n1+`/ is not a program`, `E-CFG the medium cannot be read`, `E-START \S+ of tftp://`+n2+`/ came back: aborted`)
 	m.report("n3", "10.77.0.13")
-}
-
-// The first card reaches nobody.
-func bdmTwoCards(t *testing.T, b *bench) {
-	s := b.raise(t, quiet(2))
-	m := s.insert(asking("tftp://"+n2+"/"), plainOVMF(), false,
-		"-netdev", "hubport,id=n9,hubid=9", "-device", "virtio-net-pci,netdev=n9,romfile=,mac=52:54:00:77:09:99,addr=3.0")
-	m.says(`no DHCP server answers on 52:54:00:77:09:99`)
-	m.report("n2", n2)
-}
-
-// Nobody answers DHCP: how it asks, and that a person can give the machine back.
-func bdmNoDHCP(t *testing.T, b *bench) {
-	o := quiet(1)
-	o.OwnDHCP = true
-	s := b.build(t, o)
-	m := s.insert(asking("tftp://"+n1+"/").with("wait 3600"), plainOVMF(), true)
-	m.says(`E-DHCP no DHCP server answers on `+mediumMAC, `round 1 is over, the next begins in 3600 s`)
-	var flags, secs []uint16
-	xids := map[uint32]bool{}
-	for _, p := range s.fromMedium(t) {
-		flags, secs, xids[p.XID] = append(flags, p.Flags), append(secs, p.Secs), true
-	}
-	if want := []uint16{0x8000, 0, 0x8000, 0, 0x8000}; !slices.Equal(flags, want) {
-		t.Errorf("flags %#x, want %#x", flags, want)
-	}
-	if want := []uint16{0, 1, 3, 5, 9}; !slices.Equal(secs, want) {
-		t.Errorf("secs %d, want %d", secs, want)
-	}
-	if len(xids) != 1 {
-		t.Errorf("%d transactions, want 1: an answer that comes late is still one", len(xids))
-	}
-	if _, err := io.WriteString(m.keys, "\x1b"); err != nil {
-		t.Fatal(err)
-	}
-	m.says(`BdsDxe: `)
-	t.Logf("%s", m.lines())
-}
-
-// A cable that is plugged in later.
-func bdmNoLink(t *testing.T, b *bench) {
-	s := b.raise(t, quiet(2))
-	m := s.insert(asking("tftp://"+n2+"/").with("wait 1"), plainOVMF(), false, "-S")
-	m.monitorSays("set_link n0 off", "cont")
-	m.says(`E-LINK no cable, or no link, at `+mediumMAC, `round 1 is over`)
-	m.monitorSays("set_link n0 on")
-	m.report("n2", n2)
-}
-
-// A card whose driver is not the firmware's own, but comes from the card's ROM.
-func bdmOtherDriver(t *testing.T, b *bench) {
-	s := b.raise(t, quiet(2))
-	for _, card := range []string{"e1000", "rtl8139"} {
-		m := s.insertCard(card, asking("tftp://"+nobody+"/", "tftp://"+n2+"/"), plainOVMF(), false)
-		m.report("n2", n2)
-		m.end()
-	}
 }
 
 // A bootstrap that takes the card over, and boots on by itself.
