@@ -49,7 +49,7 @@ func (b *bench) raiseClients(t *testing.T, relay bool) *stage {
 func (s *stage) said(part string, args ...string) (*guest, *exec.Cmd) {
 	s.t.Helper()
 	cmd := s.in(part, args...)
-	g := &guest{s: s, more: make(chan struct{})}
+	g := &guest{t: s.t, ctx: s.ctx, more: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = g, g
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)

@@ -121,7 +121,7 @@ func (s *stage) dnsmasq(args ...string) {
 		"dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--log-facility=-", "--user=root", "--port=0",
 		"--interface=eth0", "--bind-interfaces", "--no-ping", "--dhcp-authoritative", "--leasefile-ro", "--pid-file=",
 	}, args...)...)
-	said := &guest{s: s, more: make(chan struct{})}
+	said := &guest{t: s.t, ctx: s.ctx, more: make(chan struct{})}
 	cmd.Stderr = said
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)

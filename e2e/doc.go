@@ -15,6 +15,7 @@
 //	make e2e E2E=steer              how soon answers follow the health of servers: a table
 //	make e2e E2E=dhcp               nodes that hand out addresses: boots, clients, storms, violence
 //	make e2e E2E=dhcp-matrix        nodes that share leases, whatever fails, however machines ask: a table
+//	make e2e E2E=bdm-efi            boot media of UEFI machines: dead servers, Secure Boot, a deaf DHCP server
 //	E2E_ROUNDS=20 make e2e E2E=dhcp-kill    more rounds than CI has time for
 //	E2E_REALTIME=1 make e2e         the failover scenarios with real clocks as well, for durations
 //	SUREFOOT_BIN=PATH make e2e      prove that binary instead of a fresh build

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -18,9 +19,13 @@ import (
 
 // guest is a machine whose console the scenario types at, beside those that the lab boots.
 type guest struct {
-	s       *stage
+	t       *testing.T
+	ctx     context.Context
+	dir     string
 	keys    io.Writer
 	monitor string // path of QEMU's monitor
+
+	end func() // switches it off
 
 	mu   sync.Mutex // guards what follows
 	said bytes.Buffer
@@ -32,13 +37,31 @@ type guest struct {
 // say otherwise.
 func (s *stage) guest(name string, args ...string) *guest {
 	s.t.Helper()
-	space, tap := strings.TrimSuffix(s.Node("n1").Space, "-n1")+"-sw", "tapguest"
+	return s.outlet().guest(name, args...)
+}
+
+// outlet is on the lab's network, beside the servers.
+func (s *stage) outlet() *outlet {
+	return &outlet{s.t, s.ctx, s.Dir, strings.TrimSuffix(s.Node("n1").Space, "-n1") + "-sw", "br0"}
+}
+
+// outlet is where a guest's network card is plugged in.
+type outlet struct {
+	t             *testing.T
+	ctx           context.Context
+	dir           string // for what it leaves behind
+	space, bridge string
+}
+
+func (s *outlet) guest(name string, args ...string) *guest {
+	s.t.Helper()
+	space, tap := s.space, "tapguest"
 	ip := exec.CommandContext(s.ctx, "ip", "-n", space, "-batch", "-")
-	ip.Stdin = strings.NewReader(fmt.Sprintf("tuntap add %[1]s mode tap\nlink set %[1]s master br0 up\n", tap))
+	ip.Stdin = strings.NewReader(fmt.Sprintf("tuntap add %[1]s mode tap\nlink set %[1]s master %[2]s up\n", tap, s.bridge))
 	if out, err := ip.CombinedOutput(); err != nil {
 		s.t.Fatalf("network card: %v: %s", err, out)
 	}
-	g := &guest{s: s, monitor: filepath.Join(s.Dir, name+".monitor"), more: make(chan struct{})}
+	g := &guest{t: s.t, ctx: s.ctx, dir: s.dir, monitor: filepath.Join(s.dir, name+".monitor"), more: make(chan struct{})}
 	line := append([]string{
 		"netns", "exec", space, "qemu-system-x86_64", "-m", "256", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
 		"-serial", "stdio", "-monitor", "unix:" + g.monitor + ",server,nowait",
@@ -55,9 +78,13 @@ func (s *stage) guest(name string, args ...string) *guest {
 		s.t.Fatal(err)
 	}
 	g.keys = keys
-	s.t.Cleanup(func() {
+	g.end = sync.OnceFunc(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
+		_ = exec.Command("ip", "-n", space, "link", "del", tap).Run()
+	})
+	s.t.Cleanup(func() {
+		g.end()
 		if s.t.Failed() {
 			s.t.Logf("%s said:\n%s", name, g.text())
 		}
@@ -82,7 +109,7 @@ func (g *guest) text() string {
 
 // await waits until the machine has said something that matches, after what was awaited before.
 func (g *guest) await(pattern string) []string {
-	g.s.t.Helper()
+	g.t.Helper()
 	re := regexp.MustCompile(pattern)
 	for {
 		g.mu.Lock()
@@ -95,17 +122,17 @@ func (g *guest) await(pattern string) []string {
 		g.mu.Unlock()
 		select {
 		case <-more:
-		case <-g.s.ctx.Done():
-			g.s.t.Fatalf("the machine never said %q", pattern)
+		case <-g.ctx.Done():
+			g.t.Fatalf("the machine never said %q", pattern)
 		}
 	}
 }
 
 // types sends a line and waits for what follows.
 func (g *guest) types(line, then string) []string {
-	g.s.t.Helper()
+	g.t.Helper()
 	if _, err := io.WriteString(g.keys, line+"\n"); err != nil {
-		g.s.t.Fatal(err)
+		g.t.Fatal(err)
 	}
 	return g.await(then)
 }
@@ -118,7 +145,7 @@ func (g *guest) holds(t *testing.T, content []byte) bool {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	dump := filepath.Join(g.s.Dir, "memory")
+	dump := filepath.Join(g.dir, "memory")
 	defer os.Remove(dump)
 	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 	fmt.Fprintf(c, "stop\npmemsave 0 %d %q\nquit\n", 256<<20, dump)

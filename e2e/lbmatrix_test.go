@@ -174,6 +174,12 @@ func (l *dsrNet) matrixColumn(t *testing.T, c matrixColumn, got map[string]map[m
 	}
 	for _, client := range []string{"tftp-hpa", "curl", "atftp", "busybox"} {
 		fault := ""
+		if client == "tftp-hpa" && c.cannot(client) != "" { // it asks for 25 s
+			if out, err := l.in("cl", "timeout", "6", "tftp", "-m", "binary", dsrVIP, "-c", "get", "boot.bin", "/dev/null").CombinedOutput(); err != nil {
+				note(client, fmt.Sprintf("%v %s", err, out))
+				continue
+			}
+		}
 		for range 2 { // each backend has its turn
 			if file, err := l.get(client, dsrVIP, "boot.bin", "10.1.0.10"); err != nil || !bytes.Equal(file, l.content[:matrixSize]) {
 				fault = fmt.Sprintf("%d bytes, %v", len(file), err)

@@ -13,6 +13,7 @@ type site struct {
 	rules    string // items of boot:; "" is the test bootstrap for everyone, as a plain ROM for lab.BIOS
 	networks string // more items of networks:
 	bios     string // style of the offer for BIOS machines
+	quiet    bool   // the nodes answer no DHCP
 }
 
 func (o site) text(nodes int) string {
@@ -30,6 +31,9 @@ func (o site) text(nodes int) string {
 			"  - {name: any, file: surefoot-test}\n"
 	}
 	bios := ""
+	if o.quiet {
+		bios = ", deliver: none"
+	}
 	if o.bios != "" {
 		bios = ", bios: " + o.bios
 	}

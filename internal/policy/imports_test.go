@@ -13,7 +13,7 @@ var layers = [][]string{
 	{"cli"},
 	{"app"},
 	{"lb/relay"}, // it is a TFTP server towards the client
-	{"web", "config", "lab", "storm", "publish", "diagnose"},
+	{"web", "config", "lab", "storm", "publish", "diagnose", "bdm"},
 	{"serve", "lb", "testkit"},
 	{"watch"},
 	{"probe", "alert", "inbox", "iface"},
