@@ -202,7 +202,7 @@ func (l *dsrNet) get(client, vip, file, from string) ([]byte, error) {
 	case "busybox":
 		words = []string{"busybox", "tftp", "-g", "-r", file, "-l", to, vip}
 	}
-	out, err := l.in("cl", words...).CombinedOutput()
+	out, err := l.in("cl", append([]string{"timeout", "30"}, words...)...).CombinedOutput() // some ask for ever
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", client, err, bytes.TrimSpace(out))
 	}

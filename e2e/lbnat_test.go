@@ -15,7 +15,7 @@ import (
 )
 
 func lbNATScenarios() []scenario {
-	return []scenario{{"lb-nat", natDownloads}, {"lb-nat-kill", natKill}, {"lb-nat-storm", natExpectations}, {"lb-nat-down", natDown}}
+	return []scenario{{"lb-nat", natDownloads}, {"lb-nat-kill", natKill}, {"lb-nat-storm", natExpectations}, {"lb-nat-down", natDown}, {"lb-nat-pair", natPair}}
 }
 
 // natSite writes a site file in which lb1 balances by a mode, and lets the backends' answers go the way that it needs.
@@ -194,8 +194,8 @@ func natExpectations(t *testing.T, b *bench) {
 	for _, h := range []string{"sv1", "sv2", "sv3"} {
 		l.sh(h, "nft 'add table ip dead; add chain ip dead in { type filter hook input priority 0; }; add rule ip dead in ip saddr 10.1.0.0/16 udp dport 69 drop'") // the check still succeeds
 	}
-	l.sh("cl", "ip route replace local 10.1.4.0/22 dev lo")
-	l.sh("rt", "ip route replace 10.1.4.0/22 via 10.1.0.10")
+	l.sh("cl", "ip route replace local 10.1.16.0/20 dev lo")
+	l.sh("rt", "ip route replace 10.1.16.0/20 via 10.1.0.10")
 	err := l.inside("cl", func() error {
 		for i := range most * 9 / 10 {
 			c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(dsrClient(i%900), 0)))

@@ -40,13 +40,25 @@ type dataPaths struct {
 	active  map[string]bool // service addresses that this node has, or is about to take
 	last    map[string][]lb.Table
 	tried   map[string]time.Time
-	trouble map[string]string // by kind, "" when all is well
+	trouble map[string]string  // by kind, "" when all is well
+	counted map[string]counted // by kind
+	stale   map[string]bool    // kinds whose data path does not stand as it was left
 }
+
+// counted are counters as they were read last: reading them runs a program.
+type counted struct {
+	at   time.Time
+	list []lb.Count
+	err  error
+}
+
+// countedFor is how long counters are shown as they were read.
+const countedFor = time.Second
 
 func newDataPaths(log *slog.Logger, now func() time.Time, kinds []*kind, wanted func(func(string) bool) []lb.Table) *dataPaths {
 	return &dataPaths{
 		log: log.With("role", roleLB), now: now, kinds: kinds, wanted: wanted, wake: make(chan struct{}, 1),
-		active: map[string]bool{}, last: map[string][]lb.Table{}, tried: map[string]time.Time{}, trouble: map[string]string{},
+		active: map[string]bool{}, last: map[string][]lb.Table{}, tried: map[string]time.Time{}, trouble: map[string]string{}, counted: map[string]counted{}, stale: map[string]bool{},
 	}
 }
 
@@ -138,7 +150,7 @@ func (d *dataPaths) check(ctx context.Context, k *kind) {
 	}
 	if err := c.Check(ctx); err != nil {
 		d.log.Warn("a data path is made anew", "plane", k.name, "why", err)
-		delete(d.last, k.name)
+		d.stale[k.name] = true
 	}
 }
 
@@ -147,7 +159,7 @@ func (d *dataPaths) follow(ctx context.Context, k *kind, first bool) {
 	tables := d.of(k, func(vip string) bool { return d.active[vip] })
 	last, known := d.last[k.name]
 	switch {
-	case known && reflect.DeepEqual(last, tables):
+	case known && d.trouble[k.name] == "" && !d.stale[k.name] && reflect.DeepEqual(last, tables):
 		return
 	case len(tables) == 0 && len(last) == 0 && !first && d.trouble[k.name] == "":
 		return
@@ -170,7 +182,7 @@ func (d *dataPaths) follow(ctx context.Context, k *kind, first bool) {
 	if d.trouble[k.name] != "" {
 		d.log.Info("the data path follows again", "plane", k.name)
 	}
-	d.trouble[k.name] = ""
+	d.trouble[k.name], d.stale[k.name] = "", false
 	d.tell(last, tables)
 	d.last[k.name] = tables
 }
@@ -288,7 +300,13 @@ func (d *dataPaths) Views(ctx context.Context) []pathView {
 		if len(d.last[k.name]) == 0 {
 			continue
 		}
-		counts, err := k.plane.Counters(ctx)
+		c := d.counted[k.name]
+		if now := d.now(); now.Sub(c.at) > countedFor {
+			c.list, c.err = k.plane.Counters(ctx)
+			c.at = now
+			d.counted[k.name] = c
+		}
+		counts, err := c.list, c.err
 		for _, t := range d.last[k.name] {
 			v := pathView{Table: t, Trouble: d.trouble[k.name], By: k.name}
 			if s, ok := k.plane.(shown); ok {

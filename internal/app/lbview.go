@@ -234,3 +234,76 @@ func viewOf(cfg *config.Config, down boot.Down, svc lb.Service, st *relay.Stats)
 	}
 	return v
 }
+
+// StateOf says how a backend stands, and whether it gets clients.
+func (v BalanceView) StateOf(i int) (words string, good bool) {
+	st := v.State[i]
+	switch {
+	case st.Path == "drained":
+		return "drained, keeps its clients", true
+	case st.Path == "alive" && st.Down:
+		return "down, and tried all the same", false
+	case st.Path == "out", st.Down:
+		return "down or drained", false
+	case len(st.DownFor) > 0:
+		return "down for " + strings.Join(st.DownFor, " "), false
+	case st.Suspect:
+		return "has just failed", false
+	}
+	return "up", true
+}
+
+// Count is what went to a backend; share is its part of the requests, in percent, -1 where there was none.
+func (v BalanceView) Count(backend string) (c lb.Count, share int) {
+	var all uint64
+	for _, x := range v.Counts {
+		all += x.Requests
+		if x.Backend == backend {
+			c = x
+		}
+	}
+	if all == 0 {
+		return c, -1
+	}
+	return c, int((100*c.Requests + all/2) / all)
+}
+
+// serviceStatus is what the status page shows of services.
+func (a *App) serviceStatus() []web.ServiceStatus {
+	var out []web.ServiceStatus
+	for _, v := range a.balances() {
+		s := web.ServiceStatus{
+			Name: v.Name, Where: v.Where(), Mode: string(v.Mode), Scheduler: string(v.Scheduler), By: v.By, Role: v.Role, Trouble: v.Trouble,
+		}
+		for i, b := range v.Backends {
+			x := web.BackendStatus{Name: b.Name, Address: b.TFTP.String(), Weight: b.Weight}
+			x.State, x.Good = v.StateOf(i)
+			c, share := v.Count(b.Name)
+			x.Requests, x.Retries, x.Bytes, x.Share = c.Requests, c.Retries, c.Bytes, max(share, 0)
+			if v.Stats != nil {
+				x.Requests, x.Bytes, x.Share = relayed(v.Stats, b.Name)
+			}
+			s.Backends = append(s.Backends, x)
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// relayed is what a relay fetched from a backend: downloads, bytes, and its part of the downloads.
+func relayed(st *relay.Stats, backend string) (n, bytes uint64, share int) {
+	var all uint64
+	for name, b := range st.Backends {
+		sum := uint64(b.Running)
+		for _, x := range b.Ended {
+			sum += uint64(x)
+		}
+		if all += sum; name == backend {
+			n, bytes = sum, uint64(b.Bytes)
+		}
+	}
+	if all > 0 {
+		share = int((100*n + all/2) / all)
+	}
+	return n, bytes, share
+}

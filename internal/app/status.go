@@ -96,6 +96,7 @@ func (a *App) Status() web.Status {
 		st.Networks = append(st.Networks, web.NetworkStatus{Name: n.Name, Subnet: subnet, Deliver: string(n.Deliver)})
 	}
 	st.Health = a.monitor.Servers()
+	st.Services = a.serviceStatus()
 	if c := a.leases.shared; c != nil {
 		s := c.Status()
 		st.Shared = &s

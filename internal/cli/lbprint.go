@@ -57,12 +57,9 @@ func printBalance(w io.Writer, v app.BalanceView) {
 	} else {
 		fmt.Fprintln(t, "  BACKEND\tADDRESS\tWEIGHT\tSTATE\tSHARE\tREQUESTS\tRETRIES\tCARRIED")
 	}
-	var all uint64
-	for _, c := range v.Counts {
-		all += c.Requests
-	}
 	for i, b := range v.Backends {
-		row := []string{b.Name, b.TFTP.String(), fmt.Sprint(b.Weight), fit(stateOf(v, i), 30)}
+		state, _ := v.StateOf(i)
+		row := []string{b.Name, b.TFTP.String(), fmt.Sprint(b.Weight), fit(state, 30)}
 		if v.Mode == lb.Relay {
 			running, fetched, ended := "-", "-", "-"
 			if v.Stats != nil {
@@ -71,42 +68,22 @@ func printBalance(w io.Writer, v app.BalanceView) {
 			}
 			row = append(row, running, fetched, ended)
 		} else {
-			row = append(row, countsOf(v, b.Name, all)...)
+			row = append(row, countsOf(v, b.Name)...)
 		}
 		fmt.Fprintln(t, "  "+strings.Join(row, "\t"))
 	}
 	_ = t.Flush()
 }
 
-// stateOf says how a backend stands.
-func stateOf(v app.BalanceView, i int) string {
-	st := v.State[i]
-	switch {
-	case st.Path == "drained":
-		return "drained, keeps its clients"
-	case st.Path == "alive" && st.Down:
-		return "down, and tried all the same"
-	case st.Path == "out", st.Down:
-		return "down or drained"
-	case len(st.DownFor) > 0:
-		return "down for " + strings.Join(st.DownFor, " ")
-	case st.Suspect:
-		return "has just failed"
-	}
-	return "up"
-}
-
 // countsOf are the columns of what went to a backend.
-func countsOf(v app.BalanceView, name string, all uint64) []string {
-	for _, c := range v.Counts {
-		if c.Backend != name {
-			continue
-		}
-		share := "-"
-		if all > 0 {
-			share = fmt.Sprintf("%.0f %%", 100*float64(c.Requests)/float64(all))
-		}
-		return []string{share, fmt.Sprint(c.Requests), fmt.Sprint(c.Retries), fmt.Sprintf("%s, %d packets", journal.Size(int64(c.Bytes)), c.Packets)}
+func countsOf(v app.BalanceView, name string) []string {
+	if len(v.Counts) == 0 {
+		return []string{"-", "-", "-", "-"}
 	}
-	return []string{"-", "-", "-", "-"}
+	c, part := v.Count(name)
+	share := "-"
+	if part >= 0 {
+		share = fmt.Sprintf("%d %%", part)
+	}
+	return []string{share, fmt.Sprint(c.Requests), fmt.Sprint(c.Retries), fmt.Sprintf("%s, %d packets", journal.Size(int64(c.Bytes)), c.Packets)}
 }

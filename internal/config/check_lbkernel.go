@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // maxKernelBackends is how many backends a data path in the kernel knows for one service.
@@ -53,6 +54,19 @@ func (b *fileBalance) takesTFTP() bool {
 	return t == nil || slices.Contains(t, "udp/"+strconv.Itoa(DefaultTFTPPort))
 }
 
+// defaultDirectPersist is how long a client keeps its backend where each packet is handed on by itself, and
+// its turn alone would scatter the packets of a transfer.
+const defaultDirectPersist = 100 * time.Second
+
+// leastPersist stands in where the file says nothing.
+func (b *fileBalance) leastPersist() time.Duration {
+	s := b.scheduler.or(schedulers()[0])
+	if b.mode.or("") == ModeDSR && (s == "round-robin" || s == "weighted") {
+		return defaultDirectPersist
+	}
+	return 0
+}
+
 // checkBalanceKeys looks for keys that do not go with the mode.
 func (d *decoder) checkBalanceKeys(f *file, b *fileBalance) {
 	mode := b.mode.or(ModeRelay)
@@ -91,6 +105,10 @@ func (d *decoder) checkBalanceKeys(f *file, b *fileBalance) {
 	}
 	if !relay && b.scheduler != nil && b.scheduler.v == "least-transfers" {
 		d.report(b.scheduler.at, faultf("a data path in the kernel does not count transfers, so that mode %s has no least-transfers", mode).write("scheduler: round-robin"))
+	}
+	if b.persist != nil && b.leastPersist() > 0 && b.persist.v < time.Second {
+		d.report(b.persist.at, faultf("mode dsr hands on each packet by itself: by turn, and without persistence, those of one transfer would go to different backends").
+			write("source_ip: 100s").do("or take a scheduler by the client's address: scheduler: maglev"))
 	}
 	d.checkBalanceAddress(f, b)
 }

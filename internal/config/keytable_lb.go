@@ -39,7 +39,7 @@ func lbKey() Key {
 					Name: "persistence", Form: FormObject, Default: "(none)", Example: "persistence: {source_ip: 100s}",
 					Doc: "Whether a client stays with its backend.",
 					Keys: []Key{{
-						Name: "source_ip", Scalar: scalarDuration, Default: "(not at all)", Example: "source_ip: 100s",
+						Name: "source_ip", Scalar: scalarDuration, Default: "(not at all; with dsr and a scheduler by turn 100s)", Example: "source_ip: 100s",
 						Doc: "How long after its last download (with dsr: its last packet) a client's address keeps its backend.",
 					}},
 				},

@@ -36,6 +36,7 @@ func (c *Config) resolveBalances(f *file) {
 			out.Interface = c.Node.Interfaces[0]
 		}
 		out.Ports, out.Drain = b.takes(), b.drain.or(DefaultBalanceDrain)
+		out.Persist = b.persist.or(b.leastPersist())
 		if out.Mode == ModeDSR {
 			out.Plane = b.plane.or(planes()[0])
 		} else {

@@ -48,6 +48,19 @@ func demoStatus() Status {
 			{Name: "uefi", File: "snponly.efi", From: []string{"boot1", "boot2"}},
 		},
 		Networks: []NetworkStatus{{Name: "vdi", Subnet: "10.10.0.0/22", Deliver: "proxy"}},
+		Services: []ServiceStatus{
+			{
+				Name: "boot", Where: "10.10.0.20 udp/69", Mode: "nat", Scheduler: "maglev", By: "nftables", Role: "active",
+				Backends: []BackendStatus{
+					{Name: "pvs1", Address: "10.10.0.21:69", Weight: 1, State: "up", Good: true, Share: 34, Requests: 412, Bytes: 61 << 20},
+					{Name: "pvs2", Address: "10.10.0.22:69", Weight: 2, State: "down or drained", Share: 66, Requests: 803, Retries: 12, Bytes: 118 << 20},
+				},
+			},
+			{
+				Name: "direct", Where: "10.10.0.24, every port", Mode: "dsr", Scheduler: "round-robin", By: "BPF", Role: "standby", Trouble: "interface eth1: there is none of that name",
+				Backends: []BackendStatus{{Name: "pvs1", Address: "10.10.0.21:69", Weight: 1, State: "up", Good: true}},
+			},
+		},
 		Warnings: []Warning{{
 			Code: "file-missing", Title: "rule pvs-bios names a file that is not here", Text: `no such file: "ARDBP32.BIN" (near: ARDBP32.BAK)`,
 			Fix: "put the file into /srv/boot, or is one of these meant: ARDBP32.BAK",

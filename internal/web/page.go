@@ -34,6 +34,7 @@ var pageTemplate = template.Must(template.New("").Funcs(template.FuncMap{
 	"describe": Describe,
 	"percent":  func(t *journal.Transfer) int { return t.Percent() },
 	"bytes":    journal.Size,
+	"size":     func(n uint64) string { return journal.Size(int64(n)) },
 	"speed":    func(perSecond float64) string { return journal.Size(int64(perSecond)) + "/s" },
 	"share":    func(part float64) string { return fmt.Sprintf("%.1f %%", 100*part) },
 	"up":       upOf,

@@ -30,6 +30,9 @@ type Status struct {
 	Pools  []PoolUsage `json:"pools,omitempty"`  // of the networks that get their addresses here
 	Leases string      `json:"leases,omitempty"` // the file of the leases
 
+	// Services are those of the load balancer that run here.
+	Services []ServiceStatus `json:"services,omitempty"`
+
 	// Health says what each server counts as, by this node's own downloads.
 	Health []watch.ServerReport `json:"health,omitempty"`
 
@@ -88,4 +91,29 @@ type Warning struct {
 	Title string `json:"title"`
 	Text  string `json:"text"`
 	Fix   string `json:"fix"`
+}
+
+// ServiceStatus tells of one service of the load balancer.
+type ServiceStatus struct {
+	Name      string          `json:"name"`
+	Where     string          `json:"where"` // what of an address it takes
+	Mode      string          `json:"mode"`
+	Scheduler string          `json:"scheduler"`
+	By        string          `json:"by"`             // what carries packets: relay, nftables, BPF
+	Role      string          `json:"role,omitempty"` // active or standby; "" of a relay
+	Trouble   string          `json:"trouble,omitempty"`
+	Backends  []BackendStatus `json:"backends"`
+}
+
+// BackendStatus tells of one backend of a service.
+type BackendStatus struct {
+	Name     string `json:"name"`
+	Address  string `json:"address"`
+	Weight   int    `json:"weight"`
+	State    string `json:"state"` // in words
+	Good     bool   `json:"good"`  // it gets clients
+	Share    int    `json:"share"` // of the requests, in percent
+	Requests uint64 `json:"requests"`
+	Retries  uint64 `json:"retries"`
+	Bytes    uint64 `json:"bytes"`
 }

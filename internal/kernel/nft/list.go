@@ -33,6 +33,9 @@ func List(ctx context.Context, family, table string) (l Listing, ok bool, err er
 	if err != nil {
 		return Listing{}, false, err
 	}
+	if len(out) == 0 { // a table that another process owns is not shown
+		return Listing{}, false, nil
+	}
 	l, err = parseListing(out)
 	return l, err == nil, err
 }
