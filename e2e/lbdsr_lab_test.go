@@ -3,7 +3,9 @@ package e2e
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -94,7 +96,7 @@ func (l *dsrNet) unpin(hosts ...string) {
 			}
 		}
 	}
-	if left, err := os.ReadDir("/run/surefoot/bpf"); err == nil && len(left) == 0 {
+	if _, err := os.Stat("/run/surefoot/bpf/surefoot"); errors.Is(err, fs.ErrNotExist) {
 		_ = syscall.Unmount("/run/surefoot/bpf", 0)
 	}
 }

@@ -387,6 +387,9 @@ func dsrRestart(t *testing.T, b *bench) {
 	if out, err := l.in("lb1", l.binary, "lb", "down", "--socket", l.path("lb1.sock")).CombinedOutput(); err != nil || l.pinned("lb1") != "" {
 		t.Errorf("lb down: %v: %s; left: %s", err, out, l.pinned("lb1"))
 	}
+	if out, err := os.ReadFile("/proc/mounts"); err != nil || bytes.Contains(out, []byte(" /run/surefoot/bpf ")) {
+		t.Errorf("the file system of what stays is still mounted: %v", err)
+	}
 	repeated := 0
 	for _, m := range s.all {
 		repeated += m.asked - 1

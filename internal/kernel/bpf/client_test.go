@@ -33,6 +33,7 @@ func TestClients(t *testing.T) {
 	}{
 		{"nobody knows it", nil, ask, nil, 0, 0, 1},
 		{"it has one", kept(0, 8, 1), ask, nil, 1, 0, 0},
+		{"it has one, and the port of its transfer is not among those named", kept(0, 8, 1), ack, only(17, 69), 1, 0, 0},
 		{"it has been silent for too long", kept(101_000, 8, 1), ask, nil, 0, 0, 1},
 		{"its backend is dead", kept(0, 8, 1), ack, func(s *Service) { s.Backend[1].Flags = 0 }, 0, 0, 1},
 		{"its backend is drained", kept(0, 8, 1), ask, func(s *Service) { s.Backend[1].Flags = Drained }, 1, 0, 0},

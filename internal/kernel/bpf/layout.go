@@ -15,6 +15,7 @@ const (
 	MaxCounters = 1024
 	MaxClients  = 65536
 	MaxServices = 128
+	MaxPorts    = 8
 )
 
 // layout counts the changes of what the maps hold: a process takes over maps of its own layout only.
@@ -53,7 +54,8 @@ type Service struct {
 	Active   uint8
 	By       uint8
 	Port     uint16 // of requests, in the order of the network
-	_        uint16
+	Ports    uint16 // how many of Only are in use; 0: every packet to the address is balanced
+	Only     [MaxPorts]Port
 	Backends uint32
 	Slots    uint32
 	Turn     uint32
@@ -61,6 +63,13 @@ type Service struct {
 	Senders  [256]uint8
 	Backend  [MaxBackends]Backend
 	Slot     [MaxSlots]uint8
+}
+
+// Port is one that a service takes, its number in the order of the network.
+type Port struct {
+	Protocol uint8
+	_        uint8
+	Number   uint16
 }
 
 // Client is the key of what is remembered of a client.

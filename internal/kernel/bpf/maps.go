@@ -139,30 +139,23 @@ func (p *Path) NotForwarded() (map[Reason]uint64, error) {
 
 // Clients calls f for each client that is remembered, until it says false.
 func (p *Path) Clients(f func(Client, Kept) bool) error {
-	var c Client
-	var k Kept
-	it := p.maps[mapClients].Iterate()
-	for it.Next(&c, &k) {
-		if !f(c, k) {
+	const many = 4096
+	var at ebpf.MapBatchCursor
+	keys, values := make([]Client, many), make([]Kept, many)
+	for {
+		n, err := p.maps[mapClients].BatchLookup(&at, keys, values, nil)
+		for i := range n {
+			if !f(keys[i], values[i]) {
+				return nil
+			}
+		}
+		if errors.Is(err, ebpf.ErrKeyNotExist) { // that was all
 			return nil
 		}
+		if err != nil {
+			return fmt.Errorf("read the clients: %w", err)
+		}
 	}
-	if err := it.Err(); err != nil && !errors.Is(err, ebpf.ErrIterationAborted) { // the map changes meanwhile
-		return fmt.Errorf("read the clients: %w", err)
-	}
-	return nil
-}
-
-// Keep remembers a client; false: there is an entry already, which stays.
-func (p *Path) Keep(c Client, k Kept) (bool, error) {
-	err := p.maps[mapClients].Update(c, k, ebpf.UpdateNoExist)
-	if errors.Is(err, ebpf.ErrKeyExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("note a client: %w", err)
-	}
-	return true, nil
 }
 
 // Kept is what is remembered of a client.

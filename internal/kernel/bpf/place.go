@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -88,7 +90,10 @@ func isBPF(path string) bool {
 
 // unplace unmounts what mount mounted, if nothing is left in it.
 func unplace() {
-	if left, err := os.ReadDir(ownFS); err == nil && len(left) == 0 && isBPF(ownFS) {
-		_ = unix.Unmount(ownFS, 0)
+	left, err := os.ReadDir(ownFS)
+	theirs := func(e os.DirEntry) bool { return strings.HasSuffix(e.Name(), ".debug") } // the kernel's own
+	if err != nil || !isBPF(ownFS) || len(slices.DeleteFunc(left, theirs)) > 0 {
+		return
 	}
+	_ = unix.Unmount(ownFS, 0)
 }

@@ -15,6 +15,7 @@ const (
 	Spoofed
 	Balanced
 	NoBackend
+	OtherPort
 	reasons
 )
 
@@ -55,6 +56,8 @@ func (r Reason) words() [2]string {
 		return [2]string{"balanced", "comes from a backend, so another balancer has decided already: left to the kernel of this node"}
 	case NoBackend:
 		return [2]string{"no-backend", "no backend of the service is alive and has a known MAC: left to the kernel of this node"}
+	case OtherPort:
+		return [2]string{"other-port", "for a port that the service does not name (`ports`), from a client without a transfer: left to the kernel of this node"}
 	default:
 		return [2]string{"unknown", "not known to this version"}
 	}

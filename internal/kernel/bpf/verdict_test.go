@@ -44,6 +44,11 @@ var verdicts = []struct {
 	{"from a balancer that is a backend", of(func(f *frame) { f.src = back[2] }), nil, Passed, Balanced},
 	{"no backend", of(nil), func(s *Service) { s.Slots = 0 }, Passed, NoBackend},
 	{"a backend on this node", of(nil), func(s *Service) { s.Backend[0].Flags |= Local }, Passed, none},
+	{"a port that it names", of(nil), only(17, 69), Sent, none},
+	{"another port", of(func(f *frame) { f.dport = 70 }), only(17, 69), Passed, OtherPort},
+	{"a port of another protocol", of(func(f *frame) { f.tcp = true }), only(17, 69), Passed, OtherPort},
+	{"a port of TCP", of(func(f *frame) { f.tcp, f.dport = true, 80 }), only(6, 80), Sent, none},
+	{"an echo request where ports are named", icmp4(8), only(17, 69), Passed, OtherPort},
 	{"neighbour discovery", icmp6(135), nil, Passed, Neighbour},
 	{"a neighbour's answer", icmp6(136), nil, Passed, Neighbour},
 	{"ARP", broken(func(b []byte) { b[13] = 6 }), nil, Passed, NotIP},
@@ -65,6 +70,12 @@ func made(six bool, change func(*frame)) func(testing.TB) []byte {
 			change(&f)
 		}
 		return f.bytes(t)
+	}
+}
+
+func only(protocol uint8, port uint16) func(*Service) {
+	return func(s *Service) {
+		s.Ports, s.Only[0] = 1, Port{Protocol: protocol, Number: port<<8 | port>>8}
 	}
 }
 
@@ -134,6 +145,7 @@ func TestTruncated(t *testing.T) {
 		b := slices.Clone(whole[:n])
 		binary.BigEndian.PutUint16(b[16:], uint16(n-14))
 		for _, way := range ways() {
+			_ = p.Forget(Client{vips[0].As16(), clients[0].As16()}) // else it repeats its request
 			if v, out, _ := try(t, p, way, b); v != Sent || !bytes.Equal(out, sent(b, back[0])) {
 				t.Errorf("%s, a packet of %d bytes: %s", way, n-14, v)
 			}

@@ -44,6 +44,14 @@ func compile(was map[bpf.Addr]*bpf.Service, tables []lb.Table, at map[string]nei
 			old = &bpf.Service{}
 		}
 		s := &bpf.Service{MAC: at[t.Service.Name].MAC, Port: swap(requests(&t.Service)), Turn: uint32(n), Timeout: uint64(t.Service.Persist)}
+		for _, p := range t.Service.Ports {
+			protocol := uint8(6)
+			if p.Protocol == "udp" {
+				protocol = 17
+			}
+			s.Only[s.Ports] = bpf.Port{Protocol: protocol, Number: swap(p.Number)}
+			s.Ports++
+		}
 		if t.Active {
 			s.Active = 1
 		}

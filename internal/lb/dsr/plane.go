@@ -123,6 +123,9 @@ func check(tables []lb.Table) error {
 		if !s.Listen.Addr().IsValid() || s.Listen.Addr().IsUnspecified() {
 			return fmt.Errorf("service %s has no address", s.Name)
 		}
+		if len(s.Ports) > bpf.MaxPorts {
+			return fmt.Errorf("service %s names %d ports, more than %d; without any it takes all", s.Name, len(s.Ports), bpf.MaxPorts)
+		}
 		if _, err := lb.NewDeal(s, t.Alive); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ char LICENSE[] SEC("license") = "Apache-2.0";
 #define BACKENDS 64  /* of a service */
 #define SLOTS 16384  /* of a service's table */
 #define COUNTERS 1024 /* of backends, all services together */
+#define PORTS 8      /* of a service */
 
 #define MS 1000000ull
 #define RETRY_FROM (100 * MS)  /* sooner, it is the network that doubled the frame */
@@ -39,12 +40,19 @@ struct backend {
 
 enum { BY_HASH, BY_TURN };
 
+struct port {
+	u8 protocol;
+	u8 spare;
+	u16 number;
+};
+
 struct service {
 	u8 mac[6]; /* of the interface: a frame for somebody else is not ours */
 	u8 active; /* this node has the address */
 	u8 by;
 	u16 port; /* of requests (RFC 1350) */
-	u16 spare;
+	u16 ports; /* how many of only are in use; 0: every packet to the address is balanced */
+	struct port only[PORTS];
 	u32 backends;
 	u32 slots;   /* how many of slot are in use; 0: nobody is there to take a packet */
 	u32 turn;    /* its place in turns */
@@ -88,6 +96,7 @@ enum {
 	SPOOFED,
 	BALANCED,
 	NO_BACKEND,
+	OTHER_PORT,
 	REASONS,
 };
 
@@ -153,6 +162,7 @@ struct packet {
 	u16 at; /* the port that was asked */
 	u8 protocol;
 	u8 icmp; /* type */
+	u8 about; /* it tells of a packet of a backend's */
 };
 
 enum { TCP = 6, UDP = 17, ICMP = 1, ICMP6 = 58 };
@@ -210,8 +220,10 @@ static inline void error_of(struct packet *p, const struct frame *f, u32 at, int
 		six(&from, w);
 		six(&to, w + 4);
 	}
-	if (same(&from, &p->to))
+	if (same(&from, &p->to)) {
 		p->from = to;
+		p->about = 1;
+	}
 }
 
 static inline void transport(struct packet *p, const struct frame *f, u32 at, int is6)
@@ -227,6 +239,7 @@ static inline void transport(struct packet *p, const struct frame *f, u32 at, in
 	} else if (p->protocol == TCP) {
 		if (load(f, at, b, 14))
 			return;
+		p->at = *(u16 *)(b + 2);
 		if ((b[13] & 0x17) == 0x02) /* SYN without ACK, RST, FIN */
 			p->what = CONNECT;
 	} else if (p->protocol == (is6 ? ICMP6 : ICMP)) {
@@ -369,6 +382,23 @@ static inline u32 other(const struct service *s, u64 h, u32 not, u32 tries)
 
 /* ---- the decision ---- */
 
+/*
+ * Whether a packet is one that the service takes. What belongs to a transfer has a port that nobody knows
+ * beforehand: it is taken from whoever has a backend.
+ */
+static inline int takes(const struct service *s, const struct packet *p, int known)
+{
+	if (!s->ports)
+		return 1;
+	if (known && (p->protocol == UDP || p->what == FRAGMENT || p->about))
+		return 1;
+	int hit = 0;
+#pragma unroll
+	for (int i = 0; i < PORTS; i++)
+		hit |= i < s->ports && s->only[i].protocol == p->protocol && s->only[i].number == p->at;
+	return hit && p->what != FRAGMENT;
+}
+
 static inline int equal(const u8 *x, const u8 *y)
 {
 	return *(const u16 *)x == *(const u16 *)y && *(const u16 *)(x + 2) == *(const u16 *)(y + 2) && *(const u16 *)(x + 4) == *(const u16 *)(y + 4);
@@ -434,6 +464,8 @@ static inline int decide(const struct frame *f, void *data, void *end, u32 lengt
 	int asks = p.what == REQUEST && p.at == s->port, retry = 0, fresh = 0;
 	struct client key = {p.to, p.from};
 	struct kept *k = lookup(&clients, &key);
+	if (!takes(s, &p, k != 0))
+		return refuse(OTHER_PORT, PASS);
 	u32 i;
 	if (k && now - k->seen < s->timeout && k->backend < s->backends && s->backend[k->backend & (BACKENDS - 1)].id == k->id &&
 	    s->backend[k->backend & (BACKENDS - 1)].flags & (ALIVE | DRAINED)) {
