@@ -1,0 +1,112 @@
+package e2e
+
+import (
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"surefoot/internal/lab"
+)
+
+// bdmMediaScenarios boot emulated PCs from boot media, with no boot option of anybody: the lab's DHCP
+// server hands out addresses, its nodes files. Clocks go right here, so that the times mean something.
+func bdmMediaScenarios() []scenario {
+	return []scenario{
+		{"bdm-bios-iso", func(t *testing.T, b *bench) { mediaBIOS(t, b, "iso", asCD) }},
+		{"bdm-bios-disk", func(t *testing.T, b *bench) { mediaBIOS(t, b, "iso", asStick) }},
+		{"bdm-bios-usb", func(t *testing.T, b *bench) { mediaBIOS(t, b, "usb", asDisk) }},
+		{"bdm-bios-static", mediaStatic},
+		{"bdm-bios-return", mediaReturn},
+	}
+}
+
+// How an image is attached to a machine.
+func asCD(image string) []string {
+	return []string{"-drive", "if=none,id=m,media=cdrom,readonly=on,format=raw,file=" + image, "-device", "ide-cd,drive=m,bootindex=0"}
+}
+
+func asDisk(image string) []string {
+	return []string{"-drive", "if=none,id=m,format=raw,snapshot=on,file=" + image, "-device", "virtio-blk-pci,drive=m,bootindex=0"}
+}
+
+func asStick(image string) []string {
+	return []string{"-drive", "if=none,id=m,format=raw,snapshot=on,file=" + image, "-device", "qemu-xhci", "-device", "usb-storage,drive=m,bootindex=0"}
+}
+
+const mediaMAC = "52:54:00:77:09:01"
+
+// deadServer is an address at which nobody is.
+const deadServer = "10.77.0.99"
+
+// media builds an image by the site file of node n1, and says what was printed.
+func (s *stage) media(name string, args ...string) string {
+	s.t.Helper()
+	path := filepath.Join(s.Dir, name)
+	out, errs, code := s.run(append([]string{"bdm", "build", "-o", path, "--config", s.Node("n1").Config}, args...)...)
+	if code != 0 {
+		s.t.Fatalf("bdm build: exit %d: %s%s", code, out, errs)
+	}
+	if out, errs, code := s.run("bdm", "inspect", path); code != 0 {
+		s.t.Fatalf("bdm inspect: exit %d: %s%s", code, out, errs)
+	}
+	return path
+}
+
+// biosMachine switches a BIOS machine on that has the medium and no network boot ROM.
+func (s *stage) biosMachine(attach []string) (*guest, time.Time) {
+	s.t.Helper()
+	args := append([]string{
+		"-machine", "pc,accel=tcg,usb=off,graphics=off", "-device", "virtio-net-pci,netdev=n0,romfile=,mac=" + mediaMAC,
+	}, attach...)
+	return s.guest("media", args...), time.Now()
+}
+
+// bootstrapped waits for the test bootstrap's good report, prints the time, and returns the line.
+func (g *guest) bootstrapped(since time.Time) string {
+	g.s.t.Helper()
+	line := strings.TrimSpace(g.await(`SUREFOOT-TEST (?:OK|FAIL)[^\n]*\n`)[0])
+	if !strings.HasPrefix(line, "SUREFOOT-TEST OK") {
+		g.s.t.Fatalf("the bootstrap reports: %s", line)
+	}
+	g.s.t.Logf("bootstrap after %.1f s: %s", time.Since(since).Seconds(), line)
+	return line
+}
+
+// The first server is dead, the second delivers.
+func mediaBIOS(t *testing.T, b *bench, format string, attach func(string) []string) {
+	needs(t, "/usr/lib/ISOLINUX/isolinux.bin", "isolinux")
+	s := b.raise(t, lab.Options{Nodes: 1})
+	image := s.media("boot."+format, "--servers", deadServer+",n1")
+	g, since := s.biosMachine(attach(image))
+	g.await(`BDM: Surefoot boot media`)
+	g.await(`BDM: address 10\.77\.0\.\d+`)
+	g.await(`BDM: E-TFTP-TIMEOUT tftp://` + regexp.QuoteMeta(deadServer))
+	want(t, "report", g.bootstrapped(since), "node=n1", "server=10.77.0.11", "file=surefoot-test.0")
+}
+
+// No DHCP at all.
+func mediaStatic(t *testing.T, b *bench) {
+	s := b.raise(t, lab.Options{Nodes: 1})
+	image := s.media("boot.iso", "--servers", "n1", "--ip", "10.77.0.9/24")
+	g, since := s.biosMachine(asCD(image))
+	g.await(`BDM: address 10\.77\.0\.9 `)
+	want(t, "report", g.bootstrapped(since), "ip=10.77.0.9", "server=10.77.0.11", "file=surefoot-test.0")
+	if asked := s.datagrams(func(u lab.UDP) bool { return u.Dst.Port() == 67 }); len(asked) > 0 {
+		t.Errorf("%d DHCP packets were sent", len(asked))
+	}
+}
+
+// All servers are dead, and then one comes back: the machine finds it by itself.
+func mediaReturn(t *testing.T, b *bench) {
+	s := b.build(t, lab.Options{Nodes: 1})
+	image := s.media("boot.iso", "--servers", deadServer+",n1", "--timeout", "1", "--wait", "1")
+	g, _ := s.biosMachine(asCD(image))
+	g.await(`BDM: no server delivered`)
+	since := time.Now()
+	if err := s.Node("n1").Start(s.ctx); err != nil {
+		t.Fatal(err)
+	}
+	g.bootstrapped(since)
+}
