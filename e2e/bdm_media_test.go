@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -19,6 +20,11 @@ func bdmMediaScenarios() []scenario {
 		{"bdm-bios-usb", func(t *testing.T, b *bench) { mediaBIOS(t, b, "usb", asDisk) }},
 		{"bdm-bios-static", mediaStatic},
 		{"bdm-bios-return", mediaReturn},
+		{"bdm-uefi-iso", func(t *testing.T, b *bench) { mediaUEFI(t, b, "boot.iso", nil, asCD) }},
+		{"bdm-uefi-usb", func(t *testing.T, b *bench) { mediaUEFI(t, b, "boot.usb", nil, asStick) }},
+		{"bdm-uefi-raw", func(t *testing.T, b *bench) {
+			mediaUEFI(t, b, "boot.raw", []string{"--firmware", "uefi", "--ip", "10.77.0.9/24"}, asDisk)
+		}},
 	}
 }
 
@@ -66,7 +72,7 @@ func (s *stage) biosMachine(attach []string) (*guest, time.Time) {
 // bootstrapped waits for the test bootstrap's good report, prints the time, and returns the line.
 func (g *guest) bootstrapped(since time.Time) string {
 	g.s.t.Helper()
-	line := strings.TrimSpace(g.await(`SUREFOOT-TEST (?:OK|FAIL)[^\n]*\n`)[0])
+	line := strings.TrimSpace(g.await(`SUREFOOT-TEST (?:OK|FAIL)[^\r\n]*[\r\n]`)[0])
 	if !strings.HasPrefix(line, "SUREFOOT-TEST OK") {
 		g.s.t.Fatalf("the bootstrap reports: %s", line)
 	}
@@ -77,13 +83,43 @@ func (g *guest) bootstrapped(since time.Time) string {
 // The first server is dead, the second delivers.
 func mediaBIOS(t *testing.T, b *bench, format string, attach func(string) []string) {
 	needs(t, "/usr/lib/ISOLINUX/isolinux.bin", "isolinux")
-	s := b.raise(t, lab.Options{Nodes: 1})
+	s := b.raise(t, lab.Options{Nodes: 1, Site: quiet(1)})
 	image := s.media("boot."+format, "--servers", deadServer+",n1")
 	g, since := s.biosMachine(attach(image))
 	g.await(`BDM: Surefoot boot media`)
 	g.await(`BDM: address 10\.77\.0\.\d+`)
 	g.await(`BDM: E-TFTP-TIMEOUT tftp://` + regexp.QuoteMeta(deadServer))
 	want(t, "report", g.bootstrapped(since), "node=n1", "server=10.77.0.11", "file=surefoot-test.0")
+}
+
+// uefiMachine switches a machine with UEFI firmware on that has the medium.
+func (s *stage) uefiMachine(attach []string) (*guest, time.Time) {
+	s.t.Helper()
+	f := plainOVMF()
+	vars, err := os.ReadFile(f.vars)
+	own := filepath.Join(s.Dir, "media.vars.fd")
+	if err == nil {
+		err = os.WriteFile(own, vars, 0o600)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	args := append([]string{
+		"-machine", f.machine,
+		"-drive", "if=pflash,unit=0,format=raw,readonly=on,file=" + f.code,
+		"-drive", "if=pflash,unit=1,format=raw,file=" + own,
+		"-device", "virtio-net-pci,netdev=n0,romfile=,mac=" + mediaMAC,
+	}, attach...)
+	return s.guest("media", args...), time.Now()
+}
+
+// The first server is dead, the second delivers, whatever the image is attached as.
+func mediaUEFI(t *testing.T, b *bench, name string, flags []string, attach func(string) []string) {
+	s := b.raise(t, lab.Options{Nodes: 1, Site: quiet(1)})
+	image := s.media(name, append([]string{"--servers", deadServer + ",n1"}, flags...)...)
+	g, since := s.uefiMachine(attach(image))
+	g.await(`E-TFTP-TIMEOUT tftp://` + regexp.QuoteMeta(deadServer))
+	want(t, "report", g.bootstrapped(since), "node=n1", "server=10.77.0.11")
 }
 
 // No DHCP at all.

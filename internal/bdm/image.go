@@ -24,7 +24,8 @@ type Image struct {
 	esp   span
 	iso   *isoView
 	mine  *fatView
-	disk  int64 // without the footer of a VHD
+	disk  int64           // without the footer of a VHD
+	cured map[string]bool // problems of the texts, which Set writes anew
 }
 
 // NotOursError says that there is none of our images.
@@ -40,7 +41,7 @@ func (e *NotOursError) Error() string {
 // Open looks at an image or a disk of that size. What is there but wrong stands in Problems; an error
 // says that nothing usable is there.
 func Open(r io.ReaderAt, size int64) (*Image, error) {
-	m := &Image{Size: size, r: r, texts: map[string]span{}, disk: size}
+	m := &Image{Size: size, r: r, texts: map[string]span{}, disk: size, cured: map[string]bool{}}
 	if size < 2*sector {
 		return nil, &NotOursError{size, []string{fmt.Sprintf("it has %d bytes", size)}}
 	}
@@ -202,6 +203,7 @@ func (m *Image) readESP() error {
 			var sum *SumError
 			if m.Settings, err = Decode(b); errors.As(err, &sum) {
 				m.problem("%v", err)
+				m.cured[err.Error()] = true
 			} else if err != nil {
 				return fmt.Errorf("the image's settings: %w", err)
 			}
@@ -291,7 +293,9 @@ func (m *Image) CheckTexts(texts Texts) {
 		b := make([]byte, min(s.size, maxRead))
 		want, err := derive(m.Settings)
 		if _, e := m.r.ReadAt(b, s.at); e != nil || err != nil || !bytes.Equal(b, want) {
-			m.problem("%s is not what the settings say: it was edited by hand, is damaged, or of another version of Surefoot", name)
+			p := name + " is not what the settings say: it was edited by hand, is damaged, or of another version of Surefoot"
+			m.problem("%s", p)
+			m.cured[p] = true
 		}
 	}
 }

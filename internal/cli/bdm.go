@@ -37,7 +37,7 @@ func newBDMCommand(env *Env) *cobra.Command {
 	f := cmd.PersistentFlags()
 	f.StringVarP(&o.config, "config", "c", "", "site file (default $SUREFOOT_CONFIG, else "+config.DefaultPath+" if it is there)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	cmd.AddCommand(newBDMBuildCommand(o), newBDMInspectCommand(o))
+	cmd.AddCommand(newBDMBuildCommand(o), newBDMInspectCommand(o), newBDMSetCommand(o), newBDMWriteCommand(o))
 	return cmd
 }
 

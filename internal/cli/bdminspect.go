@@ -92,10 +92,10 @@ func (o *bdmOptions) show(path string, m *bdm.Image, whole io.Reader) error {
 	s := &m.Settings
 	fmt.Fprintf(o.env.Out, "%s: %d bytes, %s\n", path, m.Size, m.Form)
 	o.row("boots", "%s", bootsText(m))
-	if s.File != "" {
+	if len(m.UEFI) > 0 {
 		o.row("UEFI file", "%s%s", s.File, hashText(s.SHA256))
 	}
-	if s.FileBIOS != "" {
+	if len(m.BIOS) > 0 {
 		o.row("BIOS file", "%s%s", s.FileBIOS, hashText(s.SHA256BIOS))
 	}
 	for i, server := range s.Servers {
