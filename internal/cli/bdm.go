@@ -22,7 +22,9 @@ server; it tries every server in order, for ever, and says on its screen what it
   surefoot bdm wizard                           the same, asking in the terminal
   surefoot bdm inspect boot.iso                 what an image or a stick holds, and whether it is whole
   surefoot bdm set boot.iso --servers A,B       other servers, in place
-  surefoot bdm write boot.iso /dev/sdX          onto a stick, or into a partition beside others`
+  surefoot bdm write boot.iso /dev/sdX          onto a stick, or into a partition beside others
+  surefoot bdm list                             media seen booting, and those that are out of date
+  surefoot probe bdm boot.iso                   do what a machine that boots from it would do`
 
 // bdmOptions are the flags that all these commands have.
 type bdmOptions struct {
@@ -33,11 +35,12 @@ type bdmOptions struct {
 
 func newBDMCommand(env *Env) *cobra.Command {
 	o := &bdmOptions{env: env}
-	cmd := &cobra.Command{Use: "bdm", Short: "boot media: build, inspect, change and write them", Long: bdmLong, Args: cobra.NoArgs}
+	list := newBDMListCommand(o)
+	cmd := &cobra.Command{Use: "bdm", Short: "boot media: build, inspect, change, write and list them", Long: bdmLong, Args: cobra.NoArgs, RunE: list.RunE}
 	f := cmd.PersistentFlags()
 	f.StringVarP(&o.config, "config", "c", "", "site file (default $SUREFOOT_CONFIG, else "+config.DefaultPath+" if it is there)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	cmd.AddCommand(newBDMBuildCommand(o), newBDMInspectCommand(o), newBDMSetCommand(o), newBDMWriteCommand(o))
+	cmd.AddCommand(newBDMBuildCommand(o), newBDMInspectCommand(o), newBDMSetCommand(o), newBDMWriteCommand(o), newBDMWizardCommand(o), list)
 	return cmd
 }
 

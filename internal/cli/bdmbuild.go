@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 	"surefoot/internal/bdm"
 	"surefoot/internal/bdm/bios"
 	"surefoot/internal/bdm/efi"
+	"surefoot/internal/config"
 )
 
 const bdmBuildLong = `Build an image. Servers and files are those that the site file gives UEFI and BIOS machines of its
@@ -38,6 +40,8 @@ type bdmBuildOptions struct {
 	loader   string
 	rootEFI  string
 	force    bool
+	state    string
+	cfg      *config.Config // nil: no site file
 	paths    bios.Paths
 }
 
@@ -60,6 +64,7 @@ func newBDMBuildCommand(b *bdmOptions) *cobra.Command {
 	f.StringVar(&o.loader, "loader", "efi", "what boots UEFI machines: efi, our own program; grub, Debian's signed shim and GRUB")
 	f.StringVar(&o.rootEFI, "root-efi", "", "a signed copy of our UEFI program to put in its place")
 	f.BoolVar(&o.force, "force", false, "overwrite the file if it is there")
+	f.StringVar(&o.state, "state", "", "state directory in which to remember what the image holds (default: that of the site file)")
 	f.StringVar(&o.paths.Isolinux, "isolinux", "", "path of isolinux.bin")
 	f.StringVar(&o.paths.Ldlinux, "ldlinux", "", "path of ldlinux.c32")
 	f.StringVar(&o.paths.MBR, "isohdpfx", "", "path of isohdpfx.bin")
@@ -93,6 +98,7 @@ func (o *bdmBuildOptions) run(cmd *cobra.Command) error {
 	if err := bdm.Save(o.out, image, o.force); err != nil {
 		return err
 	}
+	o.remember(o.cfg, o.state, absolute(o.out), m)
 	return o.show(o.out, m, bytes.NewReader(image))
 }
 
@@ -115,6 +121,7 @@ func (o *bdmBuildOptions) spec(cmd *cobra.Command) (spec bdm.Spec, err error) {
 	if err != nil {
 		return spec, err
 	}
+	o.cfg = cfg
 	s, choice, err := newSettings(o.env, cfg, o.network, o.id, o.date)
 	if err != nil {
 		return spec, err
@@ -196,4 +203,12 @@ func (o *bdmBuildOptions) programs(cmd *cobra.Command) ([]bdm.File, error) {
 		}
 	}
 	return []bdm.File{{Path: "EFI/BOOT/BOOTX64.EFI", Data: program}}, nil
+}
+
+// absolute is a path that means the same from everywhere.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }

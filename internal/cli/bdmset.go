@@ -16,6 +16,7 @@ import (
 
 func newBDMSetCommand(o *bdmOptions) *cobra.Command {
 	var flags bdmFlags
+	var state string
 	cmd := &cobra.Command{
 		Use: "set FILE|DEVICE", Short: "change servers, files and addresses of an image in place",
 		Long: `Change what an image holds, in place, in any format and on a stick or disk to which one was written.
@@ -25,18 +26,19 @@ places of fixed size, of which only these are written; then they are read back a
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			changed := false
-			cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { changed = changed || f.Changed && f.Name != "help" })
+			cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { changed = changed || f.Changed && f.Name != "help" && f.Name != "state" })
 			if !changed {
 				return usageError(cmd, errors.New("no flag says what to change"))
 			}
-			return o.set(cmd, args[0], &flags)
+			return o.set(cmd, args[0], state, &flags)
 		},
 	}
 	flags.addFlags(cmd)
+	cmd.Flags().StringVar(&state, "state", "", "state directory in which to remember what the image holds (default: that of the site file)")
 	return cmd
 }
 
-func (o *bdmOptions) set(cmd *cobra.Command, path string, flags *bdmFlags) error {
+func (o *bdmOptions) set(cmd *cobra.Command, path, state string, flags *bdmFlags) error {
 	d, err := disk.System{}.Look(path)
 	if err != nil {
 		return err
@@ -78,6 +80,7 @@ func (o *bdmOptions) set(cmd *cobra.Command, path string, flags *bdmFlags) error
 	if len(again.Problems) > 0 {
 		return fmt.Errorf("%s: read it back: %s", path, strings.Join(again.Problems, "; "))
 	}
+	o.remember(cfg, state, absolute(path), again)
 	return o.show(path, again, io.NewSectionReader(f, 0, size))
 }
 
