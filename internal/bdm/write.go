@@ -62,13 +62,11 @@ func (m *Image) PlanWhole(size int64) (*Plan, error) {
 	head := g.primary(sectors)
 	copy(image[sector:], head)
 	first := sector + len(head)
+	copyAt := int64(sectors-1-g.tableSectors()) * sector
 	p.pieces = []piece{
-		{"the programs", int64(first), image[first:]},
-		{"the copy of the partition table", int64(sectors-1-g.tableSectors()) * sector, g.backup(sectors)},
+		{"the programs", int64(first), image[first:min(copyAt, m.disk)]},
+		{"the copy of the partition table", copyAt, g.backup(sectors)},
 		{"the partition table", 0, image[:first]}, // last: half a medium is none
-	}
-	if sectors == uint64(m.disk)/sector { // nothing moved
-		p.pieces[0].data = image[first : end*sector]
 	}
 	return p, nil
 }
