@@ -1,9 +1,12 @@
 package e2e
 
 import (
+	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,12 +23,25 @@ func bdmMediaScenarios() []scenario {
 		{"bdm-bios-usb", func(t *testing.T, b *bench) { mediaBIOS(t, b, "usb", asDisk) }},
 		{"bdm-bios-static", mediaStatic},
 		{"bdm-bios-return", mediaReturn},
+		{"bdm-bios-seen", mediaSeen},
 		{"bdm-uefi-iso", func(t *testing.T, b *bench) { mediaUEFI(t, b, "boot.iso", nil, asCD) }},
 		{"bdm-uefi-usb", func(t *testing.T, b *bench) { mediaUEFI(t, b, "boot.usb", nil, asStick) }},
 		{"bdm-uefi-raw", func(t *testing.T, b *bench) {
 			mediaUEFI(t, b, "boot.raw", []string{"--firmware", "uefi", "--ip", "10.77.0.9/24"}, asDisk)
 		}},
+		{"bdm-uefi-partition", mediaBeside},
 	}
+}
+
+// iPXE names the medium in its DISCOVER alone, so this node answers DHCP.
+func mediaSeen(t *testing.T, b *bench) {
+	s := b.raise(t, lab.Options{Nodes: 1})
+	image := s.media("boot.iso", "--servers", "n1")
+	g, since := s.biosMachine(asCD(image))
+	want(t, "report", g.bootstrapped(since), "node=n1", "server=10.77.0.11", "file=surefoot-test.0")
+	s.seen(image)
+	out, _, _ := s.run("story", mediaMAC, "--socket", s.Node("n1").Socket)
+	want(t, "story", out, "boots from medium ")
 }
 
 // How an image is attached to a machine.
@@ -120,6 +136,7 @@ func mediaUEFI(t *testing.T, b *bench, name string, flags []string, attach func(
 	g, since := s.uefiMachine(attach(image))
 	g.await(`E-TFTP-TIMEOUT tftp://` + regexp.QuoteMeta(deadServer))
 	want(t, "report", g.bootstrapped(since), "node=n1", "server=10.77.0.11")
+	s.seen(image) // the node knows it by the TFTP option
 }
 
 // No DHCP at all.
@@ -145,4 +162,65 @@ func mediaReturn(t *testing.T, b *bench) {
 		t.Fatal(err)
 	}
 	g.bootstrapped(since)
+}
+
+// A partition beside another system's, on a disk that was not empty.
+func mediaBeside(t *testing.T, b *bench) {
+	s := b.raise(t, lab.Options{Nodes: 1, Site: quiet(1)})
+	image := s.media("boot.partition", "--servers", deadServer+",n1")
+	disk := filepath.Join(s.Dir, "disk.img")
+	s.tool("truncate", "-s", "64M", disk)
+	s.tool("sgdisk", "-n", "1:2048:+32M", "-t", "1:8300", "-c", "1:other system", "-n", "2:90112:+8M", "-t", "2:ef00", "-c", "2:its loader", disk)
+	esp := disk + "@@" + strconv.Itoa(90112*512)
+	s.tool("mformat", "-i", esp, "-T", "16384", "-h", "4", "-s", "32", "::")
+	s.tool("mmd", "-i", esp, "::/EFI", "::/EFI/OTHER")
+	out, errs, code := s.run("bdm", "write", image, disk, "--beside", "--yes")
+	if code != 0 {
+		t.Fatalf("bdm write: exit %d: %s%s", code, out, errs)
+	}
+	want(t, "bdm write", out, "a new partition 3", "the others are not touched")
+	want(t, "sgdisk", s.tool("sgdisk", "-v", "-p", disk), "No problems found", "other system", "its loader", "Surefoot boot")
+	want(t, "the other's loader", s.tool("mdir", "-i", esp, "::/EFI"), "OTHER")
+	g, since := s.uefiMachine(asDisk(disk))
+	want(t, "report", g.bootstrapped(since), "node=n1", "server=10.77.0.11")
+}
+
+// tool runs a program of the system and returns what it says.
+func (s *stage) tool(name string, args ...string) string {
+	s.t.Helper()
+	if path, err := exec.LookPath("/usr/sbin/" + name); err == nil {
+		name = path
+	}
+	out, err := exec.CommandContext(s.ctx, name, args...).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("%s: %v: %s", name, err, out)
+	}
+	return string(out)
+}
+
+// seen asks the node which media it saw, and wants this one, once.
+func (s *stage) seen(image string) {
+	s.t.Helper()
+	out, _, _ := s.run("bdm", "inspect", image, "--json")
+	var m struct{ Settings struct{ ID, Version string } }
+	if err := json.Unmarshal([]byte(out), &m); err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+	out, errs, code := s.run("bdm", "list", "--json", "--config", s.Node("n1").Config, "--socket", s.Node("n1").Socket)
+	var list struct {
+		Media []struct {
+			ID, Version string
+			Boots       int
+			Machines    []string
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &list); err != nil || code != 0 {
+		s.t.Fatalf("bdm list: exit %d, %v: %s%s", code, err, out, errs)
+	}
+	for _, x := range list.Media {
+		if x.ID == m.Settings.ID && x.Version == m.Settings.Version && x.Boots == 1 && len(x.Machines) == 1 {
+			return
+		}
+	}
+	s.t.Errorf("bdm list does not have medium %s with one boot: %s", m.Settings.ID, out)
 }
