@@ -47,14 +47,30 @@ func (o *bdmFlags) addFlags(cmd *cobra.Command) {
 	f.IntVar(&o.tries, "tries", bdm.DefaultTries, "requests to one server before the next")
 	f.IntVar(&o.timeout, "timeout", bdm.DefaultTimeout, "seconds for each")
 	f.IntVar(&o.wait, "wait", bdm.DefaultWait, "seconds between two rounds over all servers")
-	cmd.MarkFlagsMutuallyExclusive("servers", "service", "dns")
-	cmd.MarkFlagsMutuallyExclusive("hash", "bootstrap")
-	cmd.MarkFlagsMutuallyExclusive("hash-bios", "bootstrap-bios")
+}
+
+// exclusive refuses more than one of these flags.
+func exclusive(cmd *cobra.Command, names ...string) error {
+	var given []string
+	for _, n := range names {
+		if cmd.Flags().Changed(n) {
+			given = append(given, "--"+n)
+		}
+	}
+	if len(given) > 1 {
+		return usageError(cmd, fmt.Errorf("%s exclude each other", strings.Join(given, " and ")))
+	}
+	return nil
 }
 
 // apply changes the settings as the flags say that were given.
 func (o *bdmFlags) apply(cmd *cobra.Command, s *bdm.Settings, cfg *config.Config) error {
 	given := func(name string) bool { return cmd.Flags().Changed(name) }
+	for _, group := range [][]string{{"servers", "service", "dns"}, {"hash", "bootstrap"}, {"hash-bios", "bootstrap-bios"}} {
+		if err := exclusive(cmd, group...); err != nil {
+			return err
+		}
+	}
 	if err := o.applyServers(s, cfg, given); err != nil {
 		return usageError(cmd, err)
 	}

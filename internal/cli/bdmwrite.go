@@ -41,6 +41,9 @@ func newBDMWriteCommand(b *bdmOptions) *cobra.Command {
 			if cmd.Flags().Changed("partition") && o.partition < 1 {
 				return usageError(cmd, errors.New("--partition: partitions are counted from 1"))
 			}
+			if err := exclusive(cmd, "partition", "beside"); err != nil {
+				return err
+			}
 			return o.run(args[0], args[1])
 		},
 	}
@@ -49,7 +52,6 @@ func newBDMWriteCommand(b *bdmOptions) *cobra.Command {
 	f.BoolVar(&o.beside, "beside", false, "add a partition in free space, and keep the others")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 	f.BoolVar(&o.dry, "dry-run", false, "say what would happen, and write nothing")
-	cmd.MarkFlagsMutuallyExclusive("partition", "beside")
 	return cmd
 }
 
