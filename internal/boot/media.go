@@ -18,8 +18,8 @@ const mediaName = "Surefoot-BDM"
 
 // MediaOf reads the three ways in which a medium names itself: the user class of its DHCP packets
 // (option 77, without RFC 3004's length bytes, as iPXE sends it), the User-Agent of its HTTP requests,
-// and the value of MediaOption. It is zero for anybody else.
-func MediaOf(text string) Media {
+// and the value of MediaOption. It is nil for anybody else.
+func MediaOf(text string) *Media {
 	var m Media
 	if rest, ok := strings.CutPrefix(text, mediaName+" id="); ok {
 		m.ID, m.Version, _ = strings.Cut(rest, " v=")
@@ -31,9 +31,9 @@ func MediaOf(text string) Media {
 	}
 	if len(m.ID) != 32 || strings.Trim(m.ID, "0123456789abcdef") != "" || len(m.Version) > maxMediaVersion ||
 		strings.ContainsFunc(m.Version, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return Media{} // strangers write there what they like
+		return nil // strangers write there what they like
 	}
-	return m
+	return &m
 }
 
 const maxMediaVersion = 64

@@ -354,7 +354,7 @@ func TestMediaOfStories(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return journal.Story{MAC: m, Started: at(min), Media: boot.Media{ID: id, Version: version}}
+		return journal.Story{MAC: m, Started: at(min), Media: &boot.Media{ID: id, Version: version}}
 	}
 	a, b, c := strings.Repeat("a", 32), strings.Repeat("b", 32), strings.Repeat("c", 32)
 	got := mediaOf([]journal.Story{story(a, "52:54:00:00:00:02", 1, "1"), story(b, "52:54:00:00:00:01", 2, "2"), story(a, "52:54:00:00:00:01", 3, "1.1"), story(a, "52:54:00:00:00:01", 2, "1")},

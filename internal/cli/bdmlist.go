@@ -133,7 +133,7 @@ func (o *bdmListOptions) stories(ctx context.Context, since time.Time) ([]journa
 	seen := map[string]bool{}
 	var out []journal.Story
 	for _, s := range append(live, past...) {
-		if s.Media.ID != "" && !seen[s.ID] {
+		if s.Media != nil && !seen[s.ID] {
 			seen[s.ID] = true
 			out = append(out, s)
 		}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"surefoot/internal/bdm"
 	"surefoot/internal/kernel/disk"
@@ -25,9 +24,13 @@ places of fixed size, of which only these are written; then they are read back a
 		Example: "  surefoot bdm set boot.iso --servers 10.0.0.5,10.0.0.6\n  surefoot bdm set boot.vhd --ip 10.0.0.9/24,10.0.0.254 --vlan 12",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			changed := false
-			cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { changed = changed || f.Changed && f.Name != "help" && f.Name != "state" })
-			if !changed {
+			changes := cmd.Flags().NFlag()
+			for _, other := range []string{"config", "json", "state"} {
+				if cmd.Flags().Changed(other) {
+					changes--
+				}
+			}
+			if changes == 0 {
 				return usageError(cmd, errors.New("no flag says what to change"))
 			}
 			return o.set(cmd, args[0], state, &flags)

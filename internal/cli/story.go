@@ -237,7 +237,7 @@ func printSteps(w io.Writer, s journal.Story) {
 		fmt.Fprintf(w, "  network %s", s.Network)
 	}
 	fmt.Fprintln(w)
-	if m := s.Media; m.ID != "" {
+	if m := s.Media; m != nil {
 		fmt.Fprintf(w, "  boots from medium %s, built by surefoot %s\n", m.ID, orNone(m.Version))
 	}
 	for _, ev := range s.Steps {

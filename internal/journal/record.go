@@ -139,7 +139,7 @@ func (r *record) identify(ev *boot.Event) {
 	if ev.Network != "" {
 		r.Network = ev.Network
 	}
-	if ev.Media != (boot.Media{}) {
+	if ev.Media != nil {
 		r.Media = ev.Media
 	}
 }
