@@ -11,6 +11,7 @@ import (
 
 	"surefoot/internal/bdm"
 	"surefoot/internal/bdm/bios"
+	"surefoot/internal/bdm/efi"
 	"surefoot/internal/config"
 )
 
@@ -40,7 +41,7 @@ func newBDMCommand(env *Env) *cobra.Command {
 	f := cmd.PersistentFlags()
 	f.StringVarP(&o.config, "config", "c", "", "site file (default $SUREFOOT_CONFIG, else "+config.DefaultPath+" if it is there)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	cmd.AddCommand(newBDMBuildCommand(o), newBDMInspectCommand(o), newBDMSetCommand(o), newBDMWriteCommand(o), newBDMWizardCommand(o), list)
+	cmd.AddCommand(newBDMBuildCommand(o), newBDMInspectCommand(o), newBDMSetCommand(o), newBDMWriteCommand(o), newBDMWizardCommand(o), newBDMProgramCommand(o), list)
 	return cmd
 }
 
@@ -65,6 +66,35 @@ func (o *bdmOptions) printJSON(v any) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
+}
+
+// newBDMProgramCommand hands out the UEFI program, for those who sign it.
+func newBDMProgramCommand(o *bdmOptions) *cobra.Command {
+	var out string
+	var force bool
+	cmd := &cobra.Command{
+		Use: "program -o FILE", Short: "write the UEFI program of media to a file, to be signed for Secure Boot",
+		Example: "  surefoot bdm program -o surefoot-bdm.efi\n  sbsign --key db.key --cert db.pem --output signed.efi surefoot-bdm.efi\n" +
+			"  surefoot bdm build -o boot.iso --root-efi signed.efi",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if out == "" {
+				return usageError(cmd, errors.New("-o names the file to write"))
+			}
+			program := efi.Program()
+			if err := bdm.Save(out, program, force); err != nil {
+				return err
+			}
+			if o.json {
+				return o.printJSON(map[string]any{"file": out, "bytes": len(program)})
+			}
+			fmt.Fprintf(o.env.Out, "%s: %d bytes\n", out, len(program))
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&out, "output", "o", "", "the file to write")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file if it is there")
+	return cmd
 }
 
 // row prints a name and what belongs to it, within the columns.
