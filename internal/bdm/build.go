@@ -55,6 +55,9 @@ type BIOS struct {
 	Config   []byte // isolinux.cfg
 }
 
+// grubPath is where Debian's network GRUB finds its script.
+const grubPath = grubFolder + "/" + GRUBName
+
 // Spec is what to build.
 type Spec struct {
 	Format   Format
@@ -91,10 +94,13 @@ func Build(spec Spec) ([]byte, error) {
 	files := append([]File{{TextName, text}}, spec.ESP...)
 	if grub := spec.Texts[GRUBName]; grub != nil && slices.ContainsFunc(spec.ESP, func(f File) bool { return strings.HasSuffix(f.Path, "/GRUBX64.EFI") }) {
 		cfg, err := grub(s)
+		if err == nil && len(cfg) != TextSize {
+			err = fmt.Errorf("the script for GRUB has %d bytes, not %d", len(cfg), TextSize)
+		}
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, File{"EFI/DEBIAN/" + GRUBName, cfg})
+		files = slices.Insert(files, 1, File{grubPath, cfg}) // beside the settings, where CD sectors begin
 	}
 	day := uint16((date.Year()-1980)<<9 | int(date.Month())<<5 | date.Day())
 	esp, at, err := buildFAT(files, s.ID, day)
@@ -106,7 +112,7 @@ func Build(spec Spec) ([]byte, error) {
 	case spec.Format == Partition:
 		return esp, nil
 	case spec.Format == ISO || spec.BIOS != nil:
-		image, err = spec.hybrid(s, esp, at[TextName], date)
+		image, err = spec.hybrid(s, esp, at, date)
 	default:
 		image, err = spec.disk(s, esp), nil
 	}
@@ -187,7 +193,7 @@ func (spec Spec) tables(image []byte, id ID, code []byte, boot uint64, parts ...
 }
 
 // hybrid is an ISO that is a disk as well.
-func (spec Spec) hybrid(s Settings, esp []byte, textAt int64, date time.Time) ([]byte, error) {
+func (spec Spec) hybrid(s Settings, esp []byte, places map[string]int64, date time.Time) ([]byte, error) {
 	t := &isoTree{date: date, id: s.ID, volume: "SUREFOOT_BDM", publisher: "SUREFOOT", espSize: int64(len(esp)), uefi: len(spec.ESP) > 0}
 	text := &isoFile{name: TextName, size: TextSize}
 	var code []byte
@@ -211,9 +217,15 @@ func (spec Spec) hybrid(s Settings, esp []byte, textAt int64, date time.Time) ([
 		}
 	}
 	t.files = append(t.files, text)
+	if _, ok := places[grubPath]; ok {
+		t.grub = &isoFile{name: GRUBName, size: int64(TextSize)}
+	}
 	t.layout()
 	t.esp = t.afterFiles
-	text.at = t.esp + textAt
+	text.at = t.esp + places[TextName]
+	if t.grub != nil {
+		t.grub.at = t.esp + places[grubPath]
+	}
 	if t.loader != nil {
 		var err error
 		if t.loader.data, err = bootInfo(t.loader.data, t.loader.at); err != nil {

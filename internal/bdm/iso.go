@@ -18,6 +18,9 @@ const isoSector = 2048
 // file system knows of it, and a BIOS looks where the boot record says.
 const catalogueAt = 15
 
+// grubFolder is where GRUB looks for its script.
+const grubFolder = "GRUB"
+
 // isoFile is a file of the ISO: its content, or where in the image it lies already.
 type isoFile struct {
 	name string
@@ -33,6 +36,8 @@ type isoTree struct {
 	espSize    int64
 	uefi       bool
 	loader     *isoFile // what a BIOS starts; nil: none
+	grub       *isoFile // GRUB's script, in a folder of its own; nil: none. GRUB takes the CD for what it was started from
+	grubDir    uint32
 	date       time.Time
 	id         ID
 	sectors    uint32 // of the whole image
@@ -50,6 +55,10 @@ func (t *isoTree) layout() {
 	next := uint32(16 + 3) // behind the three descriptors
 	t.pathL, t.pathM, t.root, t.catalogue = next, next+1, next+2, catalogueAt
 	next += 3
+	if t.grub != nil {
+		t.grubDir = next
+		next++
+	}
 	for _, f := range t.files {
 		if f.data == nil {
 			continue
@@ -74,9 +83,24 @@ func (t *isoTree) write(image []byte) error {
 		b[0] = 1 // length of the name
 		p.order.PutUint32(b[2:], t.root)
 		p.order.PutUint16(b[6:], 1)
+		if t.grub != nil { // ECMA-119 9.4: the root is 10 bytes, whose number is 1
+			b = b[10:]
+			b[0] = byte(len(grubFolder))
+			p.order.PutUint32(b[2:], t.grubDir)
+			p.order.PutUint16(b[6:], 1)
+			copy(b[8:], grubFolder)
+		}
+	}
+	if t.grub != nil {
+		sub := append(t.dirRecord("\x00", t.grubDir, isoSector, true), t.dirRecord("\x01", t.root, isoSector, true)...)
+		copy(image[int(t.grubDir)*isoSector:], append(sub, t.dirRecord(t.grub.name+";1", uint32(t.grub.at/isoSector), uint32(t.grub.size), false)...))
 	}
 	dir := append(bytes.Clone(root), t.dirRecord("\x01", t.root, isoSector, true)...)
+	folder := t.grub != nil
 	for _, f := range t.files { // in the order of their names (ECMA-119 9.3)
+		if folder && f.name > grubFolder {
+			dir, folder = append(dir, t.dirRecord(grubFolder, t.grubDir, isoSector, true)...), false
+		}
 		dir = append(dir, t.dirRecord(f.name+";1", uint32(f.at/isoSector), uint32(f.size), false)...)
 	}
 	if len(dir) > isoSector {
@@ -134,6 +158,9 @@ func (t *isoTree) primary(root []byte) []byte {
 	both16(b[124:], 1)
 	both16(b[128:], isoSector)
 	both32(b[132:], 10)
+	if t.grub != nil {
+		both32(b[132:], 10+8+uint32(len(grubFolder)))
+	}
 	binary.LittleEndian.PutUint32(b[140:], t.pathL)
 	binary.BigEndian.PutUint32(b[148:], t.pathM)
 	copy(b[156:], root)

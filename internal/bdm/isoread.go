@@ -48,7 +48,7 @@ func readISO(r io.ReaderAt, size int64) (*isoView, error) {
 		if n < 33+name || n > len(dir) {
 			return nil, errors.New("the folder of the ISO is damaged")
 		}
-		if text, _, _ := strings.Cut(string(dir[33:33+name]), ";"); text != "\x00" && text != "\x01" {
+		if text, _, _ := strings.Cut(string(dir[33:33+name]), ";"); text != "\x00" && text != "\x01" && dir[25]&2 == 0 {
 			s := span{int64(le.Uint32(dir[2:])) * isoSector, int64(le.Uint32(dir[10:]))}
 			if s.at+s.size > size {
 				return nil, fmt.Errorf("%s lies behind the end of the ISO: the image was cut, or is damaged", text)

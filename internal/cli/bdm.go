@@ -12,6 +12,7 @@ import (
 	"surefoot/internal/bdm"
 	"surefoot/internal/bdm/bios"
 	"surefoot/internal/bdm/efi"
+	"surefoot/internal/bdm/grub"
 	"surefoot/internal/config"
 )
 
@@ -103,4 +104,4 @@ func (o *bdmOptions) row(name, format string, args ...any) {
 }
 
 // bdmTexts are the texts that images derive from their settings.
-func bdmTexts() bdm.Texts { return bdm.Texts{bdm.ScriptName: bios.Script} }
+func bdmTexts() bdm.Texts { return bdm.Texts{bdm.ScriptName: bios.Script, bdm.GRUBName: grub.Script} }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +13,7 @@ import (
 	"surefoot/internal/bdm"
 	"surefoot/internal/bdm/bios"
 	"surefoot/internal/bdm/efi"
+	"surefoot/internal/bdm/grub"
 	"surefoot/internal/config"
 )
 
@@ -43,6 +43,7 @@ type bdmBuildOptions struct {
 	state    string
 	cfg      *config.Config // nil: no site file
 	paths    bios.Paths
+	grub     grub.Paths
 }
 
 func newBDMBuildCommand(b *bdmOptions) *cobra.Command {
@@ -61,14 +62,17 @@ func newBDMBuildCommand(b *bdmOptions) *cobra.Command {
 	f.StringVar(&o.network, "network", "", "network of the site file whose machines boot from it")
 	f.StringVar(&o.id, "id", "", "the image's id, 32 hexadecimal digits (default: random)")
 	f.StringVar(&o.date, "date", "", "the date that it carries, as in 2026-11-25 (default $SOURCE_DATE_EPOCH, else today)")
-	f.StringVar(&o.loader, "loader", "efi", "what boots UEFI machines: efi, our own program; grub, Debian's signed shim and GRUB")
+	f.StringVar(&o.loader, "loader", "efi", "what boots UEFI machines: efi, ours; grub, Debian's signed shim and GRUB")
 	f.StringVar(&o.rootEFI, "root-efi", "", "a signed copy of our UEFI program to put in its place")
 	f.BoolVar(&o.force, "force", false, "overwrite the file if it is there")
-	f.StringVar(&o.state, "state", "", "state directory in which to remember what the image holds (default: that of the site file)")
+	f.StringVar(&o.state, "state", "", "state directory in which to remember it (default: that of the site file)")
 	f.StringVar(&o.paths.Isolinux, "isolinux", "", "path of isolinux.bin")
 	f.StringVar(&o.paths.Ldlinux, "ldlinux", "", "path of ldlinux.c32")
 	f.StringVar(&o.paths.MBR, "isohdpfx", "", "path of isohdpfx.bin")
 	f.StringVar(&o.paths.IPXE, "ipxe", "", "path of ipxe.lkrn")
+	f.StringVar(&o.grub.Shim, "shim", "", "path of shimx64.efi.signed")
+	f.StringVar(&o.grub.GRUB, "grub", "", "path of grubnetx64.efi.signed")
+	f.StringVar(&o.grub.MOK, "mok-manager", "", "path of mmx64.efi.signed")
 	return cmd
 }
 
@@ -189,8 +193,13 @@ func (o *bdmBuildOptions) halves(format bdm.Format, s *bdm.Settings) (wantBIOS, 
 
 // programs are the files of the UEFI half.
 func (o *bdmBuildOptions) programs(cmd *cobra.Command) ([]bdm.File, error) {
-	if !slices.Contains([]string{"efi"}, o.loader) {
+	switch {
+	case o.loader != "efi" && o.loader != "grub":
 		return nil, usageError(cmd, fmt.Errorf("--loader: %q is neither efi nor grub", o.loader))
+	case o.loader == "grub" && o.rootEFI != "":
+		return nil, usageError(cmd, errors.New("--root-efi takes the place of our own program, which --loader grub leaves out"))
+	case o.loader == "grub":
+		return grub.Load(o.grub)
 	}
 	program := efi.Program()
 	if o.rootEFI != "" {

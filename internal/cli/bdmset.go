@@ -37,7 +37,7 @@ places of fixed size, of which only these are written; then they are read back a
 		},
 	}
 	flags.addFlags(cmd)
-	cmd.Flags().StringVar(&state, "state", "", "state directory in which to remember what the image holds (default: that of the site file)")
+	cmd.Flags().StringVar(&state, "state", "", "state directory in which to remember it (default: that of the site file)")
 	return cmd
 }
 

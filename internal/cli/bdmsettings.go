@@ -37,7 +37,7 @@ func (o *bdmFlags) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.dns, "dns", "", "a DNS name instead of servers: each boot asks for its addresses")
 	f.StringVar(&o.file, "file", "", "the bootstrap for UEFI machines, as the servers name it (\"none\": take it out)")
 	f.StringVar(&o.fileBIOS, "file-bios", "", "the bootstrap for BIOS machines (\"none\": take it out)")
-	f.StringVar(&o.hash, "hash", "", "SHA-256 that the UEFI bootstrap must have; a server with another content is passed by (\"none\": any)")
+	f.StringVar(&o.hash, "hash", "", "SHA-256 that the UEFI bootstrap must have, else the next server's turn (\"none\": any)")
 	f.StringVar(&o.boot, "bootstrap", "", "the same, computed from this copy of the bootstrap")
 	f.StringVar(&o.hashBIOS, "hash-bios", "", "SHA-256 of the BIOS bootstrap; kept, though iPXE cannot compare it (\"none\": any)")
 	f.StringVar(&o.bootBIOS, "bootstrap-bios", "", "the same, computed from this copy of the bootstrap")
