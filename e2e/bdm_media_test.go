@@ -87,19 +87,19 @@ func (s *stage) biosMachine(attach []string) (*guest, time.Time) {
 
 // bootstrapped waits for the test bootstrap's good report, prints the time, and returns the line.
 func (g *guest) bootstrapped(since time.Time) string {
-	g.s.t.Helper()
+	g.t.Helper()
 	line := strings.TrimSpace(g.await(`SUREFOOT-TEST (?:OK|FAIL)[^\r\n]*[\r\n]`)[0])
 	if !strings.HasPrefix(line, "SUREFOOT-TEST OK") {
-		g.s.t.Fatalf("the bootstrap reports: %s", line)
+		g.t.Fatalf("the bootstrap reports: %s", line)
 	}
-	g.s.t.Logf("bootstrap after %.1f s: %s", time.Since(since).Seconds(), line)
+	g.t.Logf("bootstrap after %.1f s: %s", time.Since(since).Seconds(), line)
 	return line
 }
 
 // The first server is dead, the second delivers.
 func mediaBIOS(t *testing.T, b *bench, format string, attach func(string) []string) {
 	needs(t, "/usr/lib/ISOLINUX/isolinux.bin", "isolinux")
-	s := b.raise(t, lab.Options{Nodes: 1, Site: quiet(1)})
+	s := b.raise(t, quiet(1))
 	image := s.media("boot."+format, "--servers", deadServer+",n1")
 	g, since := s.biosMachine(attach(image))
 	g.await(`BDM: Surefoot boot media`)
@@ -131,7 +131,7 @@ func (s *stage) uefiMachine(attach []string) (*guest, time.Time) {
 
 // The first server is dead, the second delivers, whatever the image is attached as.
 func mediaUEFI(t *testing.T, b *bench, name string, flags []string, attach func(string) []string) {
-	s := b.raise(t, lab.Options{Nodes: 1, Site: quiet(1)})
+	s := b.raise(t, quiet(1))
 	image := s.media(name, append([]string{"--servers", deadServer + ",n1"}, flags...)...)
 	g, since := s.uefiMachine(attach(image))
 	g.await(`E-TFTP-TIMEOUT tftp://` + regexp.QuoteMeta(deadServer))
@@ -166,7 +166,7 @@ func mediaReturn(t *testing.T, b *bench) {
 
 // A partition beside another system's, on a disk that was not empty.
 func mediaBeside(t *testing.T, b *bench) {
-	s := b.raise(t, lab.Options{Nodes: 1, Site: quiet(1)})
+	s := b.raise(t, quiet(1))
 	image := s.media("boot.partition", "--servers", deadServer+",n1")
 	disk := filepath.Join(s.Dir, "disk.img")
 	s.tool("truncate", "-s", "64M", disk)

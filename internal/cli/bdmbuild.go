@@ -154,6 +154,9 @@ func (o *bdmBuildOptions) spec(cmd *cobra.Command) (spec bdm.Spec, err error) {
 		if spec.BIOS, err = bios.Load(o.paths); err != nil {
 			return spec, err
 		}
+		if s.VLAN != 0 && o.paths.IPXE == "" {
+			fmt.Fprintln(o.env.Err, "note: Debian's iPXE knows no VLANs, so BIOS machines will say E-NIC: name one that does (--ipxe), or leave VLANs to the switch")
+		}
 	}
 	return spec, nil
 }

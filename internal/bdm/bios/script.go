@@ -47,12 +47,14 @@ func Script(s bdm.Settings) ([]byte, error) {
 	// goto takes a variable: that is iPXE's way to come back.
 	w.line(":try")
 	w.line("echo BDM: asking for ${u}${f}")
+	w.line("isset ${a} || goto fetch")
 	// What the bootstrap asks of PXE (cached packets) is to name the server that it came from, not one
 	// that DHCP or ProxyDHCP spoke of. iPXE makes its answer from these two blocks.
 	for _, block := range []string{"${d}", "proxydhcp"} {
 		w.line("set %s/next-server ${a} ||", block)
 		w.line("set %s/filename ${f} ||", block)
 	}
+	w.line(":fetch")
 	w.line("chain --autofree --timeout %d ${u}${f} && goto back ||", s.Tries*s.Timeout*1000)
 	w.line("iseq ${errno} %s && set e E-TFTP-TIMEOUT ||", timedOut)
 	w.line("echo BDM: ${e} ${u}${f}: iPXE error ${errno}")
@@ -85,8 +87,13 @@ func (w *writer) network(s bdm.Settings) {
 	w.line("set d net${n}")
 	w.line("echo BDM: network card ${d}, ${${d}/mac}")
 	if s.VLAN != 0 {
-		w.line("vcreate --tag %d ${d} ||", s.VLAN)
+		w.line("vcreate --tag %d ${d} ||", s.VLAN) // fails where it is there from the round before, too
 		w.line("set d net${n}-%d", s.VLAN)
+		w.line("isset ${${d}/mac} && goto vlan ||")
+		w.line("echo BDM: E-NIC no VLAN %d on net${n}: this iPXE knows none, or not there; next card", s.VLAN)
+		w.line("sleep 5")
+		w.line("goto nextnic")
+		w.line(":vlan")
 	}
 	if s.Static.IsValid() {
 		w.line("ifopen ${d} ||")
@@ -123,7 +130,8 @@ func (w *writer) address(server string) {
 		w.line("set a %s", a)
 		return
 	}
-	w.line("nslookup a %s || echo BDM: E-DNS nobody knows %[1]s", u.Hostname())
+	w.line("clear a")
+	w.line("nslookup a %s ||", u.Hostname()) // Debian's iPXE has no such command; it resolves the name of a URL all the same
 }
 
 func mask(p netip.Prefix) string {
