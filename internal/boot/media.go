@@ -20,20 +20,20 @@ const mediaName = "Surefoot-BDM"
 // (option 77, without RFC 3004's length bytes, as iPXE sends it), the User-Agent of its HTTP requests,
 // and the value of MediaOption. It is nil for anybody else.
 func MediaOf(text string) *Media {
-	var m Media
+	var id, version string
 	if rest, ok := strings.CutPrefix(text, mediaName+" id="); ok {
-		m.ID, m.Version, _ = strings.Cut(rest, " v=")
+		id, version, _ = strings.Cut(rest, " v=")
 	} else if rest, ok := strings.CutPrefix(text, mediaName+"/"); ok {
-		m.Version, m.ID, _ = strings.Cut(rest, " (")
-		m.ID = strings.TrimSuffix(m.ID, ")")
+		version, id, _ = strings.Cut(rest, " (")
+		id = strings.TrimSuffix(id, ")")
 	} else if strings.Contains(text, "/") {
-		m.ID, m.Version, _ = strings.Cut(text, "/")
+		id, version, _ = strings.Cut(text, "/")
 	}
-	if len(m.ID) != 32 || strings.Trim(m.ID, "0123456789abcdef") != "" || len(m.Version) > maxMediaVersion ||
-		strings.ContainsFunc(m.Version, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" || len(version) > maxMediaVersion ||
+		strings.ContainsFunc(version, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return nil // strangers write there what they like
 	}
-	return &m
+	return &Media{ID: id, Version: version}
 }
 
 const maxMediaVersion = 64

@@ -38,14 +38,14 @@ func (o *bdmFlags) addFlags(cmd *cobra.Command) {
 	f.StringVar(&o.file, "file", "", "the bootstrap for UEFI machines, as the servers name it (\"none\": take it out)")
 	f.StringVar(&o.fileBIOS, "file-bios", "", "the bootstrap for BIOS machines (\"none\": take it out)")
 	f.StringVar(&o.hash, "hash", "", "SHA-256 that the UEFI bootstrap must have, else the next server's turn (\"none\": any)")
-	f.StringVar(&o.boot, "bootstrap", "", "the same, computed from this copy of the bootstrap")
+	f.StringVar(&o.boot, "bootstrap", "", "a copy of the UEFI bootstrap, of which --hash is computed")
 	f.StringVar(&o.hashBIOS, "hash-bios", "", "SHA-256 of the BIOS bootstrap; kept, though iPXE cannot compare it (\"none\": any)")
-	f.StringVar(&o.bootBIOS, "bootstrap-bios", "", "the same, computed from this copy of the bootstrap")
+	f.StringVar(&o.bootBIOS, "bootstrap-bios", "", "a copy of the BIOS bootstrap, of which --hash-bios is computed")
 	f.StringVar(&o.ip, "ip", "", "dhcp, or the machine's own ADDRESS/LENGTH[,GATEWAY] (default dhcp)")
 	f.IntVar(&o.vlan, "vlan", 0, "number of the VLAN that the machine is to tag its packets with (0: none)")
-	f.StringSliceVar(&o.dnsServers, "dns-server", nil, "DNS server, where DHCP names none (may be repeated, up to 3)")
+	f.StringSliceVar(&o.dnsServers, "dns-server", nil, "DNS server instead of those of DHCP (may be repeated, up to 3)")
 	f.IntVar(&o.tries, "tries", bdm.DefaultTries, "requests to one server before the next")
-	f.IntVar(&o.timeout, "timeout", bdm.DefaultTimeout, "seconds for each")
+	f.IntVar(&o.timeout, "timeout", bdm.DefaultTimeout, "seconds for each request")
 	f.IntVar(&o.wait, "wait", bdm.DefaultWait, "seconds between two rounds over all servers")
 }
 
