@@ -55,7 +55,7 @@ func TestScriptRefuses(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
-	f("no HTTP", func(s *bdm.Settings) { s.Servers = []string{"http://10.0.0.1/"} })
+	f("has no HTTP", func(s *bdm.Settings) { s.Servers = []string{"http://10.0.0.1/"} })
 	f("port 69 only", func(s *bdm.Settings) { s.Servers = []string{"tftp://10.0.0.1:1069/"} })
 	f("knows no VLANs", func(s *bdm.Settings) { s.VLAN = 3 })
 	f("names no file", func(s *bdm.Settings) { s.File = "" })

@@ -42,7 +42,7 @@ func Script(s bdm.Settings) ([]byte, error) {
 			return nil, err
 		}
 		if u.Scheme != "tftp" {
-			return nil, fmt.Errorf("Debian's signed GRUB has no HTTP, which %s needs: use --loader efi", server)
+			return nil, fmt.Errorf("%s: the signed GRUB of Debian has no HTTP: use --loader efi", server)
 		}
 		if u.Port() != "" {
 			return nil, fmt.Errorf("GRUB asks for TFTP on port 69 only, and %s has another: use --loader efi", server)
