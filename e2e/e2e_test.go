@@ -22,10 +22,22 @@ type scenario struct {
 // scenarios returns all of them, the plain boots first: what follows rests on them.
 func scenarios() []scenario {
 	var all []scenario
-	for _, group := range [][]scenario{bootScenarios(), failoverScenarios(), operateScenarios(), messageScenarios(), clientScenarios(), floodScenarios(), natScenarios(), steerScenarios(), dhcpScenarios(), dhcpMatrixScenarios(), dhcp6Scenarios(), relayScenarios(), bdmEFIScenarios(), dsrScenarios(), lbNATScenarios(), lbMatrixScenarios()} {
+	for _, group := range [][]scenario{bootScenarios(), failoverScenarios(), operateScenarios(), messageScenarios(), clientScenarios(), floodScenarios(), natScenarios(), steerScenarios(), dhcpScenarios(), dhcpMatrixScenarios(), dhcp6Scenarios(), relayScenarios(), pairs(bdmEFIScenarios()), pairs(bdmMediaScenarios()), dsrScenarios(), lbNATScenarios(), lbMatrixScenarios()} {
 		all = append(all, group...)
 	}
 	return all
+}
+
+// pairs lets scenarios run two at a time, after all the others: each is mostly one emulated machine, which keeps
+// one processor busy, in a lab of its own.
+func pairs(list []scenario) []scenario {
+	for i, s := range list {
+		list[i].run = func(t *testing.T, b *bench) {
+			t.Parallel()
+			s.run(t, b)
+		}
+	}
+	return list
 }
 
 // bench is what all scenarios share.

@@ -54,6 +54,7 @@ type Event struct {
 	Firmware Firmware   `json:"firmware,omitempty"`
 	Network  string     `json:"network,omitempty"`
 	Relay    netip.Addr `json:"relay,omitzero"`
+	Media    *Media     `json:"media,omitempty"` // it boots from one of our media
 
 	// What was decided or done.
 	Rule   string `json:"rule,omitempty"`

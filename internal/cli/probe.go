@@ -92,7 +92,7 @@ func newProbeCommand(env *Env) *cobra.Command {
 	f.BoolVar(&o.trace, "trace", false, "show every packet, also where the whole file came")
 	o.monitor.flags(cmd)
 	f.BoolVar(&o.monitor.nsumon, "nsumon", false, "answer as a NetScaler user monitor: ADDRESS PORT ARGUMENTS [TIMEOUT]")
-	cmd.AddCommand(newProbeDHCPCommand(env), newProbeDHCP6Command(env), newProbePXECommand(env), newProbeDNSCommand(env))
+	cmd.AddCommand(newProbeDHCPCommand(env), newProbeBDMCommand(env), newProbeDHCP6Command(env), newProbePXECommand(env), newProbeDNSCommand(env))
 	return cmd
 }
 

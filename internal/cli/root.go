@@ -41,6 +41,7 @@ func newRootCommand(env *Env) *cobra.Command {
 		newVIPCommand(env),
 		newReloadCommand(env),
 		newFileCommand(env),
+		newBDMCommand(env),
 		newAlertCommand(env),
 		newProbeCommand(env),
 		newStormCommand(env),

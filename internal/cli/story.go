@@ -237,6 +237,9 @@ func printSteps(w io.Writer, s journal.Story) {
 		fmt.Fprintf(w, "  network %s", s.Network)
 	}
 	fmt.Fprintln(w)
+	if m := s.Media; m != nil {
+		fmt.Fprintf(w, "  boots from medium %s, built by surefoot %s\n", m.ID, orNone(m.Version))
+	}
 	for _, ev := range s.Steps {
 		fmt.Fprintf(w, "  %+9.3f s  %-9s  %-12s  %s\n", ev.Time.Sub(s.Started).Seconds(), ev.Role, ev.Kind, step(ev))
 	}

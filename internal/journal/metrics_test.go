@@ -72,7 +72,7 @@ func gather(t *testing.T, j *Journal) map[string]*dto.MetricFamily {
 }
 
 // ofOthers are the metrics that another room holds together with their documentation.
-var ofOthers = regexp.MustCompile("^surefoot_(vip|shared|probe_|dhcp_probe_|dhcp_leases$|dhcp_pool_|leases_|server_|watch_|history_|alert)") // packages watch, store/sqlite, alert: internal/app
+var ofOthers = regexp.MustCompile("^surefoot_(lb_|vip|shared|probe_|dhcp_probe_|dhcp_leases$|dhcp_pool_|leases_|server_|watch_|history_|alert)") // packages lb, watch, store/sqlite, alert: internal/app
 
 // TestMetrics holds names, help texts, constants and documentation together, with Prometheus'
 // own linter as judge of the form.

@@ -139,6 +139,9 @@ func (r *record) identify(ev *boot.Event) {
 	if ev.Network != "" {
 		r.Network = ev.Network
 	}
+	if ev.Media != nil {
+		r.Media = ev.Media
+	}
 }
 
 // decided fills in what the machine was told.

@@ -37,6 +37,7 @@ type Story struct {
 	Rule     string        `json:"rule,omitempty"`
 	File     string        `json:"file,omitempty"`   // decided or asked for last
 	Server   string        `json:"server,omitempty"` // the one the machine was sent to
+	Media    *boot.Media   `json:"media,omitempty"`  // the boot medium that it boots from
 	Started  time.Time     `json:"started"`
 	Updated  time.Time     `json:"updated"`
 	State    State         `json:"state"`

@@ -24,7 +24,7 @@ var layers = [][]string{
 
 // family are rooms whose folders may import each other; serve is not among them: roles meet in
 // app, through values.
-var family = []string{"wire", "kernel", "store", "alert", "lb", "testkit"}
+var family = []string{"wire", "kernel", "store", "alert", "lb", "testkit", "bdm"}
 
 // never are imports that the layers would allow and the design forbids, with the reason.
 var never = []struct{ from, to, why string }{

@@ -96,6 +96,7 @@ func (s *Server) event(h Heard, o *Outcome) boot.Event {
 	ev := boot.Event{
 		MAC: c.MAC, UUID: c.UUID, IP: c.Addr, Peer: s.from.of(h.From), Local: s.to.of(h.To), If: h.Link.Name,
 		XID: h.View.XID(), Firmware: c.Firmware, Relay: c.Relay, Network: o.Scope,
+		Media: boot.MediaOf(c.UserClass),
 	}
 	if c.Arch != boot.ArchUnknown {
 		arch := c.Arch

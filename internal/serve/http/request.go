@@ -44,7 +44,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 func (s *Server) event(r *http.Request) boot.Event {
 	ev := boot.Event{
 		Role: Role, Node: s.cfg.Node, Peer: r.RemoteAddr, File: strings.TrimLeft(r.URL.Path, "/"),
-		Firmware: firmwareOf(r.UserAgent()), IP: remoteAddr(r),
+		Firmware: firmwareOf(r.UserAgent()), IP: remoteAddr(r), Media: boot.MediaOf(r.UserAgent()),
 		Detail: fmt.Sprintf("%s by %.80q", r.Method, r.UserAgent()), Options: r.Header.Get("Range"),
 	}
 	if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {

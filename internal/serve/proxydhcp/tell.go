@@ -65,6 +65,7 @@ func event(h Heard, o Outcome) boot.Event {
 	ev := boot.Event{
 		MAC: c.MAC, UUID: c.UUID, IP: c.Addr, Peer: text(h.From), Local: text(h.To), If: h.Link.Name,
 		XID: h.Packet.XID, Firmware: c.Firmware, Relay: c.Relay, Network: o.Decision.Answer.Network,
+		Media: boot.MediaOf(c.UserClass),
 	}
 	if c.Arch != boot.ArchUnknown {
 		ev.Arch = &c.Arch

@@ -149,7 +149,12 @@ func (l *loop) take(t *transfer, v verdict, queued bool) {
 		if t.tale.upload {
 			kind = boot.WriteRequest
 		}
-		t.tell(kind, func(ev *boot.Event) { ev.Options = wire.FormatOptions(v.req.Options) })
+		t.tell(kind, func(ev *boot.Event) {
+			ev.Options = wire.FormatOptions(v.req.Options)
+			if medium, ok := wire.Lookup(v.req.Options, boot.MediaOption); ok {
+				ev.Media = boot.MediaOf(medium)
+			}
+		})
 	}
 	switch {
 	case queued:
