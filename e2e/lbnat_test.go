@@ -286,9 +286,13 @@ func natDown(t *testing.T, b *bench) {
 		out, _ := l.surefoot("lb", "list")
 		return strings.Contains(out, "drained, keeps its clients")
 	})
-	before = requests()
+	const counter = "nft list counter inet surefoot_lb c/boot/sv1"
+	was := l.sh("lb1", counter)
 	for range 6 {
 		works("while sv1 is drained")
+	}
+	if is := l.sh("lb1", counter); is != was {
+		t.Errorf("sv1 is drained and got requests: %s, and %s", was, is)
 	}
 	out, _ := l.surefoot("lb", "show", "boot")
 	t.Log("\n" + out)
