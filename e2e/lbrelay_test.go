@@ -339,8 +339,8 @@ func (s *relaySite) delivered(t *testing.T, done <-chan string, n int) {
 	t.Log(s.must(t, "lb", "show", "boot", "--socket", s.path("s.sock")))
 }
 
-// awaitRunning waits until a backend serves so many downloads at once.
-func (s *relaySite) awaitRunning(t *testing.T, backend string, n int) {
+// awaitRunning waits until a backend serves so many downloads at once, and returns how many.
+func (s *relaySite) awaitRunning(t *testing.T, backend string, n int) int {
 	t.Helper()
 	for until := time.Now().Add(30 * time.Second); time.Now().Before(until); {
 		var views []struct {
@@ -353,11 +353,12 @@ func (s *relaySite) awaitRunning(t *testing.T, backend string, n int) {
 		if err := json.Unmarshal([]byte(s.must(t, "lb", "--json", "--socket", s.path("s.sock"))), &views); err != nil {
 			t.Fatal(err)
 		}
-		if views[0].Stats.Backends[backend].Running >= n {
-			return
+		if now := views[0].Stats.Backends[backend].Running; now >= n {
+			return now
 		}
 	}
 	t.Fatalf("backend %s never had %d downloads", backend, n)
+	return 0
 }
 
 // mixed kills a backend while clients download from it what the others have otherwise: each client gets

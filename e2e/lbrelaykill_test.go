@@ -29,9 +29,8 @@ func lbRelayKill(t *testing.T, b *bench) {
 			s.relay("round-robin", "off")
 			n, victim := relayClients(), s.names()[0]
 			done := s.storm(t, n)
-			s.awaitRunning(t, victim, n/10)
+			cut := s.awaitRunning(t, victim, n/10)
 			s.kill(victim, syscall.SIGKILL)
-			cut := s.cut(t, victim)
 			text := <-done
 			var r struct {
 				Done    int           `json:"done"`
@@ -47,9 +46,6 @@ func lbRelayKill(t *testing.T, b *bench) {
 			if err := json.Unmarshal([]byte(text), &r); err != nil || r.Done != n || r.Failed != 0 {
 				t.Errorf("%s: %d of %d delivered, %d failed, %v: %.1500s", kind, r.Done, n, r.Failed, err, text)
 			}
-			if cut == 0 {
-				t.Errorf("%s: no transfer ran on the backend that was killed: nothing was seen", kind)
-			}
 			ms := func(d time.Duration) int64 { return d.Milliseconds() }
 			fmt.Fprintf(&table, "%-10s %8d %10d %10d %7d %8.1f %8.1f %10d %10d %10d\n",
 				map[string]string{"hpa": "tftpd-hpa", "own": "surefoot"}[kind], n, cut, cut-r.Failed, r.Failed, r.Elapsed.Seconds(), r.Rate/1e6, ms(r.Time.P50), ms(r.Time.P99), ms(r.Time.Max))
@@ -57,20 +53,4 @@ func lbRelayKill(t *testing.T, b *bench) {
 		})
 	}
 	t.Log(table.String())
-}
-
-// cut is how many downloads a backend had at the moment: of one that was just killed, those that it will not finish.
-func (s *relaySite) cut(t *testing.T, backend string) int {
-	t.Helper()
-	var views []struct {
-		Stats struct {
-			Backends map[string]struct {
-				Running int `json:"running"`
-			} `json:"backends"`
-		} `json:"stats"`
-	}
-	if err := json.Unmarshal([]byte(s.must(t, "lb", "--json", "--socket", s.path("s.sock"))), &views); err != nil {
-		t.Fatal(err)
-	}
-	return views[0].Stats.Backends[backend].Running
 }
