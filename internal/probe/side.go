@@ -110,6 +110,17 @@ func (s *side) whoHas(ctx context.Context, a netip.Addr) ([]boot.MAC, error) {
 	return out, ctx.Err()
 }
 
+// Holders asks by ARP, on an interface, who has an IPv4 address, and returns the MACs of all that answer; this machine
+// does not answer itself. It needs CAP_NET_RAW.
+func Holders(ctx context.Context, iface string, a netip.Addr) ([]boot.MAC, error) {
+	l, err := link.ByName(iface)
+	if err != nil {
+		return nil, err
+	}
+	s := &side{Side: Side{Interface: iface}, index: l.Index, own: l.MAC}
+	return s.whoHas(ctx, a)
+}
+
 // udpConn is what a download needs of a socket.
 type udpConn interface {
 	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
