@@ -18,7 +18,7 @@ func (a *App) newWeb(s *setup) (*web.Server, error) {
 	d := web.Deps{
 		Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
 		Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS, Balance: a.askLB, Alerting: a.alerting,
-		Probing: a.probing, Leases: a.leased, VIPs: a.vipReports, MoveVIP: a.moveVIP, HoldVIPs: a.holdVIPs,
+		Probing: a.probing, Leases: a.leased, VIPs: a.vipReports, MoveVIP: a.moveVIP, HoldVIPs: a.holdVIPs, RoleVIPs: a.roleVIPs,
 	}
 	if a.history != nil {
 		d.History = a.history
@@ -159,7 +159,11 @@ func (s *setup) listens(role string) []string {
 	case roleVIP:
 		var out []string
 		for _, v := range s.vipConfig().Addresses {
-			out = append(out, fmt.Sprintf("%s on %s: %s, VRRP group %d", v.Address, v.Interface, v.Name, v.VRID))
+			how := fmt.Sprintf("VRRP group %d", v.VRID)
+			if v.External {
+				how = "another program moves it"
+			}
+			out = append(out, fmt.Sprintf("%s on %s: %s, %s", v.Address, v.Interface, v.Name, how))
 		}
 		return out
 	case roleDHCP:

@@ -71,7 +71,7 @@ func newLBCommand(env *Env) *cobra.Command {
 		list("list", "list the services and their backends", cobra.NoArgs),
 		list("show SERVICE", "one service, and what its backends did", cobra.ExactArgs(1)),
 		newLBExplainCommand(env),
-		newLBCheckCommand(env), newLBSetupCommand(env),
+		newLBCheckCommand(env), newLBSetupCommand(env), newLBRoleCommand(env),
 	)
 	return cmd
 }

@@ -68,6 +68,9 @@ func (r *runner) do(now time.Time, a Action) error {
 // claim puts the address on the interface.
 func (r *runner) claim(now time.Time) error {
 	r.takeovers++
+	if r.cfg.External {
+		return nil // whoever moves the address has put it there
+	}
 	n := r.note(time.Time{})
 	r.notes.put(n)
 	added, err := vrrp.Add(r.cfg.Interface, r.cfg.Address, n.Label)
