@@ -93,7 +93,7 @@ func (a *App) Status() web.Status {
 		case n.Subnet6.IsValid():
 			subnet = n.Subnet6.String()
 		}
-		st.Networks = append(st.Networks, web.NetworkStatus{Name: n.Name, Subnet: subnet, Deliver: string(n.Deliver)})
+		st.Networks = append(st.Networks, web.NetworkStatus{Name: n.Name, Subnet: subnet, Deliver: n.Delivers()})
 	}
 	st.Health = a.monitor.Servers()
 	if c := a.leases.shared; c != nil {
