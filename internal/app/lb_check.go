@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"surefoot/internal/boot"
 	"surefoot/internal/config"
+	"surefoot/internal/lb"
 	"surefoot/internal/lb/check"
 )
 
@@ -19,14 +19,18 @@ func Checks(cfg *config.Config, name string) ([]check.Service, error) {
 			continue
 		}
 		s := service(cfg, b)
-		c := check.Service{Name: b.Name, Mode: s.Mode, Address: s.Listen}
+		c := check.Service{Name: b.Name, Mode: s.Mode, Address: b.Listen}
 		for _, x := range s.Backends {
 			c.Backends = append(c.Backends, check.Backend{Name: x.Name, Addr: x.TFTP})
 		}
-		if r := slices.IndexFunc(withBackends(cfg).Rules, func(r boot.Rule) bool {
-			return !strings.Contains(r.File, "://") && slices.ContainsFunc(r.From, func(from string) bool { return cfg.Site.Servers[from].TFTP == s.Listen })
-		}); r >= 0 {
-			c.File, c.Contains = testName(withBackends(cfg).Rules[r].File), withBackends(cfg).Rules[r].Contains
+		for _, r := range cfg.Site.Rules { // the first one that leads to the service, or to a server behind it
+			leads := slices.ContainsFunc(r.From, func(from string) bool {
+				return cfg.Site.Servers[from].TFTP == b.Listen || slices.ContainsFunc(s.Backends, func(x lb.Backend) bool { return x.Name == from })
+			})
+			if leads && !strings.Contains(r.File, "://") {
+				c.File, c.Contains = testName(r.File), r.Contains
+				break
+			}
 		}
 		for _, n := range cfg.Site.Networks {
 			if n.Subnet.IsValid() {

@@ -50,5 +50,6 @@ func watchConfig(cfg *config.Config) watch.Config {
 			Contains: t.Contains, SHA256: t.SHA256,
 		})
 	}
+	out.Tests = throughServices(cfg, out.Tests)
 	return out
 }
