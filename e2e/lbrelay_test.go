@@ -17,7 +17,7 @@ import (
 )
 
 func relayScenarios() []scenario {
-	return []scenario{{"lb-relay", lbRelay}, {"lb-relay-kill", lbRelayKill}}
+	return []scenario{{"lb-relay", lbRelay}, {"lb-relay-kill", lbRelayKill}, {"lb-relay-firewall", lbRelayFirewall}}
 }
 
 // relaySite is a network namespace with three kinds of TFTP server and a relay before them.

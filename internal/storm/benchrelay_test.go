@@ -60,11 +60,11 @@ servers: {one: {tftp: 127.0.0.2}, service: {tftp: 127.0.0.1}}
 boot: [{name: boot, file: 1m, from: [service]}]
 networks: {lab: {subnet: 127.0.0.0/8, deliver: none}}
 watch: {enabled: false}
-status: {socket: none}
+status: {socket: %s/relay.sock}
 state: %s
 history: {file: none}
 lb: {services: {boot: {listen: 127.0.0.1, backends: [one], cache: %s}}}
-`, s.dir, cache)
+`, s.dir, s.dir, cache)
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return nil, err
 		}
