@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"surefoot/internal/lb"
 	"surefoot/internal/lb/check"
 	"surefoot/internal/probe"
+	"surefoot/internal/web"
 )
 
 const lbCheckLong = `Look for what makes a load-balanced service fail although everything runs, and say what to do about it:
@@ -57,6 +59,7 @@ func newLBCheckCommand(env *Env) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVarP(&o.lb.serve.config, "config", "c", "", "site file (default: that of the service)")
 	f.StringVar(&o.lb.serve.node, "node", "", "name of this node (default: the host name)")
+	socketFlag(cmd, env, &o.lb.socket)
 	f.StringVar(&o.address, "service", "", "without a site file: the service's address, with or without a port")
 	f.StringVar(&o.mode, "mode", string(lb.DSR), "with --service: dsr, nat, snat or relay")
 	f.StringSliceVar(&o.backends, "backends", nil, "with --service: the backends, ADDRESS or NAME=ADDRESS, separated by commas")
@@ -158,6 +161,9 @@ func (o *lbCheckOptions) run(cmd *cobra.Command, env *Env, list []check.Service)
 	reports, bad := []check.Report{}, false
 	for i, s := range list {
 		r := check.Run(cmd.Context(), s, o.timeout)
+		if i == 0 {
+			r.Findings = append(r.Findings, o.peers(cmd.Context())...)
+		}
 		if err := cmd.Context().Err(); err != nil {
 			return err
 		}
@@ -179,6 +185,25 @@ func (o *lbCheckOptions) run(cmd *cobra.Command, env *Env, list []check.Service)
 		return &Error{Code: ExitProblems}
 	}
 	return nil
+}
+
+// peers are what the running node says of the other balancers: one that it does not hear, or that sees other backends,
+// would not go on with its transfers. Where no node runs there is nothing to say.
+func (o *lbCheckOptions) peers(ctx context.Context) []check.Finding {
+	st, err := web.Dial(o.lb.socket).Status(ctx)
+	if err != nil {
+		return nil
+	}
+	return peerFindings(st.Warnings)
+}
+
+func peerFindings(list []web.Warning) (out []check.Finding) {
+	for _, w := range list {
+		if strings.HasPrefix(w.Code, "lb-peer-") {
+			out = append(out, check.Finding{Code: check.Code(w.Code), Subject: "balancers", Text: w.Title + ": " + w.Text, Fix: []string{w.Fix}})
+		}
+	}
+	return out
 }
 
 func printLBCheck(w io.Writer, r *check.Report) {
