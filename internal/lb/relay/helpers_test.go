@@ -220,6 +220,14 @@ func hasty() pace {
 	return p
 }
 
+// patient waits so long that no busy machine makes a backend look dead.
+func patient() pace {
+	p := usualPace()
+	p.patience = [...]time.Duration{time.Second, 5 * time.Second, 20 * time.Second}
+	p.slowest, p.sorryAfter = 5*time.Second, time.Minute
+	return p
+}
+
 // TestMain lets more tests wait at the same time than there are cores: they wait for silence.
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -248,7 +256,7 @@ func (s *site) emit(ev boot.Event) {
 // ends waits for so many transfers to end, and returns how.
 func (s *site) ends(n int) []boot.Event {
 	s.t.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		s.mu.Lock()
 		var out []boot.Event
@@ -272,7 +280,7 @@ func (s *site) ends(n int) []boot.Event {
 func (s *site) get(file string, as probe.Style) probe.Result {
 	at := s.r.Addr()
 	return probe.TFTP(s.t.Context(), probe.Target{Scheme: "tftp", Host: at.Addr().String(), Port: at.Port(), File: file},
-		probe.Options{As: as, Timeout: 20 * time.Second})
+		probe.Options{As: as, Timeout: time.Minute})
 }
 
 // want downloads and compares.

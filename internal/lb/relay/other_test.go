@@ -44,7 +44,7 @@ func TestOptionsOfTheNextBackendDiffer(t *testing.T) {
 						refuse: second.refuse, text: second.text,
 					}
 					first := &scripted{content: b, options: true, stopAt: 60}
-					s := start(t, change, first.start(t), second.start(t), real(t, map[string][]byte{"f": b}, nil))
+					s := startAt(t, patient(), change, first.start(t), second.start(t), real(t, map[string][]byte{"f": b}, nil))
 					res := s.get("f", as)
 					if res.Fault != nil || res.SHA256 != hashOf(b) {
 						if name == "tells another size" && res.Fault != nil && strings.Contains(res.Fault.Text, "different files") {
@@ -102,7 +102,7 @@ func TestGoesOnWhereNumbersWrap(t *testing.T) {
 				t.Parallel()
 				first := &scripted{content: b, options: true, limits: small, stopAt: stop}
 				next := &scripted{content: b, options: second.options, limits: second.limits}
-				s := start(t, off, first.start(t), next.start(t))
+				s := startAt(t, patient(), off, first.start(t), next.start(t))
 				s.want("f", probe.IPXE, b)
 				select {
 				case <-first.stopped:
@@ -119,7 +119,7 @@ func TestClientsNumbersWrap(t *testing.T) {
 	const bs = 8
 	b := content(bs*65536 + 70_000)
 	first := &scripted{content: b, options: true, stopAt: bs * 65530 / blockSize}
-	s := start(t, off, first.start(t), real(t, map[string][]byte{"f": b}, nil))
+	s := startAt(t, patient(), off, first.start(t), real(t, map[string][]byte{"f": b}, nil))
 	c, err := dial(netip.MustParseAddr("127.0.0.1"))
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +139,7 @@ func TestClientsNumbersWrap(t *testing.T) {
 		if m.done {
 			break
 		}
-		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 		n, from, err := c.ReadFromUDPAddrPort(buf)
 		if err != nil {
 			t.Fatalf("after %d bytes: %v", len(got), err)

@@ -193,8 +193,8 @@ func TestDifferentContentIsAnError(t *testing.T) {
 						return // nor this
 					}
 					res := s.get("f", probe.IPXE)
-					if ends := s.ends(1); ends[0].Backend == "b2" && res.SHA256 == hashOf(other) {
-						t.Skip("the first backend was too slow on this busy machine to be asked for anything")
+					if res.SHA256 == hashOf(other) {
+						t.Skip("the first backend was too slow on this busy machine to get as far as where they differ")
 					}
 					if res.Fault == nil {
 						t.Fatal("it was delivered")
