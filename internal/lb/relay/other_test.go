@@ -92,25 +92,26 @@ func TestGoesOnWhereNumbersWrap(t *testing.T) {
 	const bs = 8 // the least: so the wrap is at 524 kB
 	b := content(bs*65536 + 70_000)
 	small := wire.Limits{BlockSize: bs, WindowSize: 16}
-	for _, stop := range []int64{65535, 65537, 65536 + 17} {
-		for name, second := range map[string]*scripted{
-			"the same blocks": {content: b, options: true, limits: small},
-			"other blocks":    {content: b, options: true},
-			"no options":      {content: b},
-		} {
-			t.Run(fmt.Sprint(stop, " ", name), func(t *testing.T) {
-				t.Parallel()
-				first := &scripted{content: b, options: true, limits: small, stopAt: stop}
-				next := &scripted{content: b, options: second.options, limits: second.limits}
-				s := startAt(t, patient(), off, first.start(t), next.start(t))
-				s.want("f", probe.IPXE, b)
-				select {
-				case <-first.stopped:
-				default:
-					t.Skip("this machine is too busy: the first backend never came so far")
-				}
-			})
-		}
+	for _, c := range []struct { // each is 65,000 packets and more
+		name   string
+		stop   int64
+		second *scripted
+	}{
+		{"just before, then other blocks", 65535, &scripted{content: b, options: true}},
+		{"just after, then the same blocks", 65537, &scripted{content: b, options: true, limits: small}},
+		{"a window later, then no options", 65536 + 17, &scripted{content: b}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			first := &scripted{content: b, options: true, limits: small, stopAt: c.stop}
+			s := startAt(t, patient(), off, first.start(t), c.second.start(t))
+			s.want("f", probe.IPXE, b)
+			select {
+			case <-first.stopped:
+			default:
+				t.Skip("this machine is too busy: the first backend never came so far")
+			}
+		})
 	}
 }
 
