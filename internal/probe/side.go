@@ -47,7 +47,7 @@ func findSide(ctx context.Context, t Through, service netip.AddrPort) (*side, *F
 	if s.from == service.Addr() {
 		return s, localFault(fmt.Errorf("interface %s has no address but the service's, %s: the answer could not be told apart", s.Interface, s.from))
 	}
-	macs, err := s.whoHas(ctx, t.Backend)
+	macs, err := s.whoHas(ctx, t.Backend, 0)
 	if err != nil {
 		return s, localFault(err)
 	}
@@ -71,9 +71,9 @@ const (
 	arpMore  = 150 * time.Millisecond
 )
 
-// whoHas asks by ARP who has an address, and returns the MACs of all that answer. Nobody's table changes by it
+// whoHas asks by ARP who has an address, and returns the MACs of all that answer within some time of the first. Nobody's table changes by it
 // (RFC 5227 section 2.1.1).
-func (s *side) whoHas(ctx context.Context, a netip.Addr) ([]boot.MAC, error) {
+func (s *side) whoHas(ctx context.Context, a netip.Addr, more time.Duration) ([]boot.MAC, error) {
 	conn, err := rawsock.ListenARP(s.Interface, s.index, s.own)
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func (s *side) whoHas(ctx context.Context, a netip.Addr) ([]boot.MAC, error) {
 				continue
 			}
 			if out = append(out, p.SenderMAC); len(out) == 1 {
-				until = time.Now().Add(arpMore)
+				until = time.Now().Add(more)
 			}
 		}
 		if len(out) > 0 || ctx.Err() != nil {
@@ -118,7 +118,7 @@ func Holders(ctx context.Context, iface string, a netip.Addr) ([]boot.MAC, error
 		return nil, err
 	}
 	s := &side{Side: Side{Interface: iface}, index: l.Index, own: l.MAC}
-	return s.whoHas(ctx, a)
+	return s.whoHas(ctx, a, arpMore)
 }
 
 // udpConn is what a download needs of a socket.

@@ -50,6 +50,7 @@ func (d *download) through(ctx context.Context) *Fault {
 	}
 	d.side = s
 	d.habits = tolerant(d.habits)
+	d.start = time.Now() // what was needed to find the server is none of its response time
 	f = d.run(ctx)
 	if from, err := netip.ParseAddrPort(d.res.DataFrom); err == nil {
 		if s.From = FromService; from.Addr() != d.server.Addr() {
@@ -141,7 +142,7 @@ func (d *download) firstBlock(ctx context.Context, at netip.AddrPort) (from neti
 // holders asks who has the service address, which is to be one alone. A server that answers takes the
 // machines away from the balancer.
 func (d *download) holders(ctx context.Context, f *Fault) *Fault {
-	macs, err := d.side.whoHas(ctx, d.server.Addr())
+	macs, err := d.side.whoHas(ctx, d.server.Addr(), arpMore)
 	if err != nil {
 		d.res.Notes = append(d.res.Notes, err.Error())
 		return f
