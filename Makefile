@@ -54,7 +54,7 @@ generate: ## test bootstraps, references in docs, golden tables
 	@scripts/setup generate
 	$(GO) generate ./...
 
-bench: ## our TFTP, DNS and DHCP servers beside others, a table each (15 minutes); BENCH=a500 one case, BENCH=dns, BENCH=dhcp, BENCH=dsr
+bench: ## our TFTP, DNS and DHCP servers beside others, a table each (15 minutes); BENCH=a500 one case, BENCH=relay, BENCH=dns, BENCH=dhcp, BENCH=dsr
 	@scripts/setup test
 	@$(MAKE) --no-print-directory build
 	$(REQUIRE) SUREFOOT_BIN=$(CURDIR)/$(BIN) SUREFOOT_BENCH='$(BENCH)' $(GO) test -run '^$$' -bench '^BenchmarkServers$$' -timeout 40m ./internal/storm ./internal/storm/dhcp ./internal/serve/dns ./internal/lb/dsr

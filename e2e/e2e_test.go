@@ -22,7 +22,7 @@ type scenario struct {
 // scenarios returns all of them, the plain boots first: what follows rests on them.
 func scenarios() []scenario {
 	var all []scenario
-	for _, group := range [][]scenario{bootScenarios(), failoverScenarios(), operateScenarios(), messageScenarios(), clientScenarios(), floodScenarios(), natScenarios(), steerScenarios(), dhcpScenarios(), dhcpMatrixScenarios(), dhcp6Scenarios(), relayScenarios(), pairs(bdmEFIScenarios()), pairs(bdmMediaScenarios()), dsrScenarios(), lbNATScenarios(), lbMatrixScenarios()} {
+	for _, group := range [][]scenario{bootScenarios(), failoverScenarios(), operateScenarios(), messageScenarios(), clientScenarios(), floodScenarios(), natScenarios(), steerScenarios(), dhcpScenarios(), dhcpMatrixScenarios(), dhcp6Scenarios(), relayScenarios(), deliverVIPScenarios(), pairs(bdmEFIScenarios()), pairs(bdmMediaScenarios()), dsrScenarios(), lbNATScenarios(), lbMatrixScenarios()} {
 		all = append(all, group...)
 	}
 	return all

@@ -52,6 +52,7 @@ func watchConfig(cfg *config.Config) watch.Config {
 			Contains: t.Contains, SHA256: t.SHA256,
 		})
 	}
+	out.Tests = throughServices(cfg, out.Tests)
 	return out
 }
 

@@ -18,7 +18,7 @@ func (a *App) newWeb(s *setup) (*web.Server, error) {
 	d := web.Deps{
 		Journal: a.journal, Status: a.Status, Reload: a.Reload, Ready: a.notReady, Monitor: a.monitor,
 		Gatherer: a.journal.Gatherer(), Log: a.log, TFTPLimits: a.tftpLimits, DNS: a.askDNS, Balance: a.askLB, Alerting: a.alerting,
-		Probing: a.probing, Leases: a.leased, VIPs: a.vipReports, MoveVIP: a.moveVIP, HoldVIPs: a.holdVIPs,
+		Probing: a.probing, Leases: a.leased, VIPs: a.vipReports, MoveVIP: a.moveVIP, HoldVIPs: a.holdVIPs, RoleVIPs: a.roleVIPs,
 	}
 	if a.history != nil {
 		d.History = a.history
@@ -93,7 +93,7 @@ func (a *App) Status() web.Status {
 		case n.Subnet6.IsValid():
 			subnet = n.Subnet6.String()
 		}
-		st.Networks = append(st.Networks, web.NetworkStatus{Name: n.Name, Subnet: subnet, Deliver: string(n.Deliver)})
+		st.Networks = append(st.Networks, web.NetworkStatus{Name: n.Name, Subnet: subnet, Deliver: n.Delivers()})
 	}
 	st.Health = a.monitor.Servers()
 	st.Services = a.serviceStatus()
@@ -162,7 +162,11 @@ func (s *setup) listens(role string) []string {
 	case roleVIP:
 		var out []string
 		for _, v := range s.vipConfig().Addresses {
-			out = append(out, fmt.Sprintf("%s on %s: %s, VRRP group %d", v.Address, v.Interface, v.Name, v.VRID))
+			how := fmt.Sprintf("VRRP group %d", v.VRID)
+			if v.External {
+				how = "another program moves it"
+			}
+			out = append(out, fmt.Sprintf("%s on %s: %s, %s", v.Address, v.Interface, v.Name, how))
 		}
 		return out
 	case roleDHCP:

@@ -31,7 +31,7 @@ func (s *setup) vipConfig() vip.Config {
 		a := vip.Address{
 			Name: v.Name, Address: v.Address, Interface: v.Nodes[i].Interface, VRID: uint8(v.VRID), Version: v.Version,
 			Priority: uint8(v.Nodes[i].Priority), Interval: v.Advert, Preempt: v.Preempt, PreemptDelay: v.PreemptDelay,
-			Peers: s.VIPPeers(v), Self: s.Node.Addr,
+			Peers: s.VIPPeers(v), Self: s.Node.Addr, External: v.External,
 		}
 		if a.Interface == "" && len(s.Node.Interfaces) > 0 {
 			a.Interface = s.Node.Interfaces[0]
@@ -157,6 +157,15 @@ func (a *App) moveVIP(name, to string, span time.Duration, dry bool) (vip.MoveRe
 		return vip.MoveResult{}, errNoVIP
 	}
 	return v.Move(name, to, span, dry)
+}
+
+// roleVIPs hears what another program made of this node.
+func (a *App) roleVIPs(name string, master bool) ([]string, error) {
+	v := a.vips()
+	if v == nil {
+		return nil, errNoVIP
+	}
+	return v.Role(name, master)
 }
 
 // holdVIPs makes the next stop a restart.

@@ -15,6 +15,7 @@ type Down func(server, file string, by Protocol) bool
 type Answer struct {
 	Network  string    `json:"network"`
 	Deliver  Delivery  `json:"deliver"`
+	VIP      string    `json:"vip,omitempty"` // the service address that is named instead of the servers behind it
 	BIOS     BIOSStyle `json:"bios,omitempty"`
 	Rule     string    `json:"rule"`
 	File     string    `json:"file"`
@@ -98,7 +99,9 @@ func (w *work) decide(nodes []Server, down Down) {
 	}
 	d.Answer.Script = w.wantsScript(rule)
 	d.Answer.Nodes = nodes
-	w.chooseServers(rule, down)
+	if n.VIP == "" || !w.chooseService(rule, n.VIP, down) {
+		w.chooseServers(rule, down)
+	}
 }
 
 // chooseRule finds the reservation's rule or the first that matches, and says of each why not.

@@ -14,6 +14,14 @@ type Site struct {
 	Servers  map[string]Server
 	Networks []Network // a network without a subnet matches every client and stands last
 	Names    []Name    // what the DNS role stands for, in the order of the file
+
+	VIPs map[string]ServiceAddress // that networks name, by name
+}
+
+// ServiceAddress is an address that several servers stand behind, as a server of its own.
+type ServiceAddress struct {
+	Server Server
+	Behind []string // names of servers
 }
 
 // Server is who can hand out a bootstrap: one of our nodes, or any TFTP server.
@@ -98,9 +106,18 @@ type Network struct {
 	Subnet       netip.Prefix // the zero value of both: every client
 	Subnet6      netip.Prefix // of those that boot over IPv6
 	Deliver      Delivery
+	VIP          string // the service address that its machines are sent to, if the rule has servers behind it; "": to these themselves
 	BIOS         BIOSStyle
 	Reservations map[MAC]Reservation
 	ByDUID       map[string]Reservation // IPv6 addresses of what calls itself so over DHCPv6: hexadecimal digits
+}
+
+// Delivers is the delivery as the site file says it.
+func (n Network) Delivers() string {
+	if n.VIP != "" {
+		return DeliverVIP + n.VIP
+	}
+	return string(n.Deliver)
 }
 
 // Reservation binds one machine to a rule or an address.
@@ -120,6 +137,9 @@ const (
 	DeliverDNS   Delivery = "dns"   // the DHCP server names a DNS name and the file; no ProxyDHCP
 	DeliverNone  Delivery = "none"  // stay silent
 )
+
+// DeliverVIP stands before the name of a service address in the site file: the delivery is DeliverProxy then.
+const DeliverVIP = "vip:"
 
 // BIOSStyle is the form of the ProxyDHCP offer for legacy PXE ROMs.
 type BIOSStyle string

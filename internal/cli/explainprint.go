@@ -39,10 +39,17 @@ func (e explanation) print(w io.Writer) {
 	for _, s := range e.Decision.Trace {
 		name, ok := strings.CutPrefix(s.Subject, "network ")
 		if ok && s.OK {
-			row("network", fmt.Sprintf("%s: %s (deliver: %s)", name, s.Why, a.Deliver))
+			deliver := string(a.Deliver)
+			if a.VIP != "" {
+				deliver = boot.DeliverVIP + a.VIP
+			}
+			row("network", fmt.Sprintf("%s: %s (deliver: %s)", name, s.Why, deliver))
 		}
 		if name, ok := strings.CutPrefix(s.Subject, "rule "); ok && s.OK {
 			row("rule", name+": "+s.Why)
+		}
+		if name, ok := strings.CutPrefix(s.Subject, "service "); ok {
+			row("service", name+": "+s.Why)
 		}
 	}
 	if e.Decision.Reason != boot.Answered {

@@ -73,6 +73,7 @@ func newLBCommand(env *Env) *cobra.Command {
 		list("list", "list the services and their backends", cobra.NoArgs),
 		list("show SERVICE", "one service, and what its backends did", cobra.ExactArgs(1)),
 		newLBExplainCommand(env), newLBDrainCommand(env), newLBResumeCommand(env), newLBDownCommand(env),
+		newLBCheckCommand(env), newLBSetupCommand(env), newLBRoleCommand(env),
 	)
 	return cmd
 }

@@ -22,7 +22,8 @@ unless the whole file came and is the wrong one, every packet.
   surefoot probe tftp://10.0.0.5/x.efi --nagios --warning 1s --critical 3s
   surefoot probe --nsumon 10.0.0.5 69 "file=ARDBP32.BIN;content=Provisioning Services bootstrap"
 
-Others than files: surefoot probe dhcp, surefoot probe pxe, surefoot probe dns.
+Others than files: surefoot probe dhcp, surefoot probe pxe, surefoot probe dns. The servers behind a service
+address: surefoot probe service.
 
 KINDS OF CLIENT (--as)
   edk2      UEFI firmware: asks for the size, aborts, then downloads with blksize 1468, windowsize 4
@@ -93,6 +94,7 @@ func newProbeCommand(env *Env) *cobra.Command {
 	o.monitor.flags(cmd)
 	f.BoolVar(&o.monitor.nsumon, "nsumon", false, "answer as a NetScaler user monitor: ADDRESS PORT ARGUMENTS [TIMEOUT]")
 	cmd.AddCommand(newProbeDHCPCommand(env), newProbeBDMCommand(env), newProbeDHCP6Command(env), newProbePXECommand(env), newProbeDNSCommand(env))
+	cmd.AddCommand(newProbeServiceCommand(env))
 	return cmd
 }
 

@@ -97,6 +97,10 @@ func printVIPs(w io.Writer, rep web.VIPs) {
 	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "VIP\tADDRESS\tINTERFACE\tVRID\tSTATE\tSINCE\tPRIORITY\tMASTER")
 	for _, v := range rep.VIPs {
+		if v.External {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", fit(v.Name, 20), v.Address, v.Interface, "-", v.State, since(v.Since, rep.Time), "external", masterOf(rep.Node, v))
+			continue
+		}
 		priority := fmt.Sprint(v.Priority)
 		if v.Priority != v.Base {
 			priority += fmt.Sprintf(" (of %d)", v.Base)
@@ -140,6 +144,12 @@ func printVIP(w io.Writer, node string, v vip.Report, now time.Time) {
 			list = append(list, p.String())
 		}
 		to = strings.Join(list, ", ")
+	}
+	if v.External {
+		fmt.Fprint(w, wrap("another program moves it, and says so by surefoot lb role (ha: external)", "  "))
+		printVIPTrouble(w, v)
+		fmt.Fprintf(w, "  taken %s\n", times(int(v.Takeovers)))
+		return
 	}
 	fmt.Fprint(w, wrap(fmt.Sprintf("VRRP version %d, group %d, every %s, from %s to %s", v.Version, v.VRID, v.Interval, v.From, to), "  "))
 	var nodes []string

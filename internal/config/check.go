@@ -50,6 +50,7 @@ func (d *decoder) check(f *file) {
 	d.checkDNS(f)
 	d.checkBalances(f)
 	d.checkVIPs(f)
+	d.checkDeliveries(f)
 	d.checkHistory(f.past)
 }
 

@@ -68,6 +68,7 @@ func (d *decoder) checkVIPs(f *file) {
 				numbers[g] = v
 			}
 		}
+		d.checkVIPMover(v)
 		d.checkVIPVersion(v)
 		d.checkVIPNodes(f, v)
 	}
@@ -89,6 +90,49 @@ func (d *decoder) checkVIPAddress(f *file, v *fileVIP) {
 			d.report(v.address.at, faultf("%s is the address of server %s", a, s.name).do("take a free address"))
 		}
 	}
+}
+
+func (v *fileVIP) external() bool { return v.ha.or(haVRRP) == haExternal }
+
+// checkVIPMover: what VRRP goes by is there where Surefoot speaks it, and only there.
+func (d *decoder) checkVIPMover(v *fileVIP) {
+	if !v.external() {
+		if v.vrid == nil && !v.bad {
+			d.report(v.at, faultf("vrid is missing").write("vrid: 51"))
+		}
+		return
+	}
+	for _, k := range []struct {
+		name string
+		at   *at
+	}{
+		{"vrid", where(v.vrid)},
+		{"version", where(v.version)},
+		{"advert", where(v.advert)},
+		{"preempt", where(v.preempt)},
+		{"preempt_delay", where(v.preemptDelay)},
+		{"track", where(v.track)},
+		{"lower_by", where(v.lowerBy)},
+	} {
+		if k.at != nil {
+			d.report(*k.at, faultf("%s says nothing where another program moves the address (ha: external)", k.name).do("leave it out here, and say it to that program"))
+		}
+	}
+	if len(v.peers) > 0 {
+		d.report(v.peers[0].at, faultf("peers say nothing where another program moves the address (ha: external)").do("leave them out here, and say them to that program"))
+	}
+	for _, n := range v.nodes {
+		if n.priority != nil {
+			d.report(n.priority.at, faultf("a priority says nothing where another program moves the address (ha: external)").do("leave it out here, and say it to that program"))
+		}
+	}
+}
+
+func where[T any](p *parsed[T]) *at {
+	if p == nil {
+		return nil
+	}
+	return &p.at
 }
 
 func (d *decoder) checkVIPVersion(v *fileVIP) {

@@ -171,7 +171,7 @@ func (c *Config) writeNetwork(line func(string, ...any), n boot.Network) {
 	if n.Subnet6.IsValid() {
 		line("    subnet6: %s", quoted(n.Subnet6.String()))
 	}
-	line("    deliver: %s", n.Deliver)
+	line("    deliver: %s", plain(n.Delivers()))
 	line("    bios: %s", n.BIOS)
 	macs := slices.SortedFunc(maps.Keys(n.Reservations), func(a, b boot.MAC) int { return bytes.Compare(a[:], b[:]) })
 	duids := slices.Sorted(maps.Keys(n.ByDUID))

@@ -227,7 +227,7 @@ func (d *decoder) network(name string, o object) fileNetwork {
 		bios:    one(o, "bios", parseChoice(boot.BIOSDirect, boot.BIOSDiscover)),
 	}
 	n.subnet6, n.has6 = one(o, "subnet6", parseSubnet6), o.has("subnet6")
-	n.proxy = !o.has("deliver") && (o.has("subnet") || !n.has6) || n.deliver != nil && n.deliver.v == boot.DeliverProxy
+	n.proxy = !o.has("deliver") && (o.has("subnet") || !n.has6) || n.deliver != nil && (n.deliver.v == boot.DeliverProxy || n.vip() != "")
 	n.open = !o.has("subnet") && !n.has6
 	n.only6 = !o.has("subnet") && n.has6
 	if t, ok := o.section("tftp"); ok {

@@ -7,11 +7,6 @@ var laterTop = []Later{
 	{"bdm", "boot device images"},
 }
 
-// laterDeliver are the deliveries that later versions bring.
-var laterDeliver = map[string]string{
-	"vip": "answers that name a service address (vips, which works without)",
-}
-
 func keyTable() []Key {
 	return []Key{
 		{

@@ -18,9 +18,9 @@ func networksKey() Key {
 				Doc: "The IPv6 addresses of the network. A network with a subnet6 alone has no IPv4 side.",
 			},
 			{
-				Name: "deliver", Scalar: scalarChoice, Choice: []string{string(boot.DeliverProxy), string(boot.DeliverDHCP), string(boot.DeliverDNS), string(boot.DeliverNone)}, Default: "proxy", Example: "deliver: proxy",
+				Name: "deliver", Scalar: scalarDeliver, Default: "proxy", Example: "deliver: proxy",
 				Doc: "How clients hear of their file: proxy answers as ProxyDHCP, beside whatever DHCP server gives them " +
-					"their address; dhcp gives them the address too, with all that they need to boot; dns leaves it to that DHCP server, which names a DNS name of the section dns and the file (surefoot explain shows both); none stays silent.",
+					"their address; dhcp gives them the address too, with all that they need to boot; dns leaves it to that DHCP server, which names a DNS name of the section dns and the file (surefoot explain shows both); vip:NAME answers as proxy does, and names the service address NAME of vips as the only server; none stays silent.",
 			},
 			{
 				Name: "bios", Scalar: scalarChoice, Choice: []string{string(boot.BIOSDirect), string(boot.BIOSDiscover)}, Default: "(direct with one node that runs proxydhcp, discover with several)", Example: "bios: discover",
@@ -125,3 +125,5 @@ func statusKey() Key {
 		},
 	}
 }
+
+var scalarDeliver = &Scalar{Name: "one of: proxy, dhcp, dns, none, vip:NAME", JSON: "string", Pattern: `^(proxy|dhcp|dns|none|vip:.+)$`}

@@ -12,7 +12,7 @@ func vipsKey() Key {
 				Doc: "The address, with the length of its subnet; without one the address alone (/32, of IPv6 /128). No other machine has it.",
 			},
 			{
-				Name: "vrid", Scalar: scalarCount, Required: true, Example: "vrid: 51",
+				Name: "vrid", Scalar: scalarCount, Default: "(has to be written, unless ha is external)", Example: "vrid: 51",
 				Doc: "The number of the group on its segment, from 1 to 255 (the virtual router ID). Nobody else there uses it, keepalived's groups included.",
 			},
 			{
@@ -54,6 +54,11 @@ func vipsKey() Key {
 			{
 				Name: "track", Scalar: scalarChoice, Choice: []string{string(TrackDelivers), string(TrackNone)}, Default: string(TrackDelivers), Example: "track: none",
 				Doc: "What lowers a node's priority: delivers is that it does not hand out a file that a rule has from it, or is drained.",
+			},
+			{
+				Name: "ha", Scalar: scalarChoice, Choice: []string{haVRRP, haExternal}, Default: haVRRP, Example: "ha: external",
+				Doc: "Who moves the address: vrrp is Surefoot itself; external is keepalived, Pacemaker or the like, which put it on the interface and call surefoot lb role. " +
+					"Then address, interface and nodes alone are written.",
 			},
 			{
 				Name: "lower_by", Scalar: scalarCount, Default: "(100, or more where the priorities lie further apart)", Example: "lower_by: 150",

@@ -67,6 +67,7 @@ func resolve(f *file, path, self string, o Options) *Config {
 	c.resolveDNS(f)
 	c.resolveBalances(f)
 	c.VIPs = f.resolveVIPs()
+	c.resolveDeliveries()
 	return c
 }
 
@@ -169,6 +170,9 @@ func (f *file) resolveNetworks() []boot.Network {
 		b := boot.Network{
 			Name: n.name, Subnet: n.subnet.or(netip.Prefix{}), Subnet6: n.subnet6.or(netip.Prefix{}),
 			Deliver: n.deliver.or(boot.DeliverProxy), BIOS: n.bios.or(f.biosStyle()),
+		}
+		if b.VIP = n.vip(); b.VIP != "" {
+			b.Deliver = boot.DeliverProxy
 		}
 		if n.only6 {
 			b.Deliver = boot.DeliverNone // that is of IPv4

@@ -16,7 +16,12 @@ func (f *file) resolveVIPs() []VIP {
 		x := VIP{
 			Name: v.name, Address: v.address.or(netip.Prefix{}), VRID: v.vrid.or(0), Version: v.version.or(3),
 			Advert: v.advert.or(DefaultAdvert), Preempt: v.preempt.or(true), PreemptDelay: v.preemptDelay.or(0),
-			Track: v.track.or(TrackDelivers), Nodes: v.members(f),
+			Track: v.track.or(TrackDelivers), Nodes: v.members(f), External: v.external(),
+		}
+		if x.External {
+			x.Track = TrackNone
+			out = append(out, x)
+			continue
 		}
 		x.LowerBy = v.lowerBy.or(max(leastLowerBy, needed(x.Nodes)))
 		for _, p := range v.peers {
@@ -65,14 +70,23 @@ func (c *Config) writeVIPs(line func(string, ...any)) {
 			peers = append(peers, a.String())
 		}
 		for _, n := range v.Nodes {
-			text := plain(n.Name) + ": {priority: " + count0(n.Priority)
-			if n.Interface != "" {
-				text += ", interface: " + plain(n.Interface)
+			keys := []string{"priority: " + count0(n.Priority)}
+			if v.External {
+				keys = nil
 			}
-			nodes = append(nodes, text+"}")
+			if n.Interface != "" {
+				keys = append(keys, "interface: "+plain(n.Interface))
+			}
+			nodes = append(nodes, plain(n.Name)+": {"+strings.Join(keys, ", ")+"}")
 		}
 		line("  %s:", plain(v.Name))
 		line("    address: %s", plain(v.Address.String()))
+		if v.External {
+			line("    ha: %s", haExternal)
+			line("    nodes: {%s}", strings.Join(nodes, ", "))
+			continue
+		}
+		line("    ha: %s", haVRRP)
 		line("    vrid: %d", v.VRID)
 		line("    nodes: {%s}", strings.Join(nodes, ", "))
 		line("    advert: %s", durationText(v.Advert))

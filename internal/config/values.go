@@ -228,11 +228,14 @@ func parseBusyPoll(v *value) (time.Duration, *fault) {
 	return t, nil
 }
 
-// parseDeliver takes a delivery, and knows those of later versions.
+// parseDeliver takes a delivery, or the name of a service address after vip:.
 func parseDeliver(v *value) (boot.Delivery, *fault) {
-	word, _, _ := strings.Cut(v.text, ":")
-	if what := laterDeliver[word]; what != "" {
-		return "", faultf("%q is not in this version of Surefoot: it belongs to %s", v.text, what).write(string(boot.DeliverProxy))
+	if name, ok := strings.CutPrefix(v.text, boot.DeliverVIP); ok && name != "" {
+		return boot.Delivery(v.text), nil
 	}
-	return parseChoice(boot.DeliverProxy, boot.DeliverDHCP, boot.DeliverDNS, boot.DeliverNone)(v)
+	d, f := parseChoice(boot.DeliverProxy, boot.DeliverDHCP, boot.DeliverDNS, boot.DeliverNone)(v)
+	if f != nil {
+		f.message += ", or vip:NAME of vips"
+	}
+	return d, f
 }

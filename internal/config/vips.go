@@ -20,6 +20,7 @@ type VIP struct {
 	Unicast      bool         // the other nodes are peers
 	Track        Track
 	LowerBy      int
+	External     bool      // somebody else moves it; nothing of VRRP holds then
 	Nodes        []VIPNode // in the order of the file
 }
 
@@ -37,6 +38,12 @@ type Track string
 const (
 	TrackDelivers Track = "delivers" // the node does not hand out what it should
 	TrackNone     Track = "none"
+)
+
+// Who moves a service address.
+const (
+	haVRRP     = "vrrp"
+	haExternal = "external" // keepalived, Pacemaker; they say it by surefoot lb role
 )
 
 // The values that stand in when the file names none.
@@ -65,6 +72,7 @@ type fileVIP struct {
 	peers        []parsed[string]
 	track        *parsed[Track]
 	lowerBy      *parsed[int]
+	ha           *parsed[string]
 	nodes        []fileVIPNode
 	nodesKnown   bool
 	bad          bool
@@ -85,7 +93,7 @@ func (d *decoder) vips(o object) (list []fileVIP) {
 			iface: one(v, "interface", parseInterface), version: one(v, "version", parseRange(2, 3, 3)),
 			advert: one(v, "advert", parseAdvert), preempt: one(v, "preempt", parseBool), preemptDelay: one(v, "preempt_delay", parseDuration),
 			peers: words(v, "peers", parsePeer), track: one(v, "track", parseChoice(TrackDelivers, TrackNone)),
-			lowerBy: one(v, "lower_by", parseRange(1, 254, leastLowerBy)),
+			lowerBy: one(v, "lower_by", parseRange(1, 254, leastLowerBy)), ha: one(v, "ha", parseChoice(haVRRP, haExternal)),
 		}
 		x.nodesKnown = v.named("nodes", func(name string, n object) {
 			x.nodes = append(x.nodes, fileVIPNode{

@@ -23,7 +23,10 @@ import (
 var update = flag.Bool("update", false, "write generated parts of documents")
 
 // serveRoot makes this test binary a server of ours: SIGSTOP stops a process, not a goroutine.
-const serveRoot = "SUREFOOT_TEST_SERVE_ROOT"
+const (
+	serveRoot = "SUREFOOT_TEST_SERVE_ROOT"
+	serveAt   = "SUREFOOT_TEST_SERVE_AT" // default: every address
+)
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(serveRoot); dir != "" {
@@ -41,7 +44,11 @@ func serveOurs(dir string) error {
 	if err != nil {
 		return err
 	}
-	s, err := tftprole.New(tftprole.Config{Node: "n", Listen: netip.MustParseAddrPort("0.0.0.0:69"), Files: root}, tftprole.Deps{})
+	at := "0.0.0.0:69"
+	if a := os.Getenv(serveAt); a != "" {
+		at = a
+	}
+	s, err := tftprole.New(tftprole.Config{Node: "n", Listen: netip.MustParseAddrPort(at), Files: root}, tftprole.Deps{})
 	if err != nil {
 		return err
 	}

@@ -85,11 +85,15 @@ func (s *stage) silence() *Fault {
 
 // socketFault is an error that the kernel reports, mostly from ICMP.
 func (s *stage) socketFault(err error) *Fault {
-	if i, ok := lastICMP(s.conn); ok {
+	i, ok := s.icmp(err)
+	if ok {
 		s.trace.add(Packet{At: time.Since(s.start), What: fmt.Sprintf("ICMP type %d code %d", i.kind, i.code), Peer: i.from.String()})
 		if f := i.fault(s.step(), s.server); f != nil {
 			return f
 		}
+	}
+	if ok && i.kind == 3 && i.code == 3 {
+		err = unix.ECONNREFUSED
 	}
 	if errors.Is(err, unix.ECONNREFUSED) && s.peer.IsValid() {
 		return &Fault{

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -50,6 +51,18 @@ func lastICMP(conn syscall.Conn) (icmp, bool) {
 		}
 	})
 	return found, ok
+}
+
+// icmp returns the message behind an error of the socket.
+func (s *stage) icmp(err error) (icmp, bool) {
+	var u *unreachable
+	if errors.As(err, &u) {
+		return u.icmp, true
+	}
+	if c, ok := s.conn.(syscall.Conn); ok {
+		return lastICMP(c)
+	}
+	return icmp{}, false
 }
 
 // parseICMP reads struct sock_extended_err with the address of who sent the error after it.

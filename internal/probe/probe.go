@@ -40,6 +40,9 @@ type Options struct {
 	// returns what is to be called when it is closed. With it a server in the same process can
 	// tell probes from machines.
 	Opened func(local, server netip.AddrPort) (closed func())
+	// Through lets a TFTP download reach one server behind the service address that is the target. It needs
+	// CAP_NET_RAW; windows are not asked for.
+	Through *Through
 
 	enough int64 // blocks after which the download may end; 0: all of them
 }
@@ -71,6 +74,7 @@ type Result struct {
 	Offers       []Offer       `json:"offers,omitempty"`  // dhcp and pxe
 	Choice       string        `json:"choice,omitempty"`  // dhcp: what UEFI firmware makes of the offers
 	Records      []Record      `json:"records,omitempty"` // dns
+	Through      *Side         `json:"through,omitempty"` // a server behind a service address
 	Notes        []string      `json:"notes,omitempty"`   // remarkable, and no fault
 	Fault        *Fault        `json:"fault,omitempty"`
 	Timing       *Timing       `json:"timing,omitempty"` // of the blocks of a TFTP download
@@ -90,6 +94,9 @@ const (
 	NoAnswer        Code = "no-answer"
 	ServerError     Code = "server-error"
 	WrongAddress    Code = "wrong-address"
+	NotTaken        Code = "service-not-taken"
+	AnswersARP      Code = "answers-arp"
+	OtherContent    Code = "other-content"
 	SecondPort      Code = "second-port"
 	LargeBlocksLost Code = "large-blocks-lost"
 	NoFirstBlock    Code = "no-first-block"
@@ -112,7 +119,7 @@ const (
 // Codes lists all.
 func Codes() []Code {
 	return []Code{
-		NotResolved, HostDown, Unreachable, Filtered, Refused, NoAnswer, ServerError, WrongAddress, SecondPort,
+		NotResolved, HostDown, Unreachable, Filtered, Refused, NoAnswer, ServerError, WrongAddress, NotTaken, AnswersARP, OtherContent, SecondPort,
 		LargeBlocksLost, NoFirstBlock, NoSecondBlock, Stalled, BadAnswer, ShortFile, WrongHash, TextMissing, NoRange,
 		TooSlow, OtherServer, MissingServer, FlagMatters, WrongRecords, Interrupted, LocalError,
 	}

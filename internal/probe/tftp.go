@@ -33,13 +33,18 @@ func TFTP(ctx context.Context, t Target, o Options) Result {
 	res.Server = d.server.String()
 	limited, cancel := context.WithTimeoutCause(ctx, o.MaxTime, errTooSlow)
 	defer cancel()
-	if f = d.run(limited); f == nil {
+	if o.Through != nil {
+		f = d.through(limited)
+	} else {
+		f = d.run(limited)
+	}
+	if f == nil {
 		f = res.slow(o)
 	}
 	if o.Traced == nil || o.Traced(f == nil || res.Available) {
 		res.Trace = d.trace.packets()
 	}
-	if f != nil && o.Prove {
+	if f != nil && o.Prove && o.Through == nil {
 		f = d.prove(ctx, f)
 	}
 	res.finish(f)
@@ -85,6 +90,7 @@ type download struct {
 	trace   *trace // in the room
 	start   time.Time
 	told    time.Time // when progress was told of last
+	side    *side     // through the data plane; nil: as any client
 }
 
 func (d *download) run(ctx context.Context) *Fault {
@@ -115,7 +121,7 @@ func (d *download) run(ctx context.Context) *Fault {
 type stage struct {
 	*download
 	r         *receiver
-	conn      *net.UDPConn
+	conn      udpConn
 	started   time.Time
 	progress  time.Time // of the last packet that brought something new
 	peer      netip.AddrPort
@@ -127,9 +133,11 @@ type stage struct {
 }
 
 func (d *download) stage(ctx context.Context, r *receiver) *Fault {
-	conn, err := listen(d.server.Addr())
+	conn, err := d.open()
 	if err != nil {
-		return &Fault{Step: StepRequest, Code: LocalError, Text: fmt.Sprintf("open a socket: %v", err)}
+		f := localFault(err)
+		f.Text = "open a socket: " + f.Text
+		return f
 	}
 	closed := d.opts.opened(conn.LocalAddr(), d.server)
 	defer func() { _ = conn.Close(); closed() }()

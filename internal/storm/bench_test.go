@@ -116,6 +116,9 @@ func BenchmarkServers(b *testing.B) {
 		if only.MatchString("idle") {
 			s.benchIdle(bin)
 		}
+		if only.MatchString("relay") {
+			s.benchRelay(bin)
+		}
 	}
 }
 

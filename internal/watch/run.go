@@ -79,10 +79,15 @@ func (w *Watcher) rouse() {
 
 // options are those of a test's download.
 func (w *Watcher) options(t *Test) probe.Options {
-	return probe.Options{
+	o := probe.Options{
 		As: t.As, Timeout: t.Timeout, MaxTime: max(3*t.Every, leastTime), Resend: max(t.Timeout/4, 50*time.Millisecond),
 		Contains: t.Contains, SHA256: t.SHA256, Opened: w.deps.Opened,
 	}
+	if t.Through.Backend.IsValid() {
+		through := t.Through
+		o.Through = &through
+	}
+	return o
 }
 
 // leastTime is what every download may take as a whole: a slow link is no dead server.
@@ -128,6 +133,7 @@ func (w *Watcher) take(e *entry, start, now time.Time, out Result) *Change {
 	w.running--
 	e.running = false
 	var change *Change
+	w.compare(e, &out)
 	e.note(out)
 	if out.Verdict {
 		change = e.step(now, out, w.cfg.Health)

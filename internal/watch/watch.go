@@ -35,6 +35,11 @@ type Test struct {
 
 	Contains string
 	SHA256   string
+
+	// Through is set where the server stands behind a service address with direct server return: the download
+	// reaches it as the balancer does. The tests of one service and file are Twins: they are to have the same content.
+	Through probe.Through
+	Twins   string
 }
 
 // Steers reports whether answers depend on it.

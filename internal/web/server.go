@@ -50,6 +50,7 @@ type Deps struct {
 	VIPs     func() []vip.Report // nil: there are no service addresses
 	MoveVIP  func(name, to string, span time.Duration, dry bool) (vip.MoveResult, error)
 	HoldVIPs func(span time.Duration) error
+	RoleVIPs func(name string, master bool) ([]string, error)
 	Leases   Leases // nil: the node gives no addresses
 
 	// DNS explains an answer of the node's DNS server, or lists its names. Nil: it has none.

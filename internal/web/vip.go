@@ -33,6 +33,18 @@ type HoldRequest struct {
 	For time.Duration `json:"for_ns"`
 }
 
+// RoleRequest says what another program made of the node.
+type RoleRequest struct {
+	Name   string `json:"name,omitempty"` // "": every address that others move
+	Master bool   `json:"master"`
+}
+
+// RoleResult is what it was about.
+type RoleResult struct {
+	Names  []string `json:"vips"`
+	Master bool     `json:"master"`
+}
+
 // vipAPI adds what there is of service addresses; control adds what changes them.
 func (s *Server) vipAPI(mux *http.ServeMux, control bool) {
 	if s.deps.VIPs == nil {
@@ -62,6 +74,14 @@ func (s *Server) vipAPI(mux *http.ServeMux, control bool) {
 			return
 		}
 		answerVIP(w, struct{}{}, s.deps.HoldVIPs(q.For))
+	})
+	mux.HandleFunc("POST /api/v1/vips-role", func(w http.ResponseWriter, r *http.Request) {
+		var q RoleRequest
+		if !readRequest(w, r, &q) {
+			return
+		}
+		names, err := s.deps.RoleVIPs(q.Name, q.Master)
+		answerVIP(w, RoleResult{names, q.Master}, err)
 	})
 }
 
@@ -99,6 +119,13 @@ func (c *Client) VIPs(ctx context.Context) (VIPs, error) {
 func (c *Client) MoveVIP(ctx context.Context, name string, q MoveRequest) (vip.MoveResult, error) {
 	var out vip.MoveResult
 	err := c.postVIP(ctx, "/api/v1/vips/"+url.PathEscape(name)+"/move", q, &out)
+	return out, err
+}
+
+// RoleVIPs tells the node what another program made of it.
+func (c *Client) RoleVIPs(ctx context.Context, q RoleRequest) (RoleResult, error) {
+	var out RoleResult
+	err := c.postVIP(ctx, "/api/v1/vips-role", q, &out)
 	return out, err
 }
 

@@ -76,6 +76,12 @@ func Ours(iface string, a netip.Prefix, label string) bool {
 	return slices.ContainsFunc(list, func(x netlink.Addr) bool { return prefixOf(x) == a && x.Label == label })
 }
 
+// Has reports whether the interface has the address, whoever put it there.
+func Has(iface string, a netip.Addr) bool {
+	list, _, err := addrs(iface, a.Is6())
+	return err == nil && slices.ContainsFunc(list, func(x netlink.Addr) bool { return prefixOf(x).Addr() == a })
+}
+
 // From chooses the address that advertisements are sent from: the wanted one if the interface has it, else
 // its first that is no service address, and with IPv6 its link-local one (RFC 9568 section 5.1.2.1).
 func From(iface string, six bool, want netip.Addr, not func(netip.Addr) bool) (netip.Addr, error) {

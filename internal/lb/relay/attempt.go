@@ -15,16 +15,8 @@ import (
 	wire "surefoot/internal/wire/tftp"
 )
 
-const (
-	// firstResend is the wait before the last packet is sent again: it doubles with each repetition.
-	firstResend = 80 * time.Millisecond
-	// slowest is how long a backend may be silent that delivers to others meanwhile: to go on to the next
-	// one would only make more work for all. It is looked at every lookAgain.
-	slowest   = 1500 * time.Millisecond
-	lookAgain = 100 * time.Millisecond
-	// receiveBuffer in bytes: some windows.
-	receiveBuffer = 256 << 10
-)
+// receiveBuffer in bytes: some windows.
+const receiveBuffer = 256 << 10
 
 var (
 	errSilent = errors.New("no answer")
@@ -112,7 +104,7 @@ func (a *attempt) run(ctx context.Context) error {
 			}
 			if moved {
 				now := time.Now()
-				a.progress, resend, wait = now, now.Add(firstResend), firstResend
+				a.progress, resend, wait = now, now.Add(a.f.r.pace.firstResend), a.f.r.pace.firstResend
 				a.end = now.Add(a.patience)
 				a.of.heard.Store(now.UnixNano())
 			}
@@ -124,10 +116,10 @@ func (a *attempt) run(ctx context.Context) error {
 			return err
 		case !time.Now().Before(a.end):
 			now := time.Now()
-			if now.Sub(a.progress) >= slowest || !a.of.alive(now, a.patience) {
+			if now.Sub(a.progress) >= a.f.r.pace.slowest || !a.of.alive(now, a.patience) {
 				return a.silence()
 			}
-			a.end = now.Add(lookAgain)
+			a.end = now.Add(a.f.r.pace.lookAgain)
 		case !time.Now().Before(resend):
 			if err := a.send(a.m.last); err != nil {
 				return err
@@ -218,8 +210,8 @@ func begins(b []byte) bool {
 
 // agreed takes the size from the OACK.
 func (a *attempt) agreed() error {
-	a.f.origin(a.backend)
 	if a.m.size < 0 {
+		a.f.origin(a.backend)
 		return nil
 	}
 	if g := a.f.older; g != nil && a.f.held() == 0 && g.still(a.m.size) {
@@ -229,6 +221,7 @@ func (a *attempt) agreed() error {
 	if err := a.f.announce(a.m.size); err != nil {
 		return err
 	}
+	a.f.origin(a.backend)
 	a.f.launch()
 	return nil
 }

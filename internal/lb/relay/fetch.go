@@ -14,20 +14,6 @@ import (
 	wire "surefoot/internal/wire/tftp"
 )
 
-// patience is how long a backend may be silent, in each round through all of them. The first is shorter
-// than the first time-out of nearly every client (F25): the next backend answers before the client
-// repeats itself. The later ones are for backends that are all slow.
-var patience = [...]time.Duration{300 * time.Millisecond, time.Second, 3 * time.Second}
-
-const (
-	// sorryAfter is how long a request, or a transfer that stands still, waits for any backend: shorter
-	// than the patience of firmware (plain ROMs 10 s), so that the ERROR still reaches it.
-	sorryAfter = 7 * time.Second
-	// roundTime is the least time for one round: backends whose port is closed say so at once, and may
-	// be about to start again.
-	roundTime = 250 * time.Millisecond
-)
-
 var errReused = errors.New("an older content is still right")
 
 // failure is what became of the last try of one backend.
@@ -39,8 +25,8 @@ type failure struct {
 
 // run downloads until the content is complete, or nobody has it.
 func (f *flight) run(ctx context.Context) {
-	client := f.ask.Client.Addr()
-	c := f.r.choose(client, f.key.file)
+	p := f.r.pace
+	c := f.r.choose(f.ask.Client.Addr(), f.key.file)
 	queue := c.Backends
 	var failures []failure
 	moved := time.Now() // the last progress
@@ -52,11 +38,11 @@ func (f *flight) run(ctx context.Context) {
 				continue
 			}
 			had := f.held()
-			left := sorryAfter - time.Since(moved)
+			left := p.sorryAfter - time.Since(moved)
 			if left <= 0 {
 				break
 			}
-			err := f.try(ctx, b, min(patience[round], left))
+			err := f.try(ctx, b, min(p.patience[round], left))
 			if err == nil {
 				f.launch()
 				return
@@ -81,11 +67,11 @@ func (f *flight) run(ctx context.Context) {
 			continue
 		}
 		round++
-		if round == len(patience) || hopeless(failures, len(queue)) || f.held() == 0 && slices.ContainsFunc(failures, missing) || time.Since(moved) >= sorryAfter {
+		if round == len(p.patience) || hopeless(failures, len(queue)) || f.held() == 0 && slices.ContainsFunc(failures, missing) || time.Since(moved) >= p.sorryAfter {
 			f.fail(f.verdict(failures))
 			return
 		}
-		if !pause(ctx, time.Until(began.Add(roundTime))) {
+		if !pause(ctx, time.Until(began.Add(p.roundTime))) {
 			f.fail(errNoReader)
 			return
 		}

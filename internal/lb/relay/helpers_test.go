@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -79,11 +80,14 @@ func run(t testing.TB, f func(context.Context, func()) error) {
 type scripted struct {
 	conn     *net.UDPConn
 	content  []byte
-	options  bool // answers tsize, blksize and windowsize; else nothing
+	options  bool          // answers tsize, blksize and windowsize; else nothing
+	limits   wire.Limits   // of these
+	grant    []wire.Option // answers exactly these instead
 	refuse   wire.ErrorCode
 	text     string
-	stopAt   int64 // sends no block from this one on; 0: sends all
-	slow     time.Duration
+	stopAt   int64         // sends no block from this one on; 0: sends all
+	slow     time.Duration // before each answer to a request
+	pause    time.Duration // before each window
 	stopped  chan struct{} // closed when stopAt is reached
 	once     sync.Once
 	mu       sync.Mutex
@@ -111,22 +115,14 @@ func (s *scripted) asked() []wire.Request {
 // serve answers from its one port, for one client at a time.
 func (s *scripted) serve() {
 	buf := make([]byte, 2048)
-	bs := int64(512)
+	var p wire.Profile
+	var acked int64
 	for {
 		n, from, err := s.conn.ReadFromUDPAddrPort(buf)
 		if err != nil {
 			return
 		}
 		send := func(b []byte) { _, _ = s.conn.WriteToUDPAddrPort(b, from) }
-		block := func(i int64) {
-			if s.stopAt > 0 && i >= s.stopAt {
-				s.once.Do(func() { close(s.stopped) })
-				return
-			}
-			if off := (i - 1) * bs; off <= int64(len(s.content)) {
-				send(wire.AppendData(nil, uint16(i), s.content[off:min(off+bs, int64(len(s.content)))]))
-			}
-		}
 		switch op, _ := wire.PeekOp(buf[:n]); op {
 		case wire.OpRRQ:
 			req, _ := wire.ParseRequest(buf[:n])
@@ -134,21 +130,44 @@ func (s *scripted) serve() {
 			s.requests = append(s.requests, req)
 			s.mu.Unlock()
 			time.Sleep(s.slow)
+			var oack []wire.Option
+			acked, p = 0, wire.DefaultProfile()
+			if s.options && len(req.Options) > 0 {
+				p, oack = wire.Negotiate(req.Options, s.limits, int64(len(s.content)))
+			}
+			if s.grant != nil {
+				oack = s.grant
+			}
 			switch {
 			case s.refuse != 0 || s.text != "":
 				send(wire.AppendError(nil, s.refuse, s.text))
-			case s.options && len(req.Options) > 0:
-				p, granted := wire.Negotiate(req.Options, wire.Limits{WindowSize: 1}, int64(len(s.content)))
-				bs = int64(p.BlockSize)
-				send(wire.AppendOACK(nil, granted))
+			case len(oack) > 0:
+				send(wire.AppendOACK(nil, oack))
 			default:
-				bs = 512
-				block(1)
+				s.window(send, p, 0)
 			}
 		case wire.OpACK:
-			p, _ := wire.ParsePacket(buf[:n])
-			block(int64(p.Block) + 1)
+			pk, _ := wire.ParsePacket(buf[:n])
+			acked += int64(int16(pk.Block - uint16(acked)))
+			time.Sleep(s.pause)
+			s.window(send, p, acked)
 		}
+	}
+}
+
+// window sends what follows the block that was acknowledged.
+func (s *scripted) window(send func([]byte), p wire.Profile, acked int64) {
+	bs := int64(p.BlockSize)
+	for i := acked + 1; i <= acked+int64(p.WindowSize); i++ {
+		if s.stopAt > 0 && i >= s.stopAt {
+			s.once.Do(func() { close(s.stopped) })
+			return
+		}
+		off := (i - 1) * bs
+		if off > int64(len(s.content)) {
+			return
+		}
+		send(wire.AppendData(nil, uint16(i), s.content[off:min(off+bs, int64(len(s.content)))]))
 	}
 }
 
@@ -165,6 +184,11 @@ type site struct {
 
 func start(t testing.TB, change func(*Config), backends ...netip.AddrPort) *site {
 	t.Helper()
+	return startAt(t, usualPace(), change, backends...)
+}
+
+func startAt(t testing.TB, p pace, change func(*Config), backends ...netip.AddrPort) *site {
+	t.Helper()
 	s := &site{t: t, news: make(chan struct{}, 1)}
 	cfg := Config{Node: "n1", Cache: DefaultCache, DrainTimeout: 10 * time.Millisecond, Service: lb.Service{
 		Name: "boot", Mode: lb.Relay, Listen: netip.MustParseAddrPort("127.0.0.1:0"),
@@ -179,11 +203,38 @@ func start(t testing.TB, change func(*Config), backends ...netip.AddrPort) *site
 	if s.r, err = New(cfg, Deps{Emit: s.emit, Down: s.isDown}); err != nil {
 		t.Fatal(err)
 	}
+	s.r.pace = p
 	if err := s.r.Listen(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	run(t, s.r.Run)
 	return s
+}
+
+// hasty gives a backend as much time to answer first as usual, so that a busy machine is no dead backend, but
+// gives up sooner on those that never will.
+func hasty() pace {
+	p := usualPace()
+	p.patience[1], p.patience[2] = p.patience[0], p.patience[0]
+	p.sorryAfter, p.roundTime = 2*time.Second, 50*time.Millisecond
+	return p
+}
+
+// patient waits so long that no busy machine makes a backend look dead.
+func patient() pace {
+	p := usualPace()
+	p.patience = [...]time.Duration{time.Second, 5 * time.Second, 20 * time.Second}
+	p.slowest, p.sorryAfter = 5*time.Second, time.Minute
+	return p
+}
+
+// TestMain lets more tests wait at the same time than there are cores: they wait for silence.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
 }
 
 func (s *site) isDown(server, _ string) bool {
@@ -205,7 +256,7 @@ func (s *site) emit(ev boot.Event) {
 // ends waits for so many transfers to end, and returns how.
 func (s *site) ends(n int) []boot.Event {
 	s.t.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		s.mu.Lock()
 		var out []boot.Event
@@ -229,7 +280,7 @@ func (s *site) ends(n int) []boot.Event {
 func (s *site) get(file string, as probe.Style) probe.Result {
 	at := s.r.Addr()
 	return probe.TFTP(s.t.Context(), probe.Target{Scheme: "tftp", Host: at.Addr().String(), Port: at.Port(), File: file},
-		probe.Options{As: as, Timeout: 20 * time.Second})
+		probe.Options{As: as, Timeout: time.Minute})
 }
 
 // want downloads and compares.

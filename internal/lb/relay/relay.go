@@ -63,6 +63,7 @@ type Relay struct {
 	deps    Deps
 	service atomic.Pointer[lb.Service]
 	server  *tftp.Server
+	pace    pace
 	kept    lb.Keeper
 	stats   stats
 	ctx     context.Context // of the downloads
@@ -92,7 +93,7 @@ func New(cfg Config, d Deps) (*Relay, error) {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
-	r := &Relay{cfg: cfg, deps: d, flights: map[key]*flight{}}
+	r := &Relay{cfg: cfg, deps: d, pace: usualPace(), flights: map[key]*flight{}}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	r.service.Store(&cfg.Service)
 	var err error

@@ -11,10 +11,6 @@ import (
 	wire "surefoot/internal/wire/tftp"
 )
 
-// suspectFor is how long a backend that did not deliver comes last, until health has made up its
-// mind. Without it, each download would wait for it first.
-const suspectFor = 5 * time.Second
-
 // stats counts what backends did.
 type stats struct {
 	shared atomic.Int64 // requests that joined a download or found its content
@@ -85,12 +81,12 @@ func (s *stats) suspect(name string, now time.Time) bool {
 }
 
 // doubt makes a backend a suspect, and reports whether it was none.
-func (s *stats) doubt(name string, now time.Time) bool {
+func (s *stats) doubt(name string, now, until time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.at(name)
 	news := !now.Before(b.suspect)
-	b.suspect = now.Add(suspectFor)
+	b.suspect = until
 	return news
 }
 
@@ -100,7 +96,8 @@ func (r *Relay) failed(f *flight, b lb.Backend, err error) {
 	if reason != boot.BackendSilent && reason != boot.BackendDiffers {
 		return // it answered
 	}
-	if r.stats.doubt(b.Name, time.Now()) {
+	now := time.Now()
+	if r.stats.doubt(b.Name, now, now.Add(r.pace.suspectFor)) {
 		r.deps.Log.Warn("a backend does not deliver, another one is asked", "role", "lb", "service", r.service.Load().Name,
 			"backend", b.Name, "file", f.key.file, "bytes", f.held(), "reason", string(reason), "err", err)
 	}

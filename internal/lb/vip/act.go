@@ -73,6 +73,9 @@ func (r *runner) claim(now time.Time) error {
 		}
 	}
 	r.takeovers++
+	if r.cfg.External {
+		return nil // whoever moves the address has put it there
+	}
 	n := r.note(time.Time{})
 	r.notes.put(n)
 	added, err := vrrp.Add(r.cfg.Interface, r.cfg.Address, n.Label)

@@ -32,6 +32,10 @@ type Address struct {
 	Peers   []netip.Addr // who is told; none: the group
 	Self    netip.Addr   // advertisements leave from it, where the interface has it
 	Members []Member     // all nodes, the first to have the address in front
+
+	// External says that another program moves the address, and tells of it by Server.Role: no VRRP is spoken here, and
+	// nothing put on an interface. Of the fields above name, address, interface and members hold.
+	External bool
 }
 
 // Member is a node that may have the address.
@@ -88,6 +92,7 @@ type Deps struct {
 func (c Config) check() error {
 	for _, a := range c.Addresses {
 		switch {
+		case a.External && a.Address.IsValid() && a.Interface != "":
 		case !a.Address.IsValid(), a.Interface == "", a.VRID == 0, a.Priority == 0, a.Interval <= 0:
 			return fmt.Errorf("vip %s: address, interface, vrid, priority or interval is missing", a.Name)
 		case a.Version != 3 && (a.Version != 2 || a.six()):

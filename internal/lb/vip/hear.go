@@ -90,7 +90,7 @@ func (r *runner) report() Report {
 		Name: r.cfg.Name, Address: r.cfg.Address.String(), Interface: r.cfg.Interface, VRID: r.cfg.VRID, Version: r.cfg.Version,
 		Peers: r.cfg.Peers, Interval: r.cfg.Interval, Members: r.cfg.Members,
 		State: r.s.Phase, Since: r.s.Since, From: r.p.Self, Priority: r.p.Effective(r.s), Base: r.cfg.Priority, Lowered: r.lowered(now),
-		Master: r.s.Master, MasterPriority: r.s.MasterPriority, Trouble: r.trouble,
+		External: r.cfg.External, Master: r.s.Master, MasterPriority: r.s.MasterPriority, Trouble: r.trouble,
 		Takeovers: r.takeovers, Sent: r.sent, Received: r.received, Ignored: map[boot.Reason]uint64{},
 	}
 	for why, n := range r.ignored {
@@ -122,6 +122,9 @@ func (r *runner) move(to string, span time.Duration, dry bool) (MoveResult, erro
 			r.poke()
 		}
 		return out, nil
+	}
+	if r.cfg.External {
+		return out, &Refusal{Text: "another program moves " + r.cfg.Name + " (ha: external)", Fix: []string{"move it there: keepalived by its priority, Pacemaker by crm_resource --move"}}
 	}
 	next := ""
 	for _, m := range r.cfg.Members {

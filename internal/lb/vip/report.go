@@ -17,6 +17,7 @@ type Report struct {
 	Peers     []netip.Addr  `json:"peers,omitempty"` // none: the multicast group
 	Interval  time.Duration `json:"interval_ns"`
 	Members   []Member      `json:"nodes"`
+	External  bool          `json:"external,omitempty"` // another program moves it
 
 	State     Phase      `json:"state"`
 	Since     time.Time  `json:"since"`

@@ -40,6 +40,8 @@ type runner struct {
 	why      string     // the node does not deliver
 	trouble  string
 	conflict *Conflict
+	wanted   Phase       // of an address that others move: what they said last, "" nothing yet
+	wantedAt time.Time   // when
 	announce []time.Time // when the neighbours are told again
 	ending   bool
 
@@ -65,6 +67,10 @@ func (r *runner) run(adopt bool) {
 	defer look.Stop()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	if r.cfg.External {
+		r.follow(look.C)
+		return
+	}
 	r.adopted = adopt
 	r.locked(func(now time.Time) { r.look(now, adopt) })
 	for {

@@ -43,8 +43,10 @@ func New(cfg Config, d Deps) (*Server, error) {
 
 // Listen makes sure that the process may do all this, and takes off what a killed one left.
 func (s *Server) Listen(context.Context) error {
-	if err := vrrp.Allowed(); err != nil {
-		return err
+	if slices.ContainsFunc(s.cfg.Addresses, func(a Address) bool { return !a.External }) {
+		if err := vrrp.Allowed(); err != nil {
+			return err
+		}
 	}
 	if err := s.notes.load(); err != nil {
 		s.deps.Log.Warn("what an earlier process left behind is known by its label only", "err", err)
@@ -176,6 +178,35 @@ func (s *Server) Move(name, to string, span time.Duration, dry bool) (MoveResult
 		return MoveResult{}, err
 	}
 	return r.move(to, span, dry)
+}
+
+// Role says what another program made of this node with an address that it moves: the master, which has it, or a
+// backup. An empty name means all such addresses. It returns the names of those that it was about.
+func (s *Server) Role(name string, master bool) ([]string, error) {
+	s.mu.Lock()
+	list := slices.Clone(s.runners)
+	s.mu.Unlock()
+	if name != "" {
+		r, err := s.find(name)
+		if err != nil {
+			return nil, err
+		}
+		if !r.cfg.External {
+			return nil, &Refusal{Text: name + " is moved by Surefoot itself (ha: vrrp)", Fix: []string{"surefoot vip move " + name, "or ha: external in the site file, if another program is to move it"}}
+		}
+		list = []*runner{r}
+	}
+	var out []string
+	for _, r := range list {
+		if r.cfg.External {
+			r.hearRole(master)
+			out = append(out, r.cfg.Name)
+		}
+	}
+	if len(out) == 0 {
+		return nil, &Refusal{Text: "no service address of this node is moved by another program", Fix: []string{"ha: external at the address in the site file, then surefoot reload"}}
+	}
+	return out, nil
 }
 
 // Hold makes the next stop within this time a restart: without a farewell, and the address stays.

@@ -9,13 +9,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-func relayScenarios() []scenario { return []scenario{{"lb-relay", lbRelay}} }
+func relayScenarios() []scenario {
+	return []scenario{{"lb-relay", lbRelay}, {"lb-relay-kill", lbRelayKill}, {"lb-relay-firewall", lbRelayFirewall}}
+}
 
 // relaySite is a network namespace with three kinds of TFTP server and a relay before them.
 type relaySite struct {
@@ -25,13 +28,26 @@ type relaySite struct {
 	ns     string
 	dir    string
 	procs  map[string]*exec.Cmd
+	kinds  []string // of server, one for each backend
 }
 
-// The backends: tftpd-hpa, dnsmasq and our own server, each over a folder of its own.
-var relayBackends = []string{"hpa", "dnsmasq", "own"}
+// differentBackends are tftpd-hpa, dnsmasq and our own server, each over a folder of its own.
+func differentBackends() []string { return []string{"hpa", "dnsmasq", "own"} }
 
-func backendAddr(name string) string {
-	return map[string]string{"hpa": "10.77.9.21", "dnsmasq": "10.77.9.22", "own": "10.77.9.23"}[name]
+// names are those of the backends: their kind, and their number where a kind is there more than once.
+func (s *relaySite) names() []string {
+	var out []string
+	for i, k := range s.kinds {
+		if slices.Index(s.kinds, k) != i {
+			k += fmt.Sprint(i + 1)
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+func (s *relaySite) at(name string) string {
+	return fmt.Sprint("10.77.9.", 21+slices.Index(s.names(), name))
 }
 
 const serviceAddr = "10.77.9.20"
@@ -48,12 +64,12 @@ func relayClients() int {
 // lbRelay: three servers of different make behind one address. Whatever becomes of one or two of them, every
 // client gets its file, whole; when none is left, it is told so.
 func lbRelay(t *testing.T, b *bench) {
-	s := newRelaySite(t, b)
+	s := newRelaySite(t, b, differentBackends()...)
 	file := make([]byte, 1<<20)
 	_, _ = rand.Read(file)
 	s.publish("boot.bin", file)
 	s.publish("small.bin", file[:5000])
-	for _, name := range relayBackends {
+	for _, name := range s.names() {
 		s.backend(name)
 	}
 	s.relay("round-robin", "off")
@@ -93,7 +109,7 @@ func lbRelay(t *testing.T, b *bench) {
 	})
 	t.Run("all dead", func(t *testing.T) {
 		s.relay("round-robin", "64MiB")
-		for _, name := range relayBackends {
+		for _, name := range s.names() {
 			s.kill(name, syscall.SIGKILL)
 		}
 		began := time.Now()
@@ -105,7 +121,7 @@ func lbRelay(t *testing.T, b *bench) {
 	})
 }
 
-func newRelaySite(t *testing.T, b *bench) *relaySite {
+func newRelaySite(t *testing.T, b *bench, kinds ...string) *relaySite {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "sf-relay")
 	if err == nil {
@@ -115,7 +131,7 @@ func newRelaySite(t *testing.T, b *bench) *relaySite {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	s := &relaySite{t: t, ctx: ctx, binary: b.binary, ns: fmt.Sprintf("sf-relay-%d", os.Getpid()), dir: dir, procs: map[string]*exec.Cmd{}}
+	s := &relaySite{t: t, ctx: ctx, binary: b.binary, ns: fmt.Sprintf("sf-relay-%d", os.Getpid()), dir: dir, procs: map[string]*exec.Cmd{}, kinds: kinds}
 	s.do("ip", "netns", "add", s.ns)
 	t.Cleanup(func() {
 		for name := range s.procs {
@@ -126,10 +142,14 @@ func newRelaySite(t *testing.T, b *bench) *relaySite {
 		_ = os.RemoveAll(dir)
 	})
 	s.do("ip", "-n", s.ns, "link", "set", "lo", "up")
-	for _, a := range []string{serviceAddr, "10.77.9.11", backendAddr("hpa"), backendAddr("dnsmasq"), backendAddr("own")} {
+	addrs := []string{serviceAddr, "10.77.9.11"}
+	for _, name := range s.names() {
+		addrs = append(addrs, s.at(name))
+	}
+	for _, a := range addrs {
 		s.do("ip", "-n", s.ns, "address", "add", a+"/32", "dev", "lo")
 	}
-	for _, name := range relayBackends {
+	for _, name := range s.names() {
 		if err := os.MkdirAll(s.path(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +188,7 @@ func (s *relaySite) write(backend, file string, b []byte) {
 }
 
 func (s *relaySite) publish(file string, b []byte) {
-	for _, name := range relayBackends {
+	for _, name := range s.names() {
 		s.write(name, file, b)
 	}
 }
@@ -184,6 +204,7 @@ func (s *relaySite) launch(name string, ready func() bool, words ...string) {
 	}
 	defer log.Close()
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // in.tftpd makes a process for each transfer
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -198,13 +219,13 @@ func (s *relaySite) launch(name string, ready func() bool, words ...string) {
 
 func (s *relaySite) signal(name string, sig syscall.Signal) {
 	if p := s.procs[name]; p != nil {
-		_ = p.Process.Signal(sig)
+		_ = syscall.Kill(-p.Process.Pid, sig)
 	}
 }
 
 func (s *relaySite) kill(name string, sig syscall.Signal) {
 	if p := s.procs[name]; p != nil {
-		_ = p.Process.Signal(sig)
+		_ = syscall.Kill(-p.Process.Pid, sig)
 		_ = p.Wait()
 		delete(s.procs, name)
 	}
@@ -212,7 +233,7 @@ func (s *relaySite) kill(name string, sig syscall.Signal) {
 
 func (s *relaySite) backend(name string) {
 	s.t.Helper()
-	at, root := backendAddr(name), s.path(name)
+	at, root := s.at(name), s.path(name)
 	words := map[string][]string{
 		"hpa": {"in.tftpd", "-L", "--foreground", "--ipv4", "--address", at + ":69", "--user", "nobody", "--secure", root},
 		"dnsmasq": {
@@ -220,7 +241,7 @@ func (s *relaySite) backend(name string) {
 			"--listen-address=" + at, "--bind-interfaces", "--tftp-max=2000", "--quiet-tftp", "--user=root",
 		},
 		"own": {s.binary, "tftp", "--root", root, "--listen", at + ":69", "--max-per-client", "4096"},
-	}[name]
+	}[s.kinds[slices.Index(s.names(), name)]]
 	s.launch(name, func() bool {
 		return s.in(s.binary, "probe", "tftp://"+at+"/small.bin").Run() == nil
 	}, words...)
@@ -231,8 +252,8 @@ func (s *relaySite) relay(scheduler, cache string) {
 	s.t.Helper()
 	s.kill("relay", syscall.SIGKILL)
 	var servers strings.Builder
-	for _, name := range relayBackends {
-		fmt.Fprintf(&servers, "  %s: {tftp: %s}\n", name, backendAddr(name))
+	for _, name := range s.names() {
+		fmt.Fprintf(&servers, "  %s: {tftp: %s}\n", name, s.at(name))
 	}
 	text := fmt.Sprintf(`site: e2e
 nodes:
@@ -251,7 +272,7 @@ history: {file: none}
 lb:
   services:
     boot: {listen: %s, backends: [%s], scheduler: %s, cache: %s, sorry: "boot servers are down"}
-`, servers.String(), serviceAddr, s.path("s.sock"), s.path("state"), serviceAddr, strings.Join(relayBackends, ", "), scheduler, cache)
+`, servers.String(), serviceAddr, s.path("s.sock"), s.path("state"), serviceAddr, strings.Join(s.names(), ", "), scheduler, cache)
 	if err := os.WriteFile(s.path("site.yaml"), []byte(text), 0o644); err != nil {
 		s.t.Fatal(err)
 	}
@@ -270,7 +291,7 @@ func (s *relaySite) clients(t *testing.T, file []byte) {
 		"busybox":  {"busybox", "tftp", "-g", "-b", "1432", "-r", "boot.bin", "-l", out, serviceAddr},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for range len(relayBackends) { // each has its turn
+			for range len(s.names()) { // each has its turn
 				_ = os.Remove(out)
 				if text, err := s.in(words...).CombinedOutput(); err != nil {
 					t.Fatalf("%v: %s", err, text)
@@ -282,7 +303,7 @@ func (s *relaySite) clients(t *testing.T, file []byte) {
 		})
 	}
 	for _, as := range []string{"edk2", "ipxe", "pxelinux", "plain"} {
-		for range len(relayBackends) {
+		for range len(s.names()) {
 			s.must(t, "probe", "tftp://"+serviceAddr+"/boot.bin", "--as", as)
 		}
 	}
@@ -318,8 +339,8 @@ func (s *relaySite) delivered(t *testing.T, done <-chan string, n int) {
 	t.Log(s.must(t, "lb", "show", "boot", "--socket", s.path("s.sock")))
 }
 
-// awaitRunning waits until a backend serves so many downloads at once.
-func (s *relaySite) awaitRunning(t *testing.T, backend string, n int) {
+// awaitRunning waits until a backend serves so many downloads at once, and returns how many.
+func (s *relaySite) awaitRunning(t *testing.T, backend string, n int) int {
 	t.Helper()
 	for until := time.Now().Add(30 * time.Second); time.Now().Before(until); {
 		var views []struct {
@@ -332,11 +353,12 @@ func (s *relaySite) awaitRunning(t *testing.T, backend string, n int) {
 		if err := json.Unmarshal([]byte(s.must(t, "lb", "--json", "--socket", s.path("s.sock"))), &views); err != nil {
 			t.Fatal(err)
 		}
-		if views[0].Stats.Backends[backend].Running >= n {
-			return
+		if now := views[0].Stats.Backends[backend].Running; now >= n {
+			return now
 		}
 	}
 	t.Fatalf("backend %s never had %d downloads", backend, n)
+	return 0
 }
 
 // mixed kills a backend while clients download from it what the others have otherwise: each client gets
