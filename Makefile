@@ -34,12 +34,12 @@ build: ## bin/surefoot, one static binary
 	@mkdir -p bin
 	$(BUILD) -o $(BIN) ./cmd/surefoot
 
-test: ## everything: unit, packets, fuzz seeds, command line, namespaces, boots (10 minutes)
+test: ## everything: unit, packets, fuzz seeds, command line, namespaces, boots (13 minutes)
 	@scripts/setup test
 	@$(MAKE) --no-print-directory build
 	$(GO) vet ./...
 	@$(if $(ROOT),,echo "not root: tests that need network namespaces are skipped (sudo make test runs all)")
-	$(REQUIRE) $(GO) test -p 2 -timeout 10m $$($(GO) list ./... | grep -v -e /e2e$$ -e /conform$$)
+	$(REQUIRE) $(GO) test -p 4 -timeout 10m $$($(GO) list ./... | grep -v -e /e2e$$ -e /conform$$)
 	$(REQUIRE) SUREFOOT_BIN=$(CURDIR)/$(BIN) $(GO) test -v -timeout 14m ./e2e
 
 check: ## formatting, vet, staticcheck, import policy, generated files, and the tests with -race
@@ -71,7 +71,7 @@ conform: ## the TFTP conformance suite, against our server and the others (it me
 	@scripts/setup test
 	$(REQUIRE) $(GO) test -count=1 ./internal/serve/tftp/conform
 
-e2e: ## boots of emulated PCs; E2E=NAME runs the scenarios whose names begin so
+e2e: ## boots of emulated PCs; E2E=NAME runs the scenarios whose names begin so, E2E=. all there are
 	@scripts/setup test
 	@$(MAKE) --no-print-directory build
 	@$(GO) test -c -o bin/e2e.test ./e2e

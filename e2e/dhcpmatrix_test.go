@@ -23,8 +23,13 @@ const soon = 500 * time.Millisecond
 
 // named reports whether somebody asked for scenarios whose names begin so, and not for all there are.
 func named(name string) bool {
+	return strings.HasPrefix(pattern(), name)
+}
+
+// pattern is how the names of scenarios must begin, "" where nobody asked for any.
+func pattern() string {
 	_, pattern, _ := strings.Cut(flag.Lookup("test.run").Value.String(), "/")
-	return strings.HasPrefix(strings.TrimPrefix(pattern, "^"), name)
+	return strings.TrimPrefix(pattern, "^")
 }
 
 // dhcpFault is one situation of the matrix.
