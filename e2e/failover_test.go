@@ -81,7 +81,7 @@ func (k killed) run(t *testing.T, b *bench, realClock bool) {
 	s.capture.Watch(func(f lab.Frame) {
 		u, ok := f.UDP()
 		switch {
-		case ok && u.IsProxyOffer() && dead.Load() == nil:
+		case ok && u.IsProxyOffer() && u.OfMachine() && dead.Load() == nil:
 			n := s.nodeAt(u.Src.Addr())
 			_ = n.Process().Kill()
 			when.Store(time.Now().UnixNano())

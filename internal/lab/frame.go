@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 )
@@ -66,6 +67,11 @@ const (
 func (u UDP) IsProxyOffer() bool {
 	kind, reply, yiaddr, ok := u.DHCPType()
 	return ok && reply && kind == DHCPOffer && yiaddr.IsUnspecified()
+}
+
+// OfMachine reports whether a DHCP packet is to or from a machine of the lab, and not a node's own test.
+func (u UDP) OfMachine() bool {
+	return len(u.Payload) > 34 && bytes.HasPrefix(u.Payload[28:], []byte{0x52, 0x54, 0x00})
 }
 
 // IsDHCPRequest reports whether the datagram is a client's request for an address that it was
