@@ -25,7 +25,7 @@ func dhcpDaemonClients() []*dhcpDaemon {
 			},
 		},
 		{
-			name: "dhcpcd", programs: []string{"dhcpcd"}, launch: startDhcpcd,
+			name: "dhcpcd", programs: []string{"dhcpcd"}, launch: startDhcpcd, written: "reason=REBIND",
 			knows: []string{"leased <it> for 120 seconds", "new_routers=10.78.0.1\n", "new_domain_name_servers=10.78.0.53\n", "new_dhcp_lease_time=120\n", "new_interface_mtu=1400\n"},
 		},
 	}

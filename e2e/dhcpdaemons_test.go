@@ -41,6 +41,7 @@ type dhcpDaemon struct {
 	launch   func(d *dhcpDaemon) *dhcpProgram
 	cable    bool     // it remembers its address while it runs: a cable that was out makes it ask for that one
 	knows    []string // what it says of its lease; <it> stands for the address
+	written  string   // what it says when a lease that it rebound is in its file; "": it can be killed before that
 
 	own, dev string // folder and interface
 	heard    *overheard
@@ -104,6 +105,10 @@ func (d *dhcpDaemon) live(dev string) {
 	}
 	if r := d.heard.last("request broadcast"); addrOf(r.ClientIPAddr) != addr || r.ServerIdentifier() != nil {
 		t.Errorf("that was no rebinding: %s", r.Summary())
+	}
+
+	if d.written != "" { // it truncates the file first
+		s.await(d.name+" has written its lease", 10*time.Second, func() bool { return strings.Contains(d.says(), d.written) })
 	}
 
 	// It starts anew, and asks for the address that it had (INIT-REBOOT, RFC 2131 section 4.4.2).

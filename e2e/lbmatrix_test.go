@@ -214,7 +214,7 @@ ip link set eth0 master br1
 ip addr add 10.1.0.10/16 dev br1
 ip link set br1 up
 ip route replace default via 10.1.0.1`)
-	l.start("dnsmasq", l.in("cl", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=br1", "--bind-interfaces", "--user=root",
+	l.start("dnsmasq", l.in("cl", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--interface=br1", "--bind-interfaces", "--user=root", "--no-ping",
 		"--dhcp-range=10.1.0.100,10.1.0.150,255.255.0.0", "--dhcp-option=3,10.1.0.1", "--dhcp-leasefile="+l.path("leases"), "--pid-file="+l.path("dnsmasq.pid"),
 		"--dhcp-match=set:x64,option:client-arch,7", "--dhcp-match=set:x64,option:client-arch,9",
 		"--dhcp-boot=tag:x64,x64.efi,service,"+dsrVIP, "--dhcp-boot=tag:!x64,bios.0,service,"+dsrVIP))
