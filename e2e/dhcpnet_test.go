@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -41,10 +42,13 @@ type dhcpNet struct {
 // dhcpSpaces is how the namespaces of these scenarios begin; the number of their process follows.
 const dhcpSpaces = "sf-dm"
 
+// dhcpNets numbers the networks of this process: two may be there at a time.
+var dhcpNets atomic.Int32
+
 func newDHCPNet(t *testing.T, servers int, witness bool) *dhcpNet {
 	t.Helper()
 	sweepDHCP(t)
-	n := &dhcpNet{t: t, dir: t.TempDir(), prefix: fmt.Sprintf("%s%d-%d-", dhcpSpaces, os.Getpid(), servers), servers: servers, threads: map[string]*inside{}}
+	n := &dhcpNet{t: t, dir: t.TempDir(), prefix: fmt.Sprintf("%s%d-%d-", dhcpSpaces, os.Getpid(), dhcpNets.Add(1)), servers: servers, threads: map[string]*inside{}}
 	n.parts = []string{"sw", "pc", "r"}
 	for i := range servers {
 		n.parts = append(n.parts, serverPart(i))

@@ -25,8 +25,8 @@ func scenarios() []scenario {
 	var all []scenario
 	for _, group := range [][]scenario{
 		bootScenarios(), failoverScenarios(), operateScenarios(), messageScenarios(), clientScenarios(), floodScenarios(), natScenarios(), steerScenarios(),
-		dhcpScenarios(), dhcpMatrixScenarios(), most(dhcp6Scenarios(), "shared"),
-		relayScenarios(), deliverVIPScenarios(), most(dsrScenarios(), "failover"), lbNATScenarios(), most(lbMatrixScenarios(), "matrix"),
+		pairs(dhcpScenarios(), "uefi", "relay", "beside", "more"), dhcpMatrixScenarios(), pairs(most(dhcp6Scenarios(), "shared")),
+		relayScenarios(), pairs(deliverVIPScenarios()), most(dsrScenarios(), "failover"), lbNATScenarios(), most(lbMatrixScenarios(), "matrix"),
 		pairs(most(
 			bdmEFIScenarios(), "port-closed", "dies-midway", "crooked", "name", "gateway", "comes-back", "two-cards", "no-link",
 			"other-driver", "no-dhcp", "rogue-dhcp", "ipxe", "vlan", "damaged",
@@ -42,7 +42,7 @@ func scenarios() []scenario {
 // others, and all of them together take longer than anybody waits for. `make e2e E2E=.` runs everything.
 func most(list []scenario, ends ...string) []scenario {
 	for i, s := range list {
-		if slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(s.name, "-"+end) }) {
+		if endsIn(s.name, ends) {
 			list[i].run = func(t *testing.T, b *bench) {
 				if pattern() == "" {
 					t.Skip("only by name: make e2e E2E=" + s.name)
@@ -54,10 +54,17 @@ func most(list []scenario, ends ...string) []scenario {
 	return list
 }
 
-// pairs lets scenarios run two at a time, after all the others: each is mostly one emulated machine, which keeps
-// one processor busy, in a lab of its own.
-func pairs(list []scenario) []scenario {
+func endsIn(name string, ends []string) bool {
+	return slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, "-"+end) })
+}
+
+// pairs lets scenarios run two at a time, after all the others: those whose names end so, or all. Each is mostly one
+// emulated machine, which keeps one processor busy, in a lab of its own.
+func pairs(list []scenario, ends ...string) []scenario {
 	for i, s := range list {
+		if len(ends) > 0 && !endsIn(s.name, ends) {
+			continue
+		}
 		list[i].run = func(t *testing.T, b *bench) {
 			t.Parallel()
 			s.run(t, b)

@@ -139,7 +139,7 @@ func (l *dsrNet) matrixColumn(t *testing.T, c matrixColumn, got map[string]map[m
 	more := ""
 	switch c.mode {
 	case "dsr":
-		more = ", plane: nft"
+		more = ", plane: tcx"
 	case "nat", "snat":
 		more = ", forwarding: set"
 	case "relay":
