@@ -26,7 +26,7 @@ func scenarios() []scenario {
 	for _, group := range [][]scenario{
 		bootScenarios(), failoverScenarios(), operateScenarios(), messageScenarios(), clientScenarios(), floodScenarios(), natScenarios(), steerScenarios(),
 		pairs(dhcpScenarios(), "uefi", "relay", "beside", "more"), dhcpMatrixScenarios(), pairs(most(dhcp6Scenarios(), "shared")),
-		relayScenarios(), pairs(deliverVIPScenarios()), most(dsrScenarios(), "failover"), lbNATScenarios(), most(lbMatrixScenarios(), "matrix"),
+		relayScenarios(), pairs(deliverVIPScenarios()), most(dsrScenarios(), "failover"), lbNATScenarios(), most([]scenario{{"lb-check-peer", lbCheckPeer}}, "peer"), most(lbMatrixScenarios(), "matrix"),
 		pairs(most(
 			bdmEFIScenarios(), "port-closed", "dies-midway", "crooked", "name", "gateway", "comes-back", "two-cards", "no-link",
 			"other-driver", "no-dhcp", "rogue-dhcp", "ipxe", "vlan", "damaged",
