@@ -84,11 +84,6 @@ func (o object) place(f field) at { return at{f.at.line, f.at.col, join(o.path, 
 
 // unknown says what is wrong with a key, and which key is probably meant.
 func (o object) unknown(name string) (bad *fault, meant string) {
-	for _, l := range o.key.Later {
-		if l.Name == name {
-			return faultf("%q is not in this version of Surefoot: it belongs to %s", name, l.What).do("leave it out"), ""
-		}
-	}
 	f := faultf("unknown key %s", quote(name))
 	names := o.key.names()
 	if s := synonyms[strings.ToLower(name)]; slices.Contains(names, s) {

@@ -18,11 +18,7 @@ type Key struct {
 	Doc      string
 	Example  string // YAML of the key with a value
 	Keys     []Key  // what is inside
-	Later    []Later
 }
-
-// Later is a key that the design has and this version has not.
-type Later struct{ Name, What string }
 
 // Form is how the value of a key is written.
 type Form int
@@ -137,7 +133,7 @@ func (k *Key) DefaultText() string {
 
 // Tree returns the whole table as one key, the file itself, with every path filled in.
 func Tree() *Key {
-	root := &Key{Form: FormObject, Keys: keyTable(), Later: laterTop}
+	root := &Key{Form: FormObject, Keys: keyTable()}
 	fillPaths(root)
 	return root
 }

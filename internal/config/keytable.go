@@ -2,11 +2,6 @@ package config
 
 import "surefoot/internal/boot"
 
-// laterTop are the sections of the design that later versions bring.
-var laterTop = []Later{
-	{"bdm", "boot device images"},
-}
-
 func keyTable() []Key {
 	return []Key{
 		{

@@ -103,9 +103,3 @@ type Count struct {
 	Requests uint64 `json:"requests"` // those that began something: an RRQ, a connection
 	Retries  uint64 `json:"retries"`  // requests that were repeated: the client had no answer
 }
-
-// Target is a backend as a link-layer plane needs it.
-type Target struct {
-	Addr netip.Addr
-	MAC  [6]byte
-}
