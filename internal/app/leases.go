@@ -148,7 +148,7 @@ func (l *leases) open(ctx context.Context, file string) error {
 
 // openFile opens the file and reads it.
 func (l *leases) openFile(ctx context.Context, file string) (*leasedb.DB, error) {
-	db, err := leasedb.Open(ctx, leasedb.Config{File: file}, leasedb.Deps{
+	db, err := leasedb.Open(ctx, leasedb.Config{File: file, Leases: l.book.Addresses()}, leasedb.Deps{
 		Log: l.log.With("role", "leases"), Now: l.now, Learn: l.book.Load, All: l.all,
 	})
 	if err != nil {

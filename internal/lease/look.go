@@ -82,6 +82,19 @@ func (b *Book) each(scope string, f func(Record) bool) bool {
 	}
 }
 
+// Addresses is how many addresses the ranges of all scopes have.
+func (b *Book) Addresses() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for _, s := range b.scopes {
+		if s.given {
+			n += int(s.plan.size)
+		}
+	}
+	return n
+}
+
 // Usage says how full a scope is, looking at a piece of it at a time.
 func (b *Book) Usage(scope string) Usage {
 	var u Usage

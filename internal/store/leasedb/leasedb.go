@@ -40,9 +40,10 @@ import (
 
 // Config says where, and how much may wait.
 type Config struct {
-	File  string
-	Queue int           // records that may wait for the disk; 0: 16,384
-	Slow  time.Duration // a transaction that takes longer is given up by those who wait for it; 0: 2 s
+	File   string
+	Queue  int           // records that may wait for the disk; 0: 16,384
+	Leases int           // how many there may be: the log gets room for a storm of them; 0: none
+	Slow   time.Duration // a transaction that takes longer is given up by those who wait for it; 0: 2 s
 }
 
 // Deps are what the file uses. Nil fields mean the defaults.

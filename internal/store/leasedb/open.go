@@ -39,6 +39,7 @@ func (d *DB) open(ctx context.Context) (*writer, error) {
 		return nil, err
 	}
 	_ = os.Remove(d.cfg.File + heldLog)
+	d.makeRoom()
 	d.log.Info("lease file open", "file", d.cfg.File, "took", time.Since(began).Round(time.Millisecond))
 	return w, nil
 }
