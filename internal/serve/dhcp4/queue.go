@@ -59,7 +59,29 @@ type queue struct {
 
 	mu            sync.Mutex // guards all below
 	first, second ring       // DISCOVERs, and all others
+	room          rooms
 	closed        bool
+}
+
+// rooms are buffers that are free. The one that was used last is taken first: it is in the processor's cache.
+type rooms [][]byte
+
+// maxRooms is how many are kept when a long queue is over.
+const maxRooms = 1024
+
+// of copies a frame into a buffer.
+func (r *rooms) of(frame []byte) []byte {
+	var b []byte
+	if n := len(*r); n > 0 {
+		b, *r = (*r)[n-1], (*r)[:n-1]
+	}
+	return append(b[:0], frame...)
+}
+
+func (r *rooms) free(b []byte) {
+	if cap(b) > 0 && len(*r) < maxRooms {
+		*r = append(*r, b)
+	}
 }
 
 // ring is frames in the order in which they came. When it is full the oldest is lost: its sender has likely
@@ -91,7 +113,7 @@ func (q *queue) put(n int, frame func(int) []byte) (lost int) {
 		if begins(b) {
 			r = &q.first
 		}
-		if r.add(b) {
+		if r.add(b, &q.room) {
 			lost++
 		}
 	}
@@ -112,8 +134,8 @@ func (q *queue) ring() {
 func (q *queue) take(into [][]byte) (n int, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n = q.second.take(into[:len(into)-min(len(into)/4, q.first.len())])
-	n += q.first.take(into[n:])
+	n = q.second.take(into[:len(into)-min(len(into)/4, q.first.len())], &q.room)
+	n += q.first.take(into[n:], &q.room)
 	return n, n > 0 || !q.closed
 }
 
@@ -127,7 +149,7 @@ func (q *queue) close() {
 
 func (r *ring) len() int { return int(r.next - r.old) }
 
-func (r *ring) add(frame []byte) (lost bool) {
+func (r *ring) add(frame []byte, room *rooms) (lost bool) {
 	e, ok := exchangeOf(frame)
 	if ok {
 		if n, waits := r.at[e]; waits {
@@ -137,12 +159,14 @@ func (r *ring) add(frame []byte) (lost bool) {
 		}
 	}
 	if r.len() == len(r.slots) {
-		r.forget(r.slot(r.old))
+		s := r.slot(r.old)
+		r.forget(s)
+		room.free(s.b)
 		r.old++
 		lost = true
 	}
 	s := r.slot(r.next)
-	s.b, s.of, s.has = append(s.b[:0], frame...), e, ok
+	*s = slot{b: room.of(frame), of: e, has: ok}
 	if ok {
 		r.at[e] = r.next
 	}
@@ -158,11 +182,12 @@ func (r *ring) forget(s *slot) {
 	}
 }
 
-func (r *ring) take(into [][]byte) (n int) {
+func (r *ring) take(into [][]byte, room *rooms) (n int) {
 	for n < len(into) && r.old < r.next {
 		s := r.slot(r.old)
 		r.forget(s)
-		s.b, into[n] = into[n][:0], s.b
+		room.free(into[n])
+		into[n], s.b = s.b, nil
 		r.old++
 		n++
 	}
