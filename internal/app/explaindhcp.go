@@ -64,7 +64,7 @@ func OfferTo(cfg *config.Config, c boot.Client, network string, down boot.Down, 
 	}
 	h := dhcp4.Heard{
 		View: &v, From: netip.AddrPortFrom(netip.IPv4Unspecified(), 68), To: netip.AddrPortFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), 67),
-		Link: dhcp4.Link{Addrs: []netip.Prefix{own}},
+		Link: &dhcp4.Link{Addrs: []netip.Prefix{own}},
 	}
 	if c.Relay.IsValid() {
 		h.From, h.To = netip.AddrPortFrom(c.Relay, 67), netip.AddrPortFrom(own.Addr(), 67)

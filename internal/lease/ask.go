@@ -42,6 +42,7 @@ type Ask struct {
 	Class   string
 	Arch    uint16
 	Only    Source
+	Again   bool // of Offer: only what the ID has an offer of, has, had last or has reserved; UnknownLease if there is nothing
 }
 
 // Grant is what may be told to a client, and what has to be kept before that.

@@ -90,6 +90,9 @@ func (s *scope) choose(q *asking) (uint32, bool) {
 			return pos, true
 		}
 	}
+	if q.Again {
+		return 0, false
+	}
 	if pos, ok := s.plan.find(q.Want); ok && s.usable(pos, q) {
 		return pos, true
 	}

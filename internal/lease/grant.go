@@ -108,6 +108,8 @@ func (b *Book) Offer(now time.Time, a Ask) (Grant, boot.Reason) {
 	s.expire(q.now, 2)
 	pos, ok := s.choose(&q)
 	switch {
+	case !ok && a.Again:
+		return Grant{}, boot.UnknownLease
 	case !ok && s.shared && q.offline:
 		return Grant{}, boot.StoreRefused
 	case !ok:

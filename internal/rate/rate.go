@@ -34,6 +34,10 @@ type Keyed[K comparable] struct {
 	rate     Rate
 	most     int // keys in each of two generations
 	now, old map[K]Bucket
+
+	last   K      // whose bucket is here, if held: most packets come from where the one before came from
+	bucket Bucket // not in a map
+	held   bool
 }
 
 // NewKeyed makes buckets of one rate, and remembers at most twice as many keys as said.
@@ -43,17 +47,30 @@ func NewKeyed[K comparable](r Rate, most int) *Keyed[K] {
 
 // Take takes a token of a key if there is one.
 func (k *Keyed[K]) Take(now time.Time, key K) bool {
-	b, ok := k.now[key]
-	if !ok {
-		b = k.old[key]
-		if len(k.now) >= k.most {
-			k.old, k.now = k.now, make(map[K]Bucket, k.most)
+	if !k.held || k.last != key {
+		k.put()
+		b, ok := k.now[key]
+		if !ok {
+			b = k.old[key]
 		}
+		k.last, k.bucket, k.held = key, b, true
 	}
-	granted := b.Take(now, k.rate)
-	k.now[key] = b
-	return granted
+	return k.bucket.Take(now, k.rate)
+}
+
+// put puts the bucket that was used last to the others.
+func (k *Keyed[K]) put() {
+	if !k.held {
+		return
+	}
+	if _, ok := k.now[k.last]; !ok && len(k.now) >= k.most {
+		k.old, k.now = k.now, make(map[K]Bucket, k.most)
+	}
+	k.now[k.last] = k.bucket
 }
 
 // Len returns how many keys are remembered.
-func (k *Keyed[K]) Len() int { return len(k.now) + len(k.old) }
+func (k *Keyed[K]) Len() int {
+	k.put()
+	return len(k.now) + len(k.old)
+}

@@ -61,9 +61,10 @@ func (w *worker) claimed(c *pending) {
 	w.d.only = lease.Any
 	next.tries, next.began, next.why = tries, began, c.err.Error()
 	if next.Reply.Type == 0 && !next.Reply.BOOTP {
-		ev := w.s.event(h, &next)
+		var ev boot.Event
+		w.s.event(&ev, &h, &next)
 		ev.Kind, ev.Reason, ev.Detail = boot.Ignored, next.Reason, next.Detail()+", "+next.why
-		w.s.emit(ev)
+		w.s.emit(&ev)
 		return
 	}
 	w.carryOut(now, h, &next)
@@ -76,7 +77,7 @@ func (w *worker) leave(now time.Time, h Heard, o *Outcome, c *pending) {
 		w.p.postpone(w.s, h, o, c.payload)
 		return
 	}
-	w.s.emit(c.tell)
+	w.s.emit(&c.tell)
 	if w.out.add(c.own, c.route, c.payload) {
 		w.flush()
 	}

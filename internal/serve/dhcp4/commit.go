@@ -46,7 +46,7 @@ func (p *port) pending(s *Server, h Heard, o *Outcome, payload []byte) *pending 
 	c.record, c.route, c.own = o.Grant.Record, o.Route, h.Link.MAC
 	c.payload = append(c.payload[:0], payload...)
 	c.request = append(c.request[:0], h.View.Bytes()...)
-	c.tell = s.sent(h, o, o.why)
+	s.sent(&c.tell, &h, o, o.why)
 	c.heard, c.outcome = h, *o
 	c.heard.View, c.outcome.Decision = nil, boot.Decision{}
 	p.commits.waiting.Add(1)
@@ -63,7 +63,7 @@ func (p *port) postpone(s *Server, h Heard, o *Outcome, payload []byte) {
 			return
 		}
 		c.tell.Kind, c.tell.Reason = boot.Ignored, boot.AddressDeclined
-		s.emit(c.tell)
+		s.emit(&c.tell)
 	})
 }
 
@@ -144,7 +144,7 @@ func (w *worker) kept(c *pending) {
 	if c.err != nil && !w.again(c) {
 		return
 	}
-	w.s.emit(c.tell)
+	w.s.emit(&c.tell)
 	if w.out.add(c.own, c.route, c.payload) {
 		w.flush()
 	}
@@ -157,13 +157,13 @@ func (w *worker) again(c *pending) bool {
 	err := w.view.Parse(c.request)
 	if o.Reason = w.d.again(w.s.d.Now(), o); err != nil || o.Reason != boot.Answered || o.Reply.Type != wire.ACK {
 		c.tell.Kind, c.tell.Reason, c.tell.Detail = boot.Ignored, boot.StoreRefused, c.err.Error()
-		w.s.emit(c.tell)
+		w.s.emit(&c.tell)
 		return false
 	}
 	w.d.answer(h, o, wire.ACK)
 	if c.payload, err = w.d.Append(c.payload[:0], h, o); err != nil {
 		return false
 	}
-	c.tell = w.s.sent(h, o, "the disk refuses new leases: "+c.err.Error())
+	w.s.sent(&c.tell, &h, o, "the disk refuses new leases: "+c.err.Error())
 	return true
 }

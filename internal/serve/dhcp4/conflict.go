@@ -60,6 +60,9 @@ func newChecker(s *Server) *checker {
 
 // ask begins a check of the address of an offer. It reports whether one is under way.
 func (c *checker) ask(now time.Time, p *port, h Heard, o *Outcome) bool {
+	if o.scope.ConflictWait == 0 && len(c.questions) == cap(c.questions) {
+		return false // nor does anybody wait for one
+	}
 	a := o.Reply.YIAddr
 	q := question{addr: a, own: h.Link.MAC}
 	if !h.View.GIAddr().IsValid() {
@@ -155,7 +158,7 @@ func (c *checker) answered(a netip.Addr, mac boot.MAC) {
 		Kind: boot.AddressInUse, MAC: mac, IP: a, If: s.port, Network: s.scope, Reason: boot.AddressDeclined,
 		Detail: "offered to " + s.mac.String() + ", and not any more",
 	}
-	c.s.emit(ev)
+	c.s.emit(&ev)
 }
 
 // readARP takes the replies that come to one interface, until the socket is interrupted.

@@ -225,15 +225,19 @@ func (d *Decider) choices(scopes []*scope, o *Outcome) []*scope {
 func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) {
 	scopes = d.choices(scopes, o)
 	o.use(scopes[0])
-	if d.guard != nil {
-		if o.Reason = d.guard.admit(now, h, o, scopes, d.book); o.Reason != boot.Answered {
-			return
+	o.Ask.Again = true
+	o.Grant, o.Reason = d.offer(now, h, &o.Ask)
+	if o.Ask.Again = false; o.Reason != boot.Answered {
+		if d.guard != nil {
+			if o.Reason = d.guard.admit(now, h, o, scopes, d.book); o.Reason != boot.Answered {
+				return
+			}
 		}
-	}
-	for _, s := range scopes {
-		o.use(s)
-		if o.Grant, o.Reason = d.offer(now, h, o.Ask); o.Reason != boot.NoFreeAddress {
-			break
+		for _, s := range scopes {
+			o.use(s)
+			if o.Grant, o.Reason = d.offer(now, h, &o.Ask); o.Reason != boot.NoFreeAddress {
+				break
+			}
 		}
 	}
 	// What is claimed is on the disks of the shared store, whatever this node's own disk says.
@@ -252,11 +256,11 @@ func (d *Decider) discover(now time.Time, h Heard, scopes []*scope, o *Outcome) 
 
 // offer is the Book's, but for the addresses of this host, of which the site file may not know: no conflict
 // check finds them.
-func (d *Decider) offer(now time.Time, h Heard, a lease.Ask) (lease.Grant, boot.Reason) {
-	g, why := d.book.Offer(now, a)
+func (d *Decider) offer(now time.Time, h Heard, a *lease.Ask) (lease.Grant, boot.Reason) {
+	g, why := d.book.Offer(now, *a)
 	for tries := 0; why == boot.Answered && h.Link.has(g.Record.Addr) && tries < 16; tries++ {
 		d.book.Busy(now, a.Scope, g.Record.Addr)
-		g, why = d.book.Offer(now, a)
+		g, why = d.book.Offer(now, *a)
 	}
 	return g, why
 }

@@ -84,6 +84,7 @@ func (s *Server) Apply(cfg Config) error {
 // so that one odd packet cannot stop a site.
 func (s *Server) survive(p *port, b []byte) {
 	if r := recover(); r != nil {
-		s.emit(iface.Fault(s.d.Log, Role, p.name, r, b))
+		ev := iface.Fault(s.d.Log, Role, p.name, r, b)
+		s.emit(&ev)
 	}
 }

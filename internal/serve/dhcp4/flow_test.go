@@ -179,7 +179,7 @@ func wired(t testing.TB, cfg Config, book *lease.Book, keeper Keeper, emit boot.
 	}
 	p, n := newPort("eth0", 1024), &wire1{}
 	l := testLink()
-	p.link.Store(&l)
+	p.link.Store(l)
 	p.frames, s.ip = n, n
 	return s, p, n
 }

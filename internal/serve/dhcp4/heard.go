@@ -12,7 +12,7 @@ import (
 type Heard struct {
 	View     *wire.View
 	From, To netip.AddrPort // of the IP header
-	Link     Link           // the interface
+	Link     *Link          // the interface
 }
 
 // Link is what an answer needs to know of an interface.
@@ -26,12 +26,12 @@ type Link struct {
 // Unicast reports whether the packet was sent to this host alone.
 func (h Heard) Unicast() bool { return h.Link.has(h.To.Addr()) }
 
-func (l Link) has(a netip.Addr) bool {
+func (l *Link) has(a netip.Addr) bool {
 	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Addr() == a }) || slices.Contains(l.Own, a)
 }
 
 // onLink reports whether an address is in one of the interface's own subnets.
-func (l Link) onLink(a netip.Addr) bool {
+func (l *Link) onLink(a netip.Addr) bool {
 	return slices.ContainsFunc(l.Addrs, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 

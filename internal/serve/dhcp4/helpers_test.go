@@ -82,8 +82,8 @@ func testBook(t testing.TB, change func([]lease.Pool)) *lease.Book {
 	return b
 }
 
-func testLink() Link {
-	return Link{Name: "eth0", MAC: ownMAC, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24")}}
+func testLink() *Link {
+	return &Link{Name: "eth0", MAC: ownMAC, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24")}}
 }
 
 // memory is a Keeper that keeps at once, or refuses.

@@ -76,7 +76,7 @@ func (p *port) read(ctx context.Context, s *Server) error {
 // lost tells of packets that nobody looked at, one event each, since events are counted.
 func (s *Server) lost(p *port, n int, detail string) {
 	for range n {
-		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.QueueFull, Detail: detail})
+		s.emit(&boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.QueueFull, Detail: detail})
 	}
 }
 

@@ -18,11 +18,7 @@ const (
 
 // exchange is whose packet a frame is, and by which relay: a later one of the same makes an earlier one
 // pointless.
-type exchange struct {
-	xid    uint32
-	giaddr uint32
-	mac    [6]byte
-}
+type exchange struct{ xidRelay, mac uint64 }
 
 func exchangeOf(frame []byte) (e exchange, ok bool) {
 	if len(frame) <= etherLen {
@@ -34,8 +30,8 @@ func exchangeOf(frame []byte) (e exchange, ok bool) {
 		return e, false
 	}
 	b = b[n:]
-	e.xid, e.giaddr = binary.BigEndian.Uint32(b[xidAt:]), binary.BigEndian.Uint32(b[giaddrAt:])
-	copy(e.mac[:], b[chaddrAt:])
+	e.xidRelay = uint64(binary.BigEndian.Uint32(b[xidAt:]))<<32 | uint64(binary.BigEndian.Uint32(b[giaddrAt:]))
+	e.mac = uint64(binary.BigEndian.Uint16(b[chaddrAt:]))<<32 | uint64(binary.BigEndian.Uint32(b[chaddrAt+2:]))
 	return e, true
 }
 

@@ -3,17 +3,22 @@ package dhcp4
 import (
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"surefoot/internal/boot"
 	wire "surefoot/internal/wire/dhcp4"
 )
 
-func (s *Server) emit(ev boot.Event) {
+// emit tells of an event, which is of this moment if it has no time.
+func (s *Server) emit(ev *boot.Event) {
 	if s.d.Emit == nil {
 		return
 	}
-	ev.Time, ev.Node, ev.Role = s.d.Now(), s.node, Role
-	s.d.Emit(ev)
+	if ev.Time.IsZero() {
+		ev.Time = s.d.Now()
+	}
+	ev.Node, ev.Role = s.node, Role
+	s.d.Emit(*ev)
 }
 
 // ignore tells of a packet that was not decided about.
@@ -26,21 +31,23 @@ func (s *Server) ignore(p *port, r boot.Reason, h Heard, detail string) {
 		ev.MAC, _ = h.View.MAC()
 		ev.XID = h.View.XID()
 	}
-	s.emit(ev)
+	s.emit(&ev)
 }
 
 // tellSeen tells what the packet is, and, if it gets no answer, why.
-func (s *Server) tellSeen(h Heard, o *Outcome) {
+func (s *Server) tellSeen(now time.Time, h Heard, o *Outcome) {
 	silent := o.Reply.Type == 0 && !o.Reply.BOOTP
 	if s.d.Emit == nil || o.Seen == "" && !silent && !o.Ended.Addr.IsValid() {
 		return
 	}
-	ev := s.event(h, o)
+	var ev boot.Event
+	s.event(&ev, &h, o)
+	ev.Time = now
 	if o.Seen != "" {
 		if ev.Kind = o.Seen; o.Seen == boot.RequestSeen {
 			ev.Detail = requestDetail(h.View, o.Client.Addr)
 		}
-		s.emit(ev)
+		s.emit(&ev)
 	}
 	switch {
 	case o.Ended.Addr.IsValid():
@@ -50,22 +57,25 @@ func (s *Server) tellSeen(h Heard, o *Outcome) {
 	default:
 		return
 	}
-	s.emit(ev)
+	s.emit(&ev)
 }
 
 // tellSent tells of an answer, sent or not.
-func (s *Server) tellSent(h Heard, o *Outcome, detail string) {
+func (s *Server) tellSent(now time.Time, h Heard, o *Outcome, detail string) {
 	if s.d.Emit != nil {
-		s.emit(s.sent(h, o, detail))
+		var ev boot.Event
+		s.sent(&ev, &h, o, detail)
+		ev.Time = now
+		s.emit(&ev)
 	}
 }
 
-// sent is the event of an answer.
-func (s *Server) sent(h Heard, o *Outcome, detail string) boot.Event {
+// sent makes the event of an answer.
+func (s *Server) sent(ev *boot.Event, h *Heard, o *Outcome, detail string) {
 	if s.d.Emit == nil {
-		return boot.Event{}
+		return
 	}
-	ev := s.event(h, o)
+	s.event(ev, h, o)
 	ev.Reason = o.Reason
 	if ev.Detail = o.Detail(); detail != "" {
 		ev.Detail += ", " + detail
@@ -87,13 +97,12 @@ func (s *Server) sent(h Heard, o *Outcome, detail string) boot.Event {
 		ev.Rule, ev.File = a.Rule, a.File
 		ev.Server = a.Servers[0].Name
 	}
-	return ev
 }
 
-// event is what all events about one packet have in common.
-func (s *Server) event(h Heard, o *Outcome) boot.Event {
+// event makes what all events about one packet have in common.
+func (s *Server) event(ev *boot.Event, h *Heard, o *Outcome) {
 	c := &o.Client
-	ev := boot.Event{
+	*ev = boot.Event{
 		MAC: c.MAC, UUID: c.UUID, IP: c.Addr, Peer: s.from.of(h.From), Local: s.to.of(h.To), If: h.Link.Name,
 		XID: h.View.XID(), Firmware: c.Firmware, Relay: c.Relay, Network: o.Scope,
 		Media: boot.MediaOf(c.UserClass),
@@ -102,7 +111,6 @@ func (s *Server) event(h Heard, o *Outcome) boot.Event {
 		arch := c.Arch
 		ev.Arch = &arch
 	}
-	return ev
 }
 
 func requestDetail(v *wire.View, a netip.Addr) string {

@@ -57,7 +57,7 @@ func (w *worker) frame(b []byte) {
 	defer w.s.survive(w.p, b)
 	l := w.p.at()
 	d, err := frame.Parse(b)
-	h := Heard{View: &w.view, From: d.Src, To: d.Dst, Link: *l}
+	h := Heard{View: &w.view, From: d.Src, To: d.Dst, Link: l}
 	switch {
 	case err != nil:
 		w.s.ignore(w.p, boot.Malformed, h, err.Error())
@@ -86,7 +86,7 @@ func (w *worker) handle(h Heard) {
 	if o.Foreign {
 		return
 	}
-	w.s.tellSeen(h, o)
+	w.s.tellSeen(now, h, o)
 	w.hear(now, h, o)
 	if o.Ended.Addr.IsValid() {
 		w.s.keep(o.Ended)
@@ -106,7 +106,7 @@ func (w *worker) carryOut(now time.Time, h Heard, o *Outcome) {
 			w.s.d.Book.Committed(o.Grant.Record, err)
 		}
 		o.Reason = boot.SendFailed
-		w.s.tellSent(h, o, err.Error())
+		w.s.tellSent(now, h, o, err.Error())
 		return
 	}
 	if o.Reply.Type == wire.ACK && o.Reply.YIAddr.IsValid() {
@@ -125,7 +125,7 @@ func (w *worker) carryOut(now time.Time, h Heard, o *Outcome) {
 		w.p.postpone(w.s, h, o, w.room)
 		return
 	}
-	w.s.tellSent(h, o, o.why)
+	w.s.tellSent(now, h, o, o.why)
 	if unsure {
 		w.s.check.ask(now, w.p, h, o)
 	}
@@ -140,7 +140,7 @@ func (w *worker) flush() { w.s.flush(w.p, w.out) }
 func (s *Server) flush(p *port, out *outbox) {
 	lost, err := out.flush(p.frames, s.ip)
 	for range lost {
-		s.emit(boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.SendFailed, Detail: fmt.Sprint(err)})
+		s.emit(&boot.Event{Kind: boot.Ignored, If: p.name, Reason: boot.SendFailed, Detail: fmt.Sprint(err)})
 	}
 }
 
@@ -149,7 +149,7 @@ func (s *Server) keep(r lease.Record) {
 	s.d.Keeper.Keep(r, func(err error) {
 		s.d.Book.Committed(r, err)
 		if err != nil {
-			s.emit(boot.Event{
+			s.emit(&boot.Event{
 				Kind: boot.Ignored, MAC: r.MAC, IP: r.Addr, Network: r.Scope, Reason: boot.StoreRefused, Detail: err.Error(),
 			})
 		}
