@@ -49,8 +49,8 @@ const (
 // metrics are the counters of one node, in a registry of its own.
 type metrics struct {
 	reg         *prometheus.Registry
-	packets     *prometheus.CounterVec
-	dhcp, dhcp6 *prometheus.CounterVec
+	packets     *steps
+	dhcp, dhcp6 *steps
 	transfers   *prometheus.CounterVec
 	ignored     *prometheus.CounterVec
 	queued      *prometheus.CounterVec
@@ -101,9 +101,9 @@ func newMetrics(cfg Config) *metrics {
 		m.reg.MustRegister(h)
 		return h
 	}
-	m.packets = vec(MetricPackets, "DHCP and boot service packets, by step and by reason for what became of them.", "kind", "reason")
-	m.dhcp6 = vec(MetricDHCP6, "Packets of the DHCPv6 server, by step and by reason for what became of them.", "kind", "reason")
-	m.dhcp = vec(MetricDHCP, "Packets of the DHCP server, by step and by reason for what became of them.", "kind", "reason")
+	m.packets = newSteps(vec(MetricPackets, "DHCP and boot service packets, by step and by reason for what became of them.", "kind", "reason"))
+	m.dhcp6 = newSteps(vec(MetricDHCP6, "Packets of the DHCPv6 server, by step and by reason for what became of them.", "kind", "reason"))
+	m.dhcp = newSteps(vec(MetricDHCP, "Packets of the DHCP server, by step and by reason for what became of them.", "kind", "reason"))
 	m.transfers = vec(MetricTFTPTransfers, "TFTP transfers that ended, by reason; tsize-probe is a size query and no failure.", "reason")
 	m.ignored = vec(MetricTFTPIgnored, "TFTP packets that got no answer, by reason.", "reason")
 	m.queued = vec(MetricTFTPQueued, "TFTP requests that had to wait for a place, by the limit they met.", "reason")
@@ -168,7 +168,7 @@ func (m *metrics) watch(j *Journal) {
 func (m *metrics) event(ev *boot.Event) {
 	switch ev.Role {
 	case "proxydhcp":
-		m.packets.WithLabelValues(string(ev.Kind), string(ev.Reason)).Inc()
+		m.packets.of(ev).Inc()
 		switch ev.Kind {
 		case boot.OfferSent:
 			m.offers.Add(1)
@@ -176,12 +176,12 @@ func (m *metrics) event(ev *boot.Event) {
 			m.replies.Add(1)
 		}
 	case "dhcp4":
-		m.dhcp.WithLabelValues(string(ev.Kind), string(ev.Reason)).Inc()
+		m.dhcp.of(ev).Inc()
 		if ev.Kind == boot.OfferSent {
 			m.offers.Add(1)
 		}
 	case "dhcp6":
-		m.dhcp6.WithLabelValues(string(ev.Kind), string(ev.Reason)).Inc()
+		m.dhcp6.of(ev).Inc()
 		if ev.Kind == boot.OfferSent {
 			m.offers.Add(1)
 		}
