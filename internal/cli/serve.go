@@ -9,11 +9,13 @@ import (
 	"os/signal"
 	gc "runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"surefoot/internal/app"
 	"surefoot/internal/config"
+	"surefoot/internal/heap"
 )
 
 const serveLong = `Serve the bootstrap to the machines of a network: ProxyDHCP beside whatever DHCP server there is,
@@ -98,6 +100,9 @@ func newServeCommand(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if env.Getenv("GOGC") == "" {
+				heap.Pace{Rest: restPercent, Every: 4 * time.Second, Room: 64 << 20}.Keep()
+			}
 			for _, line := range a.Banner() {
 				fmt.Fprintln(env.Err, line)
 			}
@@ -137,6 +142,8 @@ func newLogger(env *Env, asJSON, debug bool) *slog.Logger {
 // something else: a server's heap is small and short-lived, and the time does not show.
 func spareMemory(env *Env) {
 	if env.Getenv("GOGC") == "" {
-		gc.SetGCPercent(50)
+		gc.SetGCPercent(restPercent)
 	}
 }
+
+const restPercent = 50
