@@ -24,9 +24,9 @@ type Pace struct {
 const least = 4 << 20
 
 // Next returns the percentage until the next collection: percent was that until this one, which came so long
-// after the one before and left so many bytes in use. It doubles at most, so that a start is no storm.
+// after the one before and left so many bytes in use. It grows fourfold at most, so that a start is no storm.
 func (p Pace) Next(percent int, since time.Duration, live uint64) int {
-	want := min(float64(percent)*float64(p.Every)/float64(max(since, 1)), 2*float64(percent))
+	want := min(float64(percent)*float64(p.Every)/float64(max(since, 1)), 4*float64(percent))
 	return max(int(min(want, float64(p.Room)*100/float64(max(live, least)))), p.Rest)
 }
 

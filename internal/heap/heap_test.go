@@ -18,15 +18,15 @@ func TestNext(t *testing.T) {
 		want    int
 	}{
 		{"rest", 50, 2 * time.Minute, 10 << 20, 50},
-		{"a storm begins", 50, 200 * time.Millisecond, 10 << 20, 100},
-		{"goes on", 200, 200 * time.Millisecond, 16 << 20, 400},
+		{"a storm begins", 50, 200 * time.Millisecond, 10 << 20, 200},
+		{"goes on", 100, 200 * time.Millisecond, 16 << 20, 400},
 		{"is as often as it should be", 200, 4 * time.Second, 16 << 20, 200},
 		{"is a little too often", 200, 3 * time.Second, 16 << 20, 266},
 		{"has all the room", 400, 200 * time.Millisecond, 32 << 20, 200},
 		{"a large heap has its own room", 50, 200 * time.Millisecond, 1 << 30, 50},
 		{"a small heap has no more than the room", 1600, time.Millisecond, 1 << 20, 1600},
 		{"is over", 200, 30 * time.Second, 32 << 20, 50},
-		{"twice at once", 100, 0, 16 << 20, 200},
+		{"twice at once", 50, 0, 16 << 20, 200},
 	} {
 		if got := p.Next(c.percent, c.since, c.live); got != c.want {
 			t.Errorf("%s: %d %%, want %d", c.name, got, c.want)

@@ -14,7 +14,7 @@ import (
 const (
 	roomEach  = 1 << 10  // of a lease: a record, and its share of the pages that a commit writes
 	roomLeast = 1 << 20  // less is not worth it
-	roomMost  = 48 << 20 // behind which the log is moved into the file, see enoughToMove
+	roomMost  = 16 << 20 // a second of a storm; more would be written while the first machines ask already
 	roomShare = 16       // of what is free on the disk, at most one part in so many
 )
 

@@ -20,7 +20,7 @@ func logSize(t *testing.T, file string) int64 {
 // The log of many leases has its room from the start, and keeps its length while leases are written to it. What
 // was written is read back after a crash, and so is what is written behind that.
 func TestLogHasRoom(t *testing.T) {
-	const leases = 20_000
+	const leases = 5000
 	file := filepath.Join(t.TempDir(), "leases.db")
 	crashed := filepath.Join(t.TempDir(), "leases.db")
 	d, _, stop := start(t, Config{File: file, Leases: leases}, Deps{})
