@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"probe", "alert", "inbox", "iface"},
 	{"journal", "files", "testboot", "kernel", "store", "takeover"},
 	{"wire", "health", "lease"},
-	{"boot", "phase", "rate", "chart", "typo"},
+	{"boot", "phase", "rate", "chart", "typo", "heap"},
 }
 
 // family are rooms whose folders may import each other; serve is not among them: roles meet in
