@@ -10,7 +10,10 @@ import (
 // Moving the log into the file takes as long as writing each changed page to its place: minutes
 // of fsync on a slow disk. Another connection does most of that while commits go on; the rest,
 // what was committed meanwhile, the writer moves, so that the log begins anew and does not grow.
-const enoughToMove = 8 << 10 // pages
+//
+// Often and little is better than seldom and much: with 100 MB at a time, commits waited 10 ms for it, the log was
+// truncated each time (journal_size_limit), and so each commit made it longer (room.go).
+const enoughToMove = 1 << 10 // rows of fresh, with three or four pages of the log each
 
 // move starts to move the log into the file.
 func (w *writer) move(ctx context.Context) {
