@@ -155,6 +155,16 @@ func (s *site) kill() {
 	_ = s.cmd.Wait()
 }
 
+// serverMAC is the address of the server's card.
+func (s *site) serverMAC() string {
+	s.t.Helper()
+	out, err := exec.Command("ip", "netns", "exec", s.srv, "cat", "/sys/class/net/eth0/address").Output()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // signal reaches the children as well: in.tftpd makes one for each transfer.
 func (s *site) signal(sig syscall.Signal) { _ = syscall.Kill(-s.cmd.Process.Pid, sig) }
 
@@ -251,7 +261,14 @@ func causes() []cause {
 		}, all(Refused), []string{"nothing listens there"}},
 		{"firewall refuses UDP 69 by ICMP", behind(server, "udp dport 69 reject with icmp type admin-prohibited", EDK2), all(Filtered), []string{"ICMP code 13"}},
 		{"firewall drops UDP 69 in silence", behind(server, "udp dport 69 drop", EDK2), all(NoAnswer), []string{"the host is up: it refuses TCP 69"}},
-		{"firewall of the host drops everything in silence", behind(server, "ip saddr 10.9.0.2 drop", EDK2), all(NoAnswer), []string{"the host is up: it answers ARP"}},
+		{"firewall of the host drops everything in silence", func(s *site) Result {
+			// The kernel doubts what it knows of the neighbour, and has not asked when we look.
+			const doubts = "net.ipv4.neigh.eth0.delay_first_probe_time="
+			command(s.t, "ip", "netns", "exec", s.pc, "sysctl", "-qw", doubts+"7")
+			defer command(s.t, "ip", "netns", "exec", s.pc, "sysctl", "-qw", doubts+"5")
+			command(s.t, "ip", "-n", s.pc, "neigh", "replace", causeServer, "dev", "eth0", "nud", "stale", "lladdr", s.serverMAC())
+			return behind(server, "ip saddr 10.9.0.2 drop", EDK2)(s)
+		}, all(NoAnswer), []string{"the host is up: it answers ARP"}},
 		{"server process hangs (SIGSTOP)", func(s *site) Result {
 			s.signal(syscall.SIGSTOP)
 			defer s.signal(syscall.SIGCONT)

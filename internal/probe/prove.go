@@ -55,6 +55,10 @@ func (d *download) proveSmall(ctx context.Context, f *Fault) *Fault {
 	}
 }
 
+// arpTime is how long the kernel may take to find out by ARP whether a neighbour is still there: 5 s until it
+// asks, and three questions.
+const arpTime = 9 * time.Second
+
 // proveHost tells a dead host from one that is up and silent on this port.
 func (d *download) proveHost(ctx context.Context, f *Fault) *Fault {
 	how := ""
@@ -70,8 +74,12 @@ func (d *download) proveHost(ctx context.Context, f *Fault) *Fault {
 		how = fmt.Sprintf("it refuses TCP %d", d.server.Port())
 	}
 	d.second(fmt.Sprintf("TCP to the same port, to see whether the host is up: %s", tcpSaid(how, time.Since(began))), time.Since(began), nil)
-	if mac, ok := neigh.MAC(d.server.Addr()); how == "" && ok {
-		how = fmt.Sprintf("it answers ARP, as %s", mac)
+	if how == "" {
+		look, cancel := context.WithTimeout(ctx, arpTime)
+		defer cancel()
+		if mac, ok := neigh.MAC(look, d.server.Addr()); ok {
+			how = fmt.Sprintf("it answers ARP, as %s", mac)
+		}
 	}
 	if how == "" {
 		f.Text += "; no sign that the host is up"

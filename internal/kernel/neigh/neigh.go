@@ -3,7 +3,9 @@
 package neigh
 
 import (
+	"context"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -12,17 +14,36 @@ import (
 
 // MAC returns the Ethernet address that an IPv4 neighbour of the current network namespace gave by
 // ARP in the last seconds; ok is false for one that did not answer, or is behind a router. What the
-// kernel remembers of longer ago says nothing of now.
-func MAC(a netip.Addr) (mac boot.MAC, ok bool) {
+// kernel remembers of longer ago says nothing of now: who was sent to just now is asked again by the kernel, after
+// 5 s (delay_first_probe_time of arp(7)), and MAC waits for that until ctx ends.
+func MAC(ctx context.Context, a netip.Addr) (mac boot.MAC, ok bool) {
+	for {
+		mac, state := look(a)
+		if state&netlink.NUD_REACHABLE != 0 {
+			return mac, true
+		}
+		if state&(netlink.NUD_DELAY|netlink.NUD_PROBE) == 0 {
+			return boot.MAC{}, false
+		}
+		select {
+		case <-ctx.Done():
+			return boot.MAC{}, false
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// look returns what the kernel knows of a neighbour; the state is 0 if nothing.
+func look(a netip.Addr) (boot.MAC, int) {
 	list, err := netlink.NeighList(0, netlink.FAMILY_V4)
 	if err != nil {
-		return boot.MAC{}, false
+		return boot.MAC{}, 0
 	}
 	for _, n := range list {
 		ip, good := netip.AddrFromSlice(n.IP)
-		if good && ip.Unmap() == a && n.State&netlink.NUD_REACHABLE != 0 && len(n.HardwareAddr) == len(mac) {
-			return boot.MAC(n.HardwareAddr), true
+		if good && ip.Unmap() == a && len(n.HardwareAddr) == len(boot.MAC{}) {
+			return boot.MAC(n.HardwareAddr), n.State
 		}
 	}
-	return boot.MAC{}, false
+	return boot.MAC{}, 0
 }
