@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestHold(t *testing.T) {
 		if refused(t, client) {
 			t.Error("a port that is held gives port unreachable")
 		}
-		if n := waiting(t, held.(*net.UDPConn)); n != 0 {
+		if n := waiting(t, held.c); n != 0 {
 			t.Errorf("%d bytes wait in a socket that nobody reads", n)
 		}
 		_, err = Hold(context.Background(), 67, "lo")
@@ -86,4 +87,53 @@ func waiting(t *testing.T, c *net.UDPConn) int {
 		}
 	})
 	return n
+}
+
+// TestHeldBatch: datagrams leave from the port that is held and from the address that each names, also more of them
+// than one system call takes, and one without a route does not stop those behind it.
+func TestHeldBatch(t *testing.T) {
+	onThread(t, func(t *testing.T) {
+		pair(t)
+		receiver, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 2), Port: 1067})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer receiver.Close()
+		held, err := Hold(context.Background(), 67, "")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer held.Close()
+		const total, lost = 2*MaxBatch + 7, MaxBatch + 3
+		var payloads [][]byte
+		var ways []Way
+		for i := range total {
+			w := Way{Src: netip.AddrFrom4([4]byte{127, 0, 1, byte(i)}), Dst: netip.MustParseAddrPort("127.0.0.2:1067")}
+			if i == lost {
+				w.Dst = netip.MustParseAddrPort("203.0.113.1:67")
+			}
+			payloads, ways = append(payloads, []byte{byte(i), 'x'}), append(ways, w)
+		}
+		n, err := held.WriteBatch(NewSender(), payloads, ways)
+		if n != total-1 || err == nil || !strings.Contains(err.Error(), "203.0.113.1:67") {
+			t.Errorf("WriteBatch = %d, %v", n, err)
+		}
+		_ = receiver.SetReadDeadline(time.Now().Add(5 * time.Second))
+		for i := range total {
+			if i == lost {
+				continue
+			}
+			b := make([]byte, 100)
+			n, from, err := receiver.ReadFromUDPAddrPort(b)
+			if want := netip.AddrPortFrom(ways[i].Src, 67); err != nil || n != 2 || b[0] != byte(i) || from != want {
+				t.Errorf("received %q from %s, %v; want number %d from %s", b[:n], from, err, i, want)
+				return
+			}
+		}
+		if n, err := held.WriteBatch(NewSender(), [][]byte{nil}, ways[:1]); n != 0 || err == nil {
+			t.Errorf("a datagram of nothing: %d, %v", n, err)
+		}
+	})
 }

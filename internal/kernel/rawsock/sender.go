@@ -1,6 +1,7 @@
 package rawsock
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -30,9 +31,11 @@ type Sender struct {
 	msgs  [MaxBatch]mmsghdr
 	iovs  [MaxBatch]unix.Iovec
 	names [MaxBatch]unix.RawSockaddrInet4
+	from  [MaxBatch]pktinfo
 	write func(fd uintptr) // s.all, made once
 
 	what    [][]byte
+	ways    []Way // of datagrams; nil: it is not any
 	ip      bool
 	sent    int
 	waited  bool
@@ -61,8 +64,18 @@ func NewSender() *Sender {
 		h.Iov = &s.iovs[i]
 		h.SetIovlen(1)
 		s.names[i].Family = unix.AF_INET
+		f := &s.from[i]
+		f.head.Level, f.head.Type = unix.IPPROTO_IP, unix.IP_PKTINFO
+		f.head.SetLen(unix.CmsgLen(unix.SizeofInet4Pktinfo))
 	}
 	return s
+}
+
+// pktinfo is the control message that says from which address a datagram goes (ip(7)).
+type pktinfo struct {
+	head unix.Cmsghdr
+	info unix.Inet4Pktinfo
+	_    [4]byte
 }
 
 // WriteBatch sends frames in their order. It returns how many left, and what befell the first one that
@@ -146,9 +159,19 @@ func (s *Sender) load(what [][]byte) int {
 		s.iovs[i].Base = &b[0]
 		s.iovs[i].SetLen(len(b))
 		h := &s.msgs[i].head
-		h.Name, h.Namelen = nil, 0
-		if s.ip {
-			s.names[i].Addr = [4]byte(b[16:20])
+		h.Name, h.Namelen, h.Control = nil, 0, nil
+		h.SetControllen(0)
+		switch {
+		case s.ways != nil:
+			w := s.ways[len(s.ways)-len(what)+i]
+			s.names[i].Addr = w.Dst.Addr().As4()
+			binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&s.names[i].Port))[:], w.Dst.Port())
+			h.Name, h.Namelen = (*byte)(unsafe.Pointer(&s.names[i])), unix.SizeofSockaddrInet4
+			s.from[i].info.Spec_dst = w.Src.As4()
+			h.Control = (*byte)(unsafe.Pointer(&s.from[i]))
+			h.SetControllen(unix.CmsgSpace(unix.SizeofInet4Pktinfo))
+		case s.ip:
+			s.names[i].Addr, s.names[i].Port = [4]byte(b[16:20]), 0
 			h.Name, h.Namelen = (*byte)(unsafe.Pointer(&s.names[i])), unix.SizeofSockaddrInet4
 		}
 	}

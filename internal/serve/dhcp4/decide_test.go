@@ -346,6 +346,9 @@ func TestPlace(t *testing.T) {
 			if o.Reason != boot.Answered || o.Scope != c.scope || o.Route.String() != c.route {
 				t.Fatalf("%s in %s, %s; want %s, %s", o.Reason, o.Scope, o.Route, c.scope, c.route)
 			}
+			if near := p.GIAddr.IsValid() && p.GIAddr == addr("10.77.0.9"); o.Route.Near != near {
+				t.Errorf("the relay %s counts as near: %t", p.GIAddr, o.Route.Near)
+			}
 			if offer.GIAddr != p.GIAddr || offer.Flags != p.Flags {
 				t.Errorf("giaddr %s, flags %04x", offer.GIAddr, offer.Flags)
 			}

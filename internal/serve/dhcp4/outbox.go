@@ -16,15 +16,23 @@ type packetWriter interface {
 	WriteBatch(s *rawsock.Sender, packets [][]byte) (int, error)
 }
 
+// datagramWriter is that of rawsock.HeldPort.
+type datagramWriter interface {
+	WriteBatch(s *rawsock.Sender, payloads [][]byte, ways []rawsock.Way) (int, error)
+}
+
 var (
-	_ frameWriter  = (*rawsock.PacketConn)(nil)
-	_ packetWriter = (*rawsock.IPv4Conn)(nil)
+	_ frameWriter    = (*rawsock.PacketConn)(nil)
+	_ packetWriter   = (*rawsock.IPv4Conn)(nil)
+	_ datagramWriter = (*rawsock.HeldPort)(nil)
 )
 
 // outbox is what leaves together, in as few system calls as possible. It is for one goroutine.
 type outbox struct {
-	frames, packets batch
-	sender          *rawsock.Sender
+	near                       datagramWriter // to relays on the wire; nil: they get packets
+	frames, packets, datagrams batch
+	ways                       [rawsock.MaxBatch]rawsock.Way // of datagrams
+	sender                     *rawsock.Sender
 }
 
 type batch struct {
@@ -32,16 +40,21 @@ type batch struct {
 	n    int
 }
 
-func newOutbox() *outbox { return &outbox{sender: rawsock.NewSender()} }
+func newOutbox(near datagramWriter) *outbox { return &outbox{near: near, sender: rawsock.NewSender()} }
 
 // add puts an answer in; full says that it has to leave now.
 func (o *outbox) add(own boot.MAC, r Route, payload []byte) (full bool) {
 	d := frame.Datagram{SrcMAC: own, DstMAC: r.DstMAC, Src: r.Src, Dst: r.Dst, Payload: payload}
 	b := &o.packets
-	if r.Frame {
+	switch {
+	case r.Frame:
 		b = &o.frames
 		b.room[b.n] = d.AppendFrame(b.room[b.n][:0])
-	} else {
+	case r.Near && o.near != nil:
+		b = &o.datagrams
+		b.room[b.n] = append(b.room[b.n][:0], payload...)
+		o.ways[b.n] = rawsock.Way{Src: r.Src.Addr(), Dst: r.Dst}
+	default:
 		b.room[b.n] = d.AppendIP(b.room[b.n][:0])
 	}
 	b.n++
@@ -57,6 +70,13 @@ func (o *outbox) flush(frames frameWriter, packets packetWriter) (lost int, firs
 	if n := o.packets.n; n > 0 {
 		sent, err := packets.WriteBatch(o.sender, o.packets.room[:n])
 		lost, o.packets.n = lost+n-sent, 0
+		if first == nil {
+			first = err
+		}
+	}
+	if n := o.datagrams.n; n > 0 {
+		sent, err := o.near.WriteBatch(o.sender, o.datagrams.room[:n], o.ways[:n])
+		lost, o.datagrams.n = lost+n-sent, 0
 		if first == nil {
 			first = err
 		}

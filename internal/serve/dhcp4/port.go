@@ -3,7 +3,6 @@ package dhcp4
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync/atomic"
 	"time"
 
@@ -19,9 +18,9 @@ type port struct {
 	iface   *iface.Interface     // who sees it
 	index   int                  // of the interface that the socket is bound to; Listen's, then watch's
 	raw     *rawsock.PacketConn
-	held    io.Closer   // port 67, which nobody reads
-	arp     arpConn     // nil: no scope asks for checks
-	frames  frameWriter // raw, but for tests
+	held    *rawsock.HeldPort // port 67, which nobody reads; nil in tests
+	arp     arpConn           // nil: no scope asks for checks
+	frames  frameWriter       // raw, but for tests
 	queue   *queue
 	commits commits
 }

@@ -10,7 +10,8 @@ import (
 
 // Route is where a reply goes and how.
 type Route struct {
-	Frame    bool // a raw Ethernet frame; else a raw IPv4 packet, for which the kernel knows the way
+	Frame    bool // a raw Ethernet frame; else for the kernel to find the way of
+	Near     bool // to a relay on the wire from which it asked
 	Src, Dst netip.AddrPort
 	DstMAC   boot.MAC // of a frame
 }
@@ -26,7 +27,7 @@ func (d *Decider) route(h Heard, o *Outcome) Route {
 		if h.underRelay().Has(wire.AgentRelayPort) {
 			port = h.From.Port() // RFC 8357 section 4
 		}
-		r.Dst = netip.AddrPortFrom(gi, port)
+		r.Dst, r.Near = netip.AddrPortFrom(gi, port), h.Link.onLink(gi)
 		return r
 	}
 	mac, ethernet := v.MAC()

@@ -2,12 +2,10 @@ package dhcp4
 
 import (
 	"context"
-	"net"
 	"net/netip"
 
 	"surefoot/internal/boot"
 	"surefoot/internal/iface"
-	"surefoot/internal/kernel/bind"
 )
 
 // watch follows the interfaces until ctx ends, and counts what their sockets lost.
@@ -43,8 +41,8 @@ func (p *port) rebind(index int) error {
 	if err := p.arp.Rebind(index); err != nil {
 		return err
 	}
-	if c, ok := p.held.(*net.UDPConn); ok {
-		if err := bind.ToDevice(c, p.name); err != nil {
+	if p.held != nil {
+		if err := p.held.Rebind(p.name); err != nil {
 			return err
 		}
 	}

@@ -22,7 +22,12 @@ type worker struct {
 	o    Outcome
 }
 
-func (s *Server) newWorker(p *port) *worker { return &worker{s: s, p: p, out: newOutbox()} }
+func (s *Server) newWorker(p *port) *worker {
+	if p.held == nil {
+		return &worker{s: s, p: p, out: newOutbox(nil)}
+	}
+	return &worker{s: s, p: p, out: newOutbox(p.held)}
+}
 
 // run works on what waits in the queue until that is closed and empty.
 func (w *worker) run() {

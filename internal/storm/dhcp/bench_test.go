@@ -30,7 +30,12 @@ type peer struct {
 	args func(dir, last string) []string
 }
 
-func peers(bin string) []peer {
+// peers are the servers, asked by a relay or on the wire.
+func peers(bin string, relayed bool) []peer {
+	sockets := "raw" // Kea's for machines without an address
+	if relayed {
+		sockets = "udp"
+	}
 	write := func(dir, name, text string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
@@ -51,10 +56,10 @@ boot: [{name: any, file: surefoot-test, from: [n1]}]
 		}},
 		{"kea memfile", func(dir, last string) []string {
 			return []string{"kea-dhcp4", "-c", write(dir, "kea.json", fmt.Sprintf(`{"Dhcp4": {
- "interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "udp"},
+ "interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "%s"},
  "lease-database": {"type": "memfile", "persist": true, "name": "%s/leases.csv"}, "valid-lifetime": 3600,
  "subnet4": [{"subnet": "10.80.0.0/12", "pools": [{"pool": "10.81.0.0-%s"}]}],
- "loggers": [{"name": "kea-dhcp4", "severity": "ERROR", "output_options": [{"output": "stderr"}]}]}}`, dir, last))}
+ "loggers": [{"name": "kea-dhcp4", "severity": "ERROR", "output_options": [{"output": "stderr"}]}]}}`, sockets, dir, last))}
 		}},
 		{"ISC dhcpd", func(dir, last string) []string {
 			conf := write(dir, "dhcpd.conf", fmt.Sprintf("authoritative; ping-check false; default-lease-time 3600;\n"+
@@ -167,7 +172,7 @@ func (w *benchWire) serve(p peer, last, bin string, f func(pid int)) error {
 		_ = cmd.Wait()
 	}()
 	for range 20 {
-		r, err := w.storm(bin, "--machines", "1", "--first", "02:5e:00:00:00:01", "--offers", "--retry", "none", "--patience", "500ms")
+		r, err := w.storm(bin, true, "--machines", "1", "--first", "02:5e:00:00:00:01", "--offers", "--retry", "none", "--patience", "500ms")
 		if err == nil && r.Offered == 1 {
 			f(cmd.Process.Pid)
 			return nil
@@ -177,11 +182,13 @@ func (w *benchWire) serve(p peer, last, bin string, f func(pid int)) error {
 	return fmt.Errorf("answers nobody: %s", strings.TrimSpace(said.String()))
 }
 
-// storm is our own clients, as a relay.
-func (w *benchWire) storm(bin string, args ...string) (*Result, error) {
-	cmd := on(w.b.Context(), benchSpaceC, "1", append([]string{
-		bin, "storm", "dhcp", "--interface", "eth0", "--relay", benchClient, "--server", benchServer, "--json",
-	}, args...)...)
+// storm is our own clients, behind a relay or not.
+func (w *benchWire) storm(bin string, relayed bool, args ...string) (*Result, error) {
+	args = append([]string{bin, "storm", "dhcp", "--interface", "eth0", "--json"}, args...)
+	if relayed {
+		args = append(args, "--relay", benchClient, "--server", benchServer)
+	}
+	cmd := on(w.b.Context(), benchSpaceC, "1", args...)
 	out, _ := cmd.Output() // 3: not everybody was served
 	r := new(Result)
 	return r, json.Unmarshal(out, r)
@@ -205,7 +212,7 @@ func (w *benchWire) doras(p pool, bin string) {
 	fmt.Printf("\n%s: %d addresses, %d machines by perfdhcp, as a relay    wanted: >= 18000 DORA/s with <= 1 %% lost, REQUEST to ACK p99 < 5 ms\n", p.name, p.addresses, p.clients)
 	fmt.Printf("  %-12s %8s %8s %8s %8s %8s %19s %19s %6s %9s %7s\n",
 		"server", "asked /s", "sent /s", "DORA /s", "lost DO%", "lost RA%", "OFFER p50/p99 ms", "ACK p50/p99 ms", "CPU %", "us/DORA", "unread")
-	for _, srv := range peers(bin) {
+	for _, srv := range peers(bin, true) {
 		for _, rate := range p.rates {
 			err := w.serve(srv, p.last, bin, func(pid int) {
 				before, unread := cpu(pid), w.unread()
@@ -302,18 +309,31 @@ func (p *perf) row(used time.Duration) string {
 // offers is how many OFFERs a server makes in a closed loop: so many DISCOVERs wait at any time.
 func (w *benchWire) offers(bin string) {
 	fmt.Printf("\ndhcp-offers: DISCOVERs in a closed loop, 60,000 machines, 262,144 addresses    wanted: >= 150000 OFFERs/s on one core\n")
-	fmt.Printf("  %-12s %8s %10s %10s %19s %6s %9s\n", "server", "waiting", "OFFER /s", "lost", "OFFER p50/p99 ms", "CPU %", "us/OFFER")
-	for _, srv := range peers(bin) {
-		for _, window := range []string{"64", "512"} {
+	fmt.Printf("  %-12s %-9s %8s %10s %10s %19s %6s %9s\n", "server", "asked", "waiting", "OFFER /s", "lost", "OFFER p50/p99 ms", "CPU %", "us/OFFER")
+	for _, way := range []struct {
+		relayed bool
+		windows []string
+	}{{false, []string{"512"}}, {true, []string{"64", "512"}}} {
+		w.offersBy(bin, way.relayed, way.windows)
+	}
+}
+
+func (w *benchWire) offersBy(bin string, relayed bool, windows []string) {
+	asked := "directly"
+	if relayed {
+		asked = "by relay"
+	}
+	for _, srv := range peers(bin, relayed) {
+		for _, window := range windows {
 			err := w.serve(srv, "10.84.255.255", bin, func(pid int) {
 				before := cpu(pid)
-				r, err := w.storm(bin, "--offers", "--machines", "60000", "--window", window, "--duration", fmt.Sprint(benchSeconds, "s"), "--retry", "none", "--patience", "300ms")
+				r, err := w.storm(bin, relayed, "--offers", "--machines", "60000", "--window", window, "--duration", fmt.Sprint(benchSeconds, "s"), "--retry", "none", "--patience", "300ms")
 				if err != nil {
 					fmt.Printf("  %-12s %v\n", srv.name, err)
 					return
 				}
 				used := cpu(pid) - before
-				fmt.Printf("  %-12s %8s %10.0f %10d %9.2f /%8.2f %6.0f %9.2f\n", srv.name, window, r.PerSecond, r.Failed,
+				fmt.Printf("  %-12s %-9s %8s %10.0f %10d %9.2f /%8.2f %6.0f %9.2f\n", srv.name, asked, window, r.PerSecond, r.Failed,
 					r.OfferTime.P50.Seconds()*1000, r.OfferTime.P99.Seconds()*1000, 100*used.Seconds()/r.Elapsed.Seconds(),
 					float64(used.Microseconds())/float64(max(1, r.Offered)))
 			})
