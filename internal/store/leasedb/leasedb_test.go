@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -109,4 +110,18 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%+v becomes %+v, %v", r, again, err)
 		}
 	})
+}
+
+// copyFile copies a file with its log, as a crash leaves them.
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	for _, tail := range []string{"", "-wal"} {
+		b, err := os.ReadFile(from + tail)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to+tail, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -239,15 +239,7 @@ func TestFullAfterCrash(t *testing.T) {
 	from := filled(t, false)
 	dir := disk(t, "8m")
 	file := filepath.Join(dir, "leases.db")
-	for _, tail := range []string{"", "-wal"} {
-		b, err := os.ReadFile(from + tail)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file+tail, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	copyFile(t, from, file)
 	filler := ballast(t, dir)
 	d, log, _ := start(t, Config{File: file}, Deps{})
 	if WhyNot(d.Fault()) == "" {

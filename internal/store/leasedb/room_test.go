@@ -31,15 +31,7 @@ func TestLogHasRoom(t *testing.T) {
 	if got := logSize(t, file); got != leases*roomEach {
 		t.Errorf("the log has %d bytes after 500 leases", got)
 	}
-	for _, tail := range []string{"", "-wal"} {
-		b, err := os.ReadFile(file + tail)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(crashed+tail, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	copyFile(t, file, crashed)
 	stop()
 	d, log, _ := start(t, Config{File: crashed, Leases: 2 * leases}, Deps{})
 	if got := logSize(t, crashed); got != 2*leases*roomEach {

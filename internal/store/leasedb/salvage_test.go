@@ -52,15 +52,7 @@ func filled(t *testing.T, closed bool) string {
 		return file
 	}
 	copied := filepath.Join(t.TempDir(), "leases.db")
-	for _, tail := range []string{"", "-wal"} {
-		b, err := os.ReadFile(file + tail)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(copied+tail, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	copyFile(t, file, copied)
 	_ = d.Close()
 	return copied
 }
