@@ -100,9 +100,7 @@ func newServeCommand(env *Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if env.Getenv("GOGC") == "" {
-				heap.Pace{Rest: restPercent, Every: 4 * time.Second, Room: 64 << 20}.Keep()
-			}
+			paceMemory(env)
 			for _, line := range a.Banner() {
 				fmt.Fprintln(env.Err, line)
 			}
@@ -147,3 +145,11 @@ func spareMemory(env *Env) {
 }
 
 const restPercent = 50
+
+// paceMemory is spareMemory for a server that storms of machines ask: then it is collected less often. What a start
+// leaves behind is no storm, so it begins after that.
+func paceMemory(env *Env) {
+	if env.Getenv("GOGC") == "" {
+		heap.Pace{Rest: restPercent, Every: 4 * time.Second, Room: 64 << 20}.Keep()
+	}
+}
